@@ -1,0 +1,204 @@
+//! The one door for files: born with their final mode, synced, renamed into place.
+
+#![expect(
+    clippy::disallowed_types,
+    reason = "every other file of the workspace comes here for its files"
+)]
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const PRIVATE: u32 = 0o600;
+const PRIVATE_DIRECTORY: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+
+/// Makes a directory, and its parents, for the owner alone (0700). An existing one is left as it is.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(PRIVATE_DIRECTORY)
+        .create(path)
+}
+
+/// Makes a file that must not be there yet, mode 0600 from birth, and syncs it and its directory.
+///
+/// # Errors
+/// `AlreadyExists` if anything, a symbolic link included, has the name; any other error of the file
+/// system.
+pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .open(path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    sync_directory_of(path)
+}
+
+/// Puts a file in place of whatever has the name: a new one, born 0600, is written and synced beside
+/// it and renamed over it. A reader sees the old content or the new, whole.
+///
+/// # Errors
+/// Any error of the file system; the old file is unchanged then.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
+    remove_if_present(&beside)?;
+    create_new(&beside, content)?;
+    fs::rename(&beside, path)?;
+    sync_directory_of(path)
+}
+
+/// Reads a file that holds a secret. Refuses one that others may read or write.
+///
+/// # Errors
+/// `PermissionDenied` if group or others have any right to the file; any other error of the file
+/// system.
+pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mode = file.metadata()?.mode();
+    if mode & OTHERS != 0 {
+        let why = format!("mode is {:04o}, must be 0600 or 0400", mode & 0o7777);
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    read_all(&mut file)
+}
+
+/// Reads a file that holds no secret.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(&mut File::open(path)?)
+}
+
+/// Removes a file if it is there.
+///
+/// # Errors
+/// Any error of the file system other than its absence.
+pub fn remove_if_present(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The exclusive right to a directory, held by this process until the value is dropped or the
+/// process ends, however it ends.
+#[derive(Debug)]
+pub struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Takes the lock file `path`, making it (0600) if it is not there.
+    ///
+    /// # Errors
+    /// `WouldBlock` if another process holds it; any other error of the file system.
+    pub fn acquire(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(PRIVATE)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn files_are_born_private_and_replaced_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        create_new(&path, b"one").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(
+            create_new(&path, b"two").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        replace(&path, b"three").unwrap();
+        assert_eq!(
+            (mode(&path), read_private(&path).unwrap()),
+            (0o600, b"three".to_vec())
+        );
+    }
+
+    #[test]
+    fn a_link_is_never_followed_at_creation() {
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (
+            directory.path().join("target"),
+            directory.path().join("link"),
+        );
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(create_new(&link, b"x").is_err());
+        replace(&link, b"x").unwrap();
+        assert!(!target.exists());
+    }
+
+    #[test]
+    fn loose_modes_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o640)
+            .open(&path)
+            .unwrap();
+        assert_eq!(
+            read_private(&path).unwrap_err().kind(),
+            io::ErrorKind::PermissionDenied
+        );
+    }
+
+    #[test]
+    fn a_lock_has_one_holder() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let held = DirectoryLock::acquire(&path).unwrap();
+        assert_eq!(
+            DirectoryLock::acquire(&path).unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
+        drop(held);
+        DirectoryLock::acquire(&path).unwrap();
+    }
+}

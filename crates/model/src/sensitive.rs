@@ -1,0 +1,53 @@
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+/// Bytes that must never be printed: wiped on drop, no `Display`, no serialization, and a `Debug`
+/// that shows neither content nor length.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sensitive(Zeroizing<Vec<u8>>);
+
+impl Sensitive {
+    /// Takes ownership of `bytes`; the vector is wiped when the value is dropped.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Lends the content. The name is the one thing to search for when asking who sees plaintext.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Lends the content for changing it in place, as in-place decryption does.
+    #[must_use]
+    pub fn expose_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl fmt::Debug for Sensitive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sensitive(..)")
+    }
+}
+
+impl From<Vec<u8>> for Sensitive {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_content_nor_length() {
+        let short = format!("{:?}", Sensitive::new(b"x".to_vec()));
+        let long = format!("{:?}", Sensitive::new(b"correct horse battery".to_vec()));
+        assert_eq!(short, "Sensitive(..)");
+        assert_eq!(short, long);
+    }
+}
