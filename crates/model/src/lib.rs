@@ -30,4 +30,4 @@ pub use secret::{
     VersionMove,
 };
 pub use sensitive::Sensitive;
-pub use tags::Tags;
+pub use tags::{DefinedTags, Tags};

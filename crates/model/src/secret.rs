@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ocid, Tags, Timestamp};
+use crate::{DefinedTags, Ocid, Tags, Timestamp};
 
 /// Lifecycle of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,7 +205,7 @@ pub struct SecretChange {
     /// New `freeformTags`, in place of all of the old.
     pub freeform_tags: Option<BTreeMap<String, String>>,
     /// New `definedTags`, in place of all of the old.
-    pub defined_tags: Option<BTreeMap<String, BTreeMap<String, serde_json::Value>>>,
+    pub defined_tags: Option<DefinedTags>,
     /// Move of the versions.
     pub versions: Option<VersionMove>,
 }

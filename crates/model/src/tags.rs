@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+/// `definedTags`: namespace to key to value.
+pub type DefinedTags = BTreeMap<String, BTreeMap<String, serde_json::Value>>;
+
 /// The tags of a resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -11,5 +14,5 @@ pub struct Tags {
     pub freeform: BTreeMap<String, String>,
     /// `definedTags`: namespace to key to value.
     #[serde(default)]
-    pub defined: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    pub defined: DefinedTags,
 }

@@ -1,1 +1,27 @@
-//! placeholder
+//! OCI's bytes: route table, strict JSON, pagination tokens, etags and error bodies.
+
+pub mod bodies;
+mod content;
+mod details;
+mod error;
+mod etag;
+mod fields;
+mod json;
+mod page;
+mod query;
+mod request_id;
+mod route;
+
+pub use content::{CONTENT_BYTES_MAX, decode_base64};
+pub use details::{
+    CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails,
+    UpdateSecretDetails,
+};
+pub use error::{ErrorCode, Refusal};
+pub use etag::Etag;
+pub use fields::Fields;
+pub use json::{BODY_BYTES_MAX, DEPTH_MAX, parse_object};
+pub use page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PageToken, Paging};
+pub use query::{Query, SortOrder};
+pub use request_id::RequestId;
+pub use route::{Matched, Method, NoRoute, find, template};

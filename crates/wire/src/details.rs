@@ -1,0 +1,414 @@
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use strongroom_model::{
+    KeyAlgorithm, KeyShape, NewVersion, Ocid, ProtectionMode, SecretChange, Sensitive, Tags,
+    VaultType, VersionMove,
+};
+
+use crate::content::decode_base64;
+use crate::error::Refusal;
+use crate::fields::{Fields, Text};
+
+const DISPLAY_NAME: Text = Text::Printable(255);
+const SECRET_NAME: Text = Text::Name(255);
+const COMPARTMENT_NAME: Text = Text::Name(100);
+const DESCRIPTION: Text = Text::Free(400);
+
+/// What `CreateVault` asks for.
+#[derive(Debug)]
+pub struct CreateVaultDetails {
+    /// `compartmentId`.
+    pub compartment_id: Ocid,
+    /// `displayName`.
+    pub display_name: String,
+    /// `vaultType`.
+    pub vault_type: VaultType,
+    /// `freeformTags` and `definedTags`.
+    pub tags: Tags,
+}
+
+impl CreateVaultDetails {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field and the rule.
+    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        fields.unsupported(&["externalKeyManagerMetadata"])?;
+        let vault_type = match fields.one_of("vaultType", &["DEFAULT", "VIRTUAL_PRIVATE"])? {
+            Some("DEFAULT") => VaultType::Default,
+            Some(_) => VaultType::VirtualPrivate,
+            None => return Err(fields.missing("vaultType")),
+        };
+        let details = Self {
+            compartment_id: fields.required_ocid("compartmentId")?,
+            display_name: fields.required_text("displayName", DISPLAY_NAME)?,
+            vault_type,
+            tags: tags(&mut fields)?,
+        };
+        fields.finish("compartmentId, displayName, vaultType, freeformTags, definedTags")?;
+        Ok(details)
+    }
+}
+
+/// What `CreateKey` asks for.
+#[derive(Debug)]
+pub struct CreateKeyDetails {
+    /// `compartmentId`.
+    pub compartment_id: Ocid,
+    /// `displayName`.
+    pub display_name: String,
+    /// `keyShape`.
+    pub shape: KeyShape,
+    /// `protectionMode`; absent is SOFTWARE, since no HSM is configured.
+    pub protection_mode: ProtectionMode,
+    /// `freeformTags` and `definedTags`.
+    pub tags: Tags,
+}
+
+impl CreateKeyDetails {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field and the rule.
+    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        fields.unsupported(&["autoKeyRotationDetails", "externalKeyReference"])?;
+        fields.switched_off("isAutoRotationEnabled")?;
+        match fields.one_of("protectionMode", &["HSM", "SOFTWARE", "EXTERNAL"])? {
+            None | Some("SOFTWARE") => {}
+            Some(_) => {
+                let rule = "must be SOFTWARE: this server has no HSM configured";
+                return Err(fields.invalid("protectionMode", rule));
+            }
+        }
+        let shape = fields
+            .object("keyShape")?
+            .ok_or_else(|| fields.missing("keyShape"))?;
+        let details = Self {
+            compartment_id: fields.required_ocid("compartmentId")?,
+            display_name: fields.required_text("displayName", DISPLAY_NAME)?,
+            shape: key_shape(shape)?,
+            protection_mode: ProtectionMode::Software,
+            tags: tags(&mut fields)?,
+        };
+        fields.finish(
+            "compartmentId, displayName, keyShape, protectionMode, freeformTags, definedTags",
+        )?;
+        Ok(details)
+    }
+}
+
+fn key_shape(mut fields: Fields) -> Result<KeyShape, Refusal> {
+    let algorithm = fields.one_of("algorithm", &["AES", "RSA", "ECDSA"])?;
+    match algorithm {
+        None => return Err(fields.missing("algorithm")),
+        Some("AES") => {}
+        Some(_) => {
+            return Err(fields.invalid("algorithm", "must be AES in this version of the server"));
+        }
+    }
+    fields.unsupported(&["curveId"])?;
+    let bytes = fields.number("length", 0, u64::from(u16::MAX))?;
+    let length = match bytes.and_then(|bytes| u16::try_from(bytes).ok()) {
+        None => return Err(fields.missing("length")),
+        Some(length @ (16 | 24 | 32)) => length,
+        Some(_) => return Err(fields.invalid("length", "must be 16, 24 or 32 bytes for AES")),
+    };
+    fields.finish("algorithm, length, curveId")?;
+    Ok(KeyShape {
+        algorithm: KeyAlgorithm::Aes,
+        length,
+    })
+}
+
+/// What `CreateSecret` asks for.
+#[derive(Debug)]
+pub struct CreateSecretDetails {
+    /// `compartmentId`.
+    pub compartment_id: Ocid,
+    /// `vaultId`.
+    pub vault_id: Ocid,
+    /// `keyId`.
+    pub key_id: Ocid,
+    /// `secretName`.
+    pub secret_name: String,
+    /// `description`.
+    pub description: Option<String>,
+    /// `metadata`.
+    pub metadata: BTreeMap<String, Value>,
+    /// `secretContent.content`, decoded.
+    pub content: Sensitive,
+    /// `secretContent.name`.
+    pub version_name: Option<String>,
+    /// `freeformTags` and `definedTags`.
+    pub tags: Tags,
+}
+
+impl CreateSecretDetails {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field and the rule.
+    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        fields.unsupported(&SECRET_UNSUPPORTED)?;
+        fields.switched_off("enableAutoGeneration")?;
+        let given = secret_content(&mut fields)?.ok_or_else(|| fields.missing("secretContent"))?;
+        if given.stage == Some(NewVersion::Pending) {
+            let rule = "must be CURRENT for the first version";
+            return Err(Refusal::invalid("secretContent.stage", rule));
+        }
+        let content = given
+            .content
+            .ok_or_else(|| Refusal::missing("secretContent.content"))?;
+        let details = Self {
+            compartment_id: fields.required_ocid("compartmentId")?,
+            vault_id: fields.required_ocid("vaultId")?,
+            key_id: fields.required_ocid("keyId")?,
+            secret_name: fields.required_text("secretName", SECRET_NAME)?,
+            description: fields.text("description", DESCRIPTION)?,
+            metadata: fields.metadata()?.unwrap_or_default(),
+            content,
+            version_name: given.name,
+            tags: tags(&mut fields)?,
+        };
+        fields.finish(
+            "compartmentId, vaultId, keyId, secretName, secretContent, description, metadata, \
+             freeformTags, definedTags",
+        )?;
+        Ok(details)
+    }
+}
+
+/// What `UpdateSecret` asks for.
+#[derive(Debug)]
+pub struct UpdateSecretDetails {
+    /// The change of the secret's state.
+    pub change: SecretChange,
+    /// `secretContent.content`, decoded; present if and only if the change adds a version.
+    pub content: Option<Sensitive>,
+    /// `secretContent.name`.
+    pub version_name: Option<String>,
+}
+
+impl UpdateSecretDetails {
+    /// Reads the body. A `secretContent` without `content` is no content change: Oracle's command
+    /// line sends one with every update.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field and the rule.
+    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        fields.unsupported(&SECRET_UNSUPPORTED)?;
+        fields.switched_off("enableAutoGeneration")?;
+        let promoted = fields.number("currentVersionNumber", 1, i64::MAX.unsigned_abs())?;
+        let given = secret_content(&mut fields)?.unwrap_or_default();
+        if given.content.is_none() && given.name.is_some() {
+            let rule = "names a new version, so it needs secretContent.content";
+            return Err(Refusal::invalid("secretContent.name", rule));
+        }
+        let versions = match (promoted, &given.content, given.stage) {
+            (Some(_), Some(_), _) => {
+                let rule = "cannot be changed together with secretContent.content";
+                return Err(Refusal::invalid("currentVersionNumber", rule));
+            }
+            (Some(number), None, _) => Some(VersionMove::Promote(number)),
+            (None, Some(_), stage) => Some(VersionMove::Add(stage.unwrap_or(NewVersion::Current))),
+            (None, None, Some(NewVersion::Current)) => Some(VersionMove::PromotePending),
+            (None, None, Some(NewVersion::Pending)) => {
+                return Err(Refusal::missing("secretContent.content"));
+            }
+            (None, None, None) => None,
+        };
+        let change = SecretChange {
+            description: fields.text("description", DESCRIPTION)?,
+            metadata: fields.metadata()?,
+            freeform_tags: fields.freeform_tags()?,
+            defined_tags: fields.defined_tags()?,
+            versions,
+        };
+        fields.finish(
+            "secretContent, currentVersionNumber, description, metadata, freeformTags, definedTags",
+        )?;
+        Ok(Self {
+            change,
+            content: given.content,
+            version_name: given.name,
+        })
+    }
+}
+
+const SECRET_UNSUPPORTED: [&str; 4] = [
+    "secretRules",
+    "rotationConfig",
+    "replicationConfig",
+    "secretGenerationContext",
+];
+
+#[derive(Debug, Default)]
+struct SecretContent {
+    content: Option<Sensitive>,
+    name: Option<String>,
+    stage: Option<NewVersion>,
+}
+
+fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal> {
+    let Some(mut fields) = fields.object("secretContent")? else {
+        return Ok(None);
+    };
+    match fields.string("contentType")?.as_deref() {
+        Some("BASE64") => {}
+        None => return Err(fields.missing("contentType")),
+        Some(_) => {
+            let rule = "must be BASE64: encode the value (base64 -w0 FILE) and send it as \
+                        secretContent.content; PLAIN is not part of the API";
+            return Err(fields.invalid("contentType", rule));
+        }
+    }
+    let encoded = fields
+        .string("content")?
+        .map(|text| Sensitive::new(text.into_bytes()));
+    let decode = |text: Sensitive| decode_base64("secretContent.content", text.expose());
+    let content = encoded.map(decode).transpose()?;
+    let stage = fields
+        .one_of("stage", &["CURRENT", "PENDING"])?
+        .map(|stage| match stage {
+            "CURRENT" => NewVersion::Current,
+            _ => NewVersion::Pending,
+        });
+    let read = SecretContent {
+        content,
+        name: fields.text("name", SECRET_NAME)?,
+        stage,
+    };
+    fields.finish("contentType, content, name, stage")?;
+    Ok(Some(read))
+}
+
+/// What `CreateCompartment` asks for.
+#[derive(Debug)]
+pub struct CreateCompartmentDetails {
+    /// `compartmentId`, the parent.
+    pub compartment_id: Ocid,
+    /// `name`.
+    pub name: String,
+    /// `description`.
+    pub description: String,
+    /// `freeformTags` and `definedTags`.
+    pub tags: Tags,
+}
+
+impl CreateCompartmentDetails {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// A [`Refusal`] that names the field and the rule.
+    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        let details = Self {
+            compartment_id: fields.required_ocid("compartmentId")?,
+            name: fields.required_text("name", COMPARTMENT_NAME)?,
+            description: fields.required_text("description", Text::Printable(400))?,
+            tags: tags(&mut fields)?,
+        };
+        fields.finish("compartmentId, name, description, freeformTags, definedTags")?;
+        Ok(details)
+    }
+}
+
+fn tags(fields: &mut Fields) -> Result<Tags, Refusal> {
+    Ok(Tags {
+        freeform: fields.freeform_tags()?.unwrap_or_default(),
+        defined: fields.defined_tags()?.unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::parse_object;
+
+    fn update(body: &str) -> Result<UpdateSecretDetails, Refusal> {
+        parse_object(body.as_bytes()).and_then(UpdateSecretDetails::read)
+    }
+
+    #[test]
+    fn what_oracles_command_line_sends_for_an_update() {
+        let cases = [
+            (
+                r#"{"secretContent":{"contentType":"BASE64"},"description":"d"}"#,
+                None,
+            ),
+            (
+                r#"{"secretContent":{"contentType":"BASE64"},"currentVersionNumber":3}"#,
+                Some(VersionMove::Promote(3)),
+            ),
+            (
+                r#"{"secretContent":{"stage":"CURRENT","contentType":"BASE64"}}"#,
+                Some(VersionMove::PromotePending),
+            ),
+            (
+                r#"{"secretContent":{"content":"aGk=","contentType":"BASE64"}}"#,
+                Some(VersionMove::Add(NewVersion::Current)),
+            ),
+        ];
+        for (body, versions) in cases {
+            assert_eq!(update(body).unwrap().change.versions, versions, "{body}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_field_and_rule_and_never_the_value() {
+        let cases = [
+            (
+                r#"{"secretContent":{"contentType":"PLAIN","content":"s3cr3t"}}"#,
+                "must be BASE64",
+            ),
+            (
+                r#"{"secretContent":{"contentType":"BASE64","content":"s3cr3t!"}}"#,
+                "must be base64",
+            ),
+            (
+                r#"{"secretContent":"s3cr3t"}"#,
+                "secretContent: must be an object",
+            ),
+            (
+                r#"{"secretContent":{"content":"aGk="}}"#,
+                "secretContent.contentType: is required",
+            ),
+            (
+                r#"{"secretContent":{"contentType":"BASE64","s3cr3t":1}}"#,
+                "secretContent: has an unknown field",
+            ),
+            (r#"{"s3cr3t":1}"#, "body: has an unknown field"),
+            (
+                r#"{"freeformTags":"s3cr3t"}"#,
+                "freeformTags: must be an object",
+            ),
+            (r#"{"freeformTags":{"a":1}}"#, "freeformTags: must map"),
+            (r#"{"description":7}"#, "description: must be a string"),
+            (
+                r#"{"currentVersionNumber":0}"#,
+                "currentVersionNumber: must be",
+            ),
+            (
+                r#"{"currentVersionNumber":1.5}"#,
+                "currentVersionNumber: must be",
+            ),
+            (
+                r#"{"secretRules":[{"ruleType":"SECRET_REUSE_RULE"}]}"#,
+                "not supported",
+            ),
+            (
+                r#"{"currentVersionNumber":1,"secretContent":{"contentType":"BASE64","content":""}}"#,
+                "cannot be changed together",
+            ),
+        ];
+        for (body, rule) in cases {
+            let refusal = update(body).unwrap_err();
+            assert!(
+                refusal.message.contains(rule),
+                "{body}: {}",
+                refusal.message
+            );
+            assert!(!refusal.message.contains("s3cr3t"));
+        }
+    }
+}

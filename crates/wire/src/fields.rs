@@ -1,0 +1,237 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use strongroom_model::{DefinedTags, Ocid};
+
+use crate::error::Refusal;
+
+const TAGS_MAX: usize = 10;
+const TAG_KEY_CHARS_MAX: usize = 100;
+const TAG_VALUE_CHARS_MAX: usize = 256;
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+
+/// A rule for texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Text {
+    /// A name of letters, digits, `-`, `_` and `.`, of 1 to so many characters.
+    Name(usize),
+    /// Any printable text of 1 to so many characters.
+    Printable(usize),
+    /// Any text, line breaks included, of at most so many characters.
+    Free(usize),
+}
+
+impl Text {
+    fn admits(self, text: &str) -> bool {
+        let length = text.chars().count();
+        match self {
+            Self::Name(longest) => {
+                let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+                (1..=longest).contains(&length) && text.chars().all(legal)
+            }
+            Self::Printable(longest) => {
+                (1..=longest).contains(&length) && !text.contains(char::is_control)
+            }
+            Self::Free(longest) => {
+                let legal = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+                length <= longest && text.chars().all(legal)
+            }
+        }
+    }
+
+    fn rule(self) -> String {
+        match self {
+            Self::Name(longest) => {
+                format!("must be 1 to {longest} characters out of A-Z a-z 0-9 - _ .")
+            }
+            Self::Printable(longest) => format!("must be 1 to {longest} printable characters"),
+            Self::Free(longest) => format!("must be text of at most {longest} characters"),
+        }
+    }
+}
+
+/// The fields of a JSON object, taken out one by one; what is left at the end is unknown.
+#[derive(Debug)]
+pub struct Fields {
+    prefix: String,
+    object: Map<String, Value>,
+}
+
+impl Fields {
+    pub(crate) fn new(object: Map<String, Value>) -> Self {
+        Self {
+            prefix: String::new(),
+            object,
+        }
+    }
+
+    /// Refuses the fields that nobody took. Their names are the caller's, so they are not repeated.
+    pub(crate) fn finish(self, known: &str) -> Result<(), Refusal> {
+        if self.object.is_empty() {
+            return Ok(());
+        }
+        let place = self.prefix.trim_end_matches('.');
+        let place = if place.is_empty() { "body" } else { place };
+        Err(Refusal::invalid(
+            place,
+            &format!("has an unknown field; known are {known}"),
+        ))
+    }
+
+    fn name(&self, field: &str) -> String {
+        format!("{}{field}", self.prefix)
+    }
+
+    /// Takes a field; null counts as absent.
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.object.remove(field).filter(|value| !value.is_null())
+    }
+
+    pub(crate) fn missing(&self, field: &str) -> Refusal {
+        Refusal::missing(&self.name(field))
+    }
+
+    pub(crate) fn invalid(&self, field: &str, rule: &str) -> Refusal {
+        Refusal::invalid(&self.name(field), rule)
+    }
+
+    pub(crate) fn string(&mut self, field: &str) -> Result<Option<String>, Refusal> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(self.invalid(field, "must be a string")),
+        }
+    }
+
+    pub(crate) fn text(&mut self, field: &str, rule: Text) -> Result<Option<String>, Refusal> {
+        let text = self.string(field)?;
+        match text {
+            Some(text) if !rule.admits(&text) => Err(self.invalid(field, &rule.rule())),
+            text => Ok(text),
+        }
+    }
+
+    pub(crate) fn required_text(&mut self, field: &str, rule: Text) -> Result<String, Refusal> {
+        self.text(field, rule)?.ok_or_else(|| self.missing(field))
+    }
+
+    pub(crate) fn required_ocid(&mut self, field: &str) -> Result<Ocid, Refusal> {
+        let text = self.string(field)?.ok_or_else(|| self.missing(field))?;
+        text.parse()
+            .map_err(|_not_an_ocid| self.invalid(field, "must be an OCID"))
+    }
+
+    pub(crate) fn one_of(
+        &mut self,
+        field: &str,
+        values: &[&'static str],
+    ) -> Result<Option<&'static str>, Refusal> {
+        let Some(text) = self.string(field)? else {
+            return Ok(None);
+        };
+        let found = values.iter().find(|value| **value == text).copied();
+        let rule = || self.invalid(field, &format!("must be one of {}", values.join(", ")));
+        found.map(Some).ok_or_else(rule)
+    }
+
+    pub(crate) fn number(
+        &mut self,
+        field: &str,
+        low: u64,
+        high: u64,
+    ) -> Result<Option<u64>, Refusal> {
+        let Some(value) = self.take(field) else {
+            return Ok(None);
+        };
+        let number = value
+            .as_u64()
+            .filter(|number| (low..=high).contains(number));
+        let rule = || self.invalid(field, &format!("must be a whole number, {low} to {high}"));
+        number.map(Some).ok_or_else(rule)
+    }
+
+    pub(crate) fn object(&mut self, field: &str) -> Result<Option<Self>, Refusal> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Object(object)) => Ok(Some(Self {
+                prefix: format!("{}.", self.name(field)),
+                object,
+            })),
+            Some(_) => Err(self.invalid(field, "must be an object")),
+        }
+    }
+
+    /// Takes a switch that this version only knows in its `false` position.
+    pub(crate) fn switched_off(&mut self, field: &str) -> Result<(), Refusal> {
+        match self.take(field) {
+            None | Some(Value::Bool(false)) => Ok(()),
+            Some(Value::Bool(true)) => Err(self.invalid(field, UNSUPPORTED)),
+            Some(_) => Err(self.invalid(field, "must be true or false")),
+        }
+    }
+
+    /// Takes fields of OCI's model that this version does not act on, and refuses them: a rule that
+    /// is stored and never applied would be a false promise. Empty ones ask for nothing.
+    pub(crate) fn unsupported(&mut self, fields: &[&str]) -> Result<(), Refusal> {
+        for field in fields {
+            match self.take(field) {
+                None => {}
+                Some(Value::Array(items)) if items.is_empty() => {}
+                Some(_) => return Err(self.invalid(field, UNSUPPORTED)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes `freeformTags`.
+    pub(crate) fn freeform_tags(&mut self) -> Result<Option<BTreeMap<String, String>>, Refusal> {
+        let field = "freeformTags";
+        let Some(tags) = self.object(field)? else {
+            return Ok(None);
+        };
+        let rule = format!(
+            "must map at most {TAGS_MAX} keys of 1 to {TAG_KEY_CHARS_MAX} characters to strings \
+             of at most {TAG_VALUE_CHARS_MAX}"
+        );
+        let legal = |(key, value): (String, Value)| match value {
+            Value::String(value)
+                if Text::Printable(TAG_KEY_CHARS_MAX).admits(&key)
+                    && Text::Free(TAG_VALUE_CHARS_MAX).admits(&value) =>
+            {
+                Some((key, value))
+            }
+            _ => None,
+        };
+        let count = tags.object.len();
+        let read: Option<BTreeMap<_, _>> = tags.object.into_iter().map(legal).collect();
+        read.filter(|_| count <= TAGS_MAX)
+            .map(Some)
+            .ok_or_else(|| self.invalid(field, &rule))
+    }
+
+    /// Takes `definedTags`. No tag namespace can exist in this version, so any name is unknown.
+    pub(crate) fn defined_tags(&mut self) -> Result<Option<DefinedTags>, Refusal> {
+        let field = "definedTags";
+        match self.object(field)? {
+            None => Ok(None),
+            Some(tags) if tags.object.is_empty() => Ok(Some(BTreeMap::new())),
+            Some(_) => Err(self.invalid(field, "names a tag namespace that does not exist")),
+        }
+    }
+
+    /// Takes `metadata`: a map to any JSON values.
+    pub(crate) fn metadata(&mut self) -> Result<Option<BTreeMap<String, Value>>, Refusal> {
+        let field = "metadata";
+        let Some(metadata) = self.object(field)? else {
+            return Ok(None);
+        };
+        let size = Value::Object(metadata.object.clone()).to_string().len();
+        if size > METADATA_BYTES_MAX {
+            let rule = format!("must be at most {METADATA_BYTES_MAX} bytes of JSON");
+            return Err(self.invalid(field, &rule));
+        }
+        Ok(Some(metadata.object.into_iter().collect()))
+    }
+}
+
+const UNSUPPORTED: &str = "is not supported by this version of the server";
