@@ -1,1 +1,13 @@
-//! placeholder
+//! Ordered keys with conditional commits: the engines that keep what was acknowledged.
+
+mod changes;
+mod memory;
+mod sqlite;
+mod types;
+
+pub use memory::Memory;
+pub use sqlite::{Sqlite, Stats};
+pub use types::{
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Store, StoreError, Sync,
+    Versioned, prefix_range,
+};

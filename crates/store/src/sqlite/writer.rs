@@ -1,0 +1,246 @@
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::file::io;
+use super::readers::point;
+use crate::changes::Changes;
+use crate::types::{Batch, Change, Require, Revision, StoreError, Sync, Versioned};
+
+/// Commits that one transaction takes at most.
+const GROUP_MAX: usize = 256;
+
+/// How long a deferred commit may wait for the disk.
+const DEFERRED_FOR: Duration = Duration::from_millis(500);
+
+const PUT: &str = "INSERT INTO kv (k, v, ver) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (k) DO UPDATE SET v = excluded.v, ver = excluded.ver";
+const DELETE: &str = "DELETE FROM kv WHERE k = ?1";
+
+type Waiting = oneshot::Sender<Result<Revision, StoreError>>;
+
+/// Work for the writer.
+pub(super) enum Job {
+    Commit { batch: Batch, answer: Waiting },
+    Close,
+}
+
+/// What the writer has done since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Commits that were acknowledged.
+    pub commits: u64,
+    /// Transactions that carried them.
+    pub groups: u64,
+    /// Times that the disk was waited for.
+    pub syncs: u64,
+}
+
+/// The one connection that writes, and the thread around it.
+pub(super) struct Writer {
+    connection: Connection,
+    changes: Arc<Changes>,
+    stats: Arc<Mutex<Stats>>,
+    last: u64,
+    mode: Sync,
+    unsynced: bool,
+}
+
+impl Writer {
+    pub(super) fn new(
+        connection: Connection,
+        changes: Arc<Changes>,
+        stats: Arc<Mutex<Stats>>,
+    ) -> Result<Self, StoreError> {
+        let last: i64 = connection
+            .query_row("SELECT revision FROM last_revision", [], |row| row.get(0))
+            .map_err(io)?;
+        let last = u64::try_from(last)
+            .map_err(|_error| StoreError::Corrupt("the last revision is negative".to_owned()))?;
+        Ok(Self {
+            connection,
+            changes,
+            stats,
+            last,
+            mode: Sync::Full,
+            unsynced: false,
+        })
+    }
+
+    /// Serves jobs until told to close, or until a commit's outcome is unknown: after a failed sync
+    /// nothing that the system says of the file can be believed.
+    pub(super) fn run(mut self, queue: &Receiver<Job>) {
+        loop {
+            let first = if self.unsynced {
+                queue.recv_timeout(DEFERRED_FOR)
+            } else {
+                queue
+                    .recv()
+                    .map_err(|_closed| RecvTimeoutError::Disconnected)
+            };
+            let outcome = match first {
+                Ok(Job::Commit { batch, answer }) => self.group(queue, batch, answer),
+                Err(RecvTimeoutError::Timeout) => self.sync().map(|()| true),
+                Ok(Job::Close) | Err(RecvTimeoutError::Disconnected) => Ok(false),
+            };
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the store stops taking writes");
+                    return;
+                }
+            }
+        }
+        if let Err(error) = self.sync() {
+            tracing::error!(%error, "the store was closed without a last sync");
+        }
+    }
+
+    /// Commits one job and whatever else is waiting; says whether to go on.
+    fn group(
+        &mut self,
+        queue: &Receiver<Job>,
+        batch: Batch,
+        answer: Waiting,
+    ) -> Result<bool, StoreError> {
+        let mut jobs = vec![(batch, answer)];
+        let mut open = true;
+        while jobs.len() < GROUP_MAX {
+            match queue.try_recv() {
+                Ok(Job::Commit { batch, answer }) => jobs.push((batch, answer)),
+                Ok(Job::Close) => {
+                    open = false;
+                    break;
+                }
+                Err(_empty) => break,
+            }
+        }
+        let (batches, waiting): (Vec<Batch>, Vec<Waiting>) = jobs.into_iter().unzip();
+        let (outcomes, failed) = match self.transact(&batches) {
+            Ok(outcomes) => (outcomes, None),
+            Err(error) => {
+                let unknown = StoreError::Unknown(error.to_string());
+                (vec![Err(unknown); batches.len()], Some(error))
+            }
+        };
+        for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+            // A caller that went away has no use for the answer.
+            drop(waiting.send(outcome));
+        }
+        failed.map_or(Ok(open), Err)
+    }
+
+    /// Applies the batches in one transaction. A batch whose conditions fail is left out.
+    fn transact(
+        &mut self,
+        batches: &[Batch],
+    ) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+        let sync = batches
+            .iter()
+            .map(|batch| batch.sync)
+            .max()
+            .unwrap_or_default();
+        self.switch(sync)?;
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(io)?;
+        let mut told = Vec::new();
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for batch in batches {
+            outcomes.push(match self.conflict(batch)? {
+                Some(key) => Err(StoreError::Conflict { key }),
+                None => Ok(self.apply(batch, &mut told)?),
+            });
+        }
+        self.remember_last()?;
+        self.connection.execute_batch("COMMIT").map_err(io)?;
+        self.unsynced = match sync {
+            Sync::Full => false,
+            Sync::Deferred => true,
+        };
+        self.changes.publish(told);
+        self.count(&outcomes, sync);
+        Ok(outcomes)
+    }
+
+    fn count(&self, outcomes: &[Result<Revision, StoreError>], sync: Sync) {
+        let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        stats.commits += u64::try_from(done).unwrap_or(u64::MAX);
+        stats.groups += 1;
+        stats.syncs += u64::from(sync == Sync::Full);
+    }
+
+    fn conflict(&self, batch: &Batch) -> Result<Option<Vec<u8>>, StoreError> {
+        for (key, require) in &batch.require {
+            let found = point(&self.connection, key)?.map(|row| row.revision);
+            let holds = match require {
+                Require::Absent => found.is_none(),
+                Require::Revision(revision) => found == Some(*revision),
+            };
+            if !holds {
+                return Ok(Some(key.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn apply(&mut self, batch: &Batch, told: &mut Vec<Change>) -> Result<Revision, StoreError> {
+        self.last = self.last.saturating_add(1);
+        let revision = Revision(self.last);
+        let number = as_integer(self.last)?;
+        for (key, value) in &batch.changes {
+            if let Some(value) = value {
+                let mut put = self.connection.prepare_cached(PUT).map_err(io)?;
+                put.execute((key, value, number)).map_err(io)?;
+            } else {
+                let mut delete = self.connection.prepare_cached(DELETE).map_err(io)?;
+                delete.execute([key]).map_err(io)?;
+            }
+            if self.changes.watches(key) {
+                let value = value.clone().map(|value| Versioned { value, revision });
+                told.push(Change {
+                    key: key.clone(),
+                    value,
+                });
+            }
+        }
+        Ok(revision)
+    }
+
+    fn remember_last(&self) -> Result<(), StoreError> {
+        let update = "UPDATE last_revision SET revision = ?1";
+        let mut update = self.connection.prepare_cached(update).map_err(io)?;
+        update.execute([as_integer(self.last)?]).map_err(io)?;
+        Ok(())
+    }
+
+    /// In WAL mode, NORMAL writes the log without waiting for the disk, FULL waits.
+    fn switch(&mut self, sync: Sync) -> Result<(), StoreError> {
+        if self.mode != sync {
+            let pragma = match sync {
+                Sync::Full => "PRAGMA synchronous = FULL",
+                Sync::Deferred => "PRAGMA synchronous = NORMAL",
+            };
+            self.connection.execute_batch(pragma).map_err(io)?;
+            self.mode = sync;
+        }
+        Ok(())
+    }
+
+    /// Brings deferred commits to the disk: a full commit syncs the log before it too.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        if self.unsynced {
+            self.transact(&[])?;
+        }
+        Ok(())
+    }
+}
+
+fn as_integer(revision: u64) -> Result<i64, StoreError> {
+    i64::try_from(revision).map_err(|_error| StoreError::Corrupt("revisions ran out".to_owned()))
+}

@@ -1,0 +1,214 @@
+use std::fmt::Debug;
+use std::pin::Pin;
+
+/// The outcome of a call to a store, to be awaited.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A range of keys: the start is in it, the end is not. Keys compare as bytes.
+pub type Range = std::ops::Range<Vec<u8>>;
+
+/// Number of the commit that wrote a row: strictly increasing over the store's life, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+/// A row's value and the commit that wrote it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Versioned {
+    /// The value.
+    pub value: Vec<u8>,
+    /// The commit.
+    pub revision: Revision,
+}
+
+impl Debug for Versioned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Versioned")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The order of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest key first.
+    Ascending,
+    /// Largest key first.
+    Descending,
+}
+
+/// A condition on a row, checked in the moment of the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Require {
+    /// The row must not be there.
+    Absent,
+    /// The row must have been written by this commit.
+    Revision(Revision),
+}
+
+/// How safe a commit is when it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Sync {
+    /// With the operating system: it survives the process, and reaches the disk within a second or
+    /// with the next full commit.
+    Deferred,
+    /// On the disk.
+    #[default]
+    Full,
+}
+
+/// A commit: conditions and changes, all or nothing.
+#[derive(Clone, Default)]
+pub struct Batch {
+    pub(crate) require: Vec<(Vec<u8>, Require)>,
+    pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub(crate) sync: Sync,
+}
+
+impl Batch {
+    /// Makes an empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a condition.
+    #[must_use]
+    pub fn require(mut self, key: Vec<u8>, require: Require) -> Self {
+        self.require.push((key, require));
+        self
+    }
+
+    /// Adds a row to write.
+    #[must_use]
+    pub fn put(mut self, key: Vec<u8>, value: Vec<u8>) -> Self {
+        self.changes.push((key, Some(value)));
+        self
+    }
+
+    /// Adds a row to remove.
+    #[must_use]
+    pub fn delete(mut self, key: Vec<u8>) -> Self {
+        self.changes.push((key, None));
+        self
+    }
+
+    /// Says how safe the commit must be when it is acknowledged; [`Sync::Full`] unless said.
+    #[must_use]
+    pub fn sync(mut self, sync: Sync) -> Self {
+        self.sync = sync;
+        self
+    }
+}
+
+impl Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("require", &self.require.len())
+            .field("changes", &self.changes.len())
+            .field("sync", &self.sync)
+            .finish()
+    }
+}
+
+/// A change of a watched row; without a value the row was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: Vec<u8>,
+    /// The row as written.
+    pub value: Option<Versioned>,
+}
+
+/// A place in the history of watched rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cursor(pub u64);
+
+/// What happened to watched rows since a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delta {
+    /// These changes, oldest first.
+    Changes(Vec<Change>),
+    /// Too much to tell: read everything again.
+    Reset,
+}
+
+/// Why a store did not do what was asked. Messages hold no values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// A condition did not hold; nothing was changed.
+    #[error("a condition of the commit did not hold")]
+    Conflict {
+        /// The key whose condition failed.
+        key: Vec<u8>,
+    },
+    /// Whether the commit happened is not known; the store takes no more.
+    #[error("the outcome of the commit is not known: {0}")]
+    Unknown(String),
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+    /// What is stored is not what was written.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// The file is not this product's, or of a newer version.
+    #[error("{0}")]
+    Foreign(String),
+    /// The system refused.
+    #[error("the store cannot be used: {0}")]
+    Io(String),
+}
+
+/// Ordered keys with snapshot reads and single-shot conditional commits.
+pub trait Store: Debug + Send + std::marker::Sync + 'static {
+    /// Reads rows, all as of one moment, in the order asked.
+    fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>>;
+
+    /// Reads at most `limit` rows of a range, as of one moment.
+    fn scan(
+        &self,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Vec<u8>, Versioned)>>;
+
+    /// Applies a batch, all or nothing, and answers when it is as safe as the batch asks.
+    fn commit(&self, batch: Batch) -> Answer<'_, Revision>;
+
+    /// Tells what happened to watched rows since `since`: everything that was acknowledged before
+    /// the call is in it.
+    fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)>;
+}
+
+/// Returns the range of all keys that begin with `prefix`.
+#[must_use]
+pub fn prefix_range(prefix: &[u8]) -> Range {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return prefix.to_vec()..end;
+        }
+    }
+    prefix.to_vec()..vec![0xff; 16]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_range_holds_the_prefix_and_nothing_else() {
+        let range = prefix_range(b"a/");
+        for (key, within) in [
+            (&b"a/"[..], true),
+            (b"a/\xff\xff", true),
+            (b"a0", false),
+            (b"a", false),
+            (b"b", false),
+        ] {
+            assert_eq!(range.contains(&key.to_vec()), within, "{key:?}");
+        }
+        assert_eq!(prefix_range(b"a\xff"), b"a\xff".to_vec()..b"b".to_vec());
+    }
+}

@@ -1,0 +1,208 @@
+//! The same history on every engine gives the same answers.
+
+use proptest::prelude::*;
+use strongroom_store::{
+    Batch, Cursor, Delta, Memory, Order, Require, Revision, Sqlite, Store, StoreError, Sync,
+    prefix_range,
+};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit {
+        require: Vec<(u8, bool)>,
+        changes: Vec<(u8, Option<u8>)>,
+        full: bool,
+    },
+    Get(Vec<u8>),
+    Scan {
+        from: u8,
+        to: u8,
+        ascending: bool,
+        limit: usize,
+    },
+}
+
+fn key(number: u8) -> Vec<u8> {
+    let kind = if number.is_multiple_of(2) { "v" } else { "s" };
+    format!("{kind}/{:02}", number % 12).into_bytes()
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let number = 0..24_u8;
+    prop_oneof![
+        3 => (
+            prop::collection::vec((number.clone(), any::<bool>()), 0..3),
+            prop::collection::vec((number.clone(), any::<Option<u8>>()), 0..4),
+            any::<bool>(),
+        )
+            .prop_map(|(require, changes, full)| Step::Commit { require, changes, full }),
+        1 => prop::collection::vec(number.clone(), 0..4).prop_map(Step::Get),
+        1 => (number.clone(), number, any::<bool>(), 0..9_usize)
+            .prop_map(|(from, to, ascending, limit)| Step::Scan { from, to, ascending, limit }),
+    ]
+}
+
+/// Runs a step and renders its outcome. A required revision is what the row has now, or one off.
+async fn run(store: &dyn Store, step: &Step) -> String {
+    match step {
+        Step::Commit {
+            require,
+            changes,
+            full,
+        } => {
+            let mut batch = Batch::new().sync(if *full { Sync::Full } else { Sync::Deferred });
+            for (number, right) in require {
+                let found = store.get(&[&key(*number)]).await.unwrap().remove(0);
+                let require = match (found, right) {
+                    (Some(row), true) => Require::Revision(row.revision),
+                    (Some(row), false) => Require::Revision(Revision(row.revision.0 + 1)),
+                    (None, _) => Require::Absent,
+                };
+                batch = batch.require(key(*number), require);
+            }
+            for (number, value) in changes {
+                batch = match value {
+                    Some(value) => batch.put(key(*number), vec![*value]),
+                    None => batch.delete(key(*number)),
+                };
+            }
+            format!("{:?}", store.commit(batch).await)
+        }
+        Step::Get(numbers) => {
+            let keys: Vec<Vec<u8>> = numbers.iter().map(|number| key(*number)).collect();
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let rows = store.get(&keys).await.unwrap();
+            format!(
+                "{:?}",
+                rows.iter()
+                    .flatten()
+                    .map(|row| (&row.value, row.revision))
+                    .collect::<Vec<_>>()
+            )
+        }
+        Step::Scan {
+            from,
+            to,
+            ascending,
+            limit,
+        } => {
+            let order = if *ascending {
+                Order::Ascending
+            } else {
+                Order::Descending
+            };
+            let rows = store
+                .scan(key(*from)..key(*to), order, *limit)
+                .await
+                .unwrap();
+            format!(
+                "{:?}",
+                rows.iter()
+                    .map(|(k, row)| (k, &row.value, row.revision))
+                    .collect::<Vec<_>>()
+            )
+        }
+    }
+}
+
+async fn everything(store: &dyn Store) -> String {
+    let all = store
+        .scan(prefix_range(b""), Order::Ascending, usize::MAX)
+        .await
+        .unwrap();
+    format!(
+        "{:?}",
+        all.iter()
+            .map(|(k, row)| (k, &row.value, row.revision))
+            .collect::<Vec<_>>()
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn memory_and_sqlite_agree(steps in prop::collection::vec(any_step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("s.db");
+            let memory = Memory::new(&["v/"]);
+            let sqlite = Sqlite::open(&path, &["v/"]).unwrap();
+            let start = memory.fresh(Cursor::default()).await.unwrap().0;
+            for step in &steps {
+                assert_eq!(run(&memory, step).await, run(&sqlite, step).await, "{step:?}");
+            }
+            assert_eq!(memory.fresh(start).await, sqlite.fresh(start).await);
+            let all = everything(&memory).await;
+            drop(sqlite);
+            let reopened = Sqlite::open(&path, &["v/"]).unwrap();
+            reopened.integrity_check().unwrap();
+            assert_eq!(all, everything(&reopened).await);
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_failed_condition_changes_nothing_and_names_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let first = store
+        .commit(Batch::new().put(b"a".to_vec(), b"1".to_vec()))
+        .await
+        .unwrap();
+    let batch = Batch::new()
+        .require(b"a".to_vec(), Require::Absent)
+        .put(b"a".to_vec(), b"2".to_vec())
+        .put(b"b".to_vec(), b"2".to_vec());
+    let refused = store.commit(batch).await;
+    assert_eq!(refused, Err(StoreError::Conflict { key: b"a".to_vec() }));
+    let rows = store.get(&[b"a", b"b"]).await.unwrap();
+    assert_eq!(rows[0].as_ref().unwrap().revision, first);
+    assert_eq!(rows[1], None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fresh_tells_every_acknowledged_change_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = std::sync::Arc::new(Sqlite::open(&directory.path().join("s.db"), &["v/"]).unwrap());
+    let (mut cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let store = std::sync::Arc::clone(&store);
+            tokio::spawn(async move {
+                for number in 0..50 {
+                    let key = format!("v/{writer}/{number}").into_bytes();
+                    store
+                        .commit(Batch::new().put(key.clone(), Vec::new()))
+                        .await
+                        .unwrap();
+                    let (_, delta) = store.fresh(Cursor(1)).await.unwrap();
+                    let Delta::Changes(changes) = delta else {
+                        panic!("reset")
+                    };
+                    assert!(
+                        changes.iter().any(|change| change.key == key),
+                        "acknowledged, not told"
+                    );
+                }
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    while told.len() < 200 {
+        let (next, delta) = store.fresh(cursor).await.unwrap();
+        let Delta::Changes(changes) = delta else {
+            panic!("reset")
+        };
+        told.extend(changes.into_iter().map(|change| change.key));
+        cursor = next;
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    told.sort();
+    let all = told.len();
+    told.dedup();
+    assert_eq!((all, told.len()), (200, 200));
+}

@@ -1,0 +1,117 @@
+//! What was acknowledged is there after the process was killed; commits share syncs.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use strongroom_store::{Batch, Sqlite, Store, Sync};
+
+const CHILD: &str = "STRONGROOM_STORE_CHILD";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_commits_share_a_transaction() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Sqlite::open(&directory.path().join("s.db"), &[]).unwrap());
+    let writers: Vec<_> = (0..16)
+        .map(|writer| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                for number in 0..100 {
+                    let key = format!("{writer}/{number}").into_bytes();
+                    store
+                        .commit(Batch::new().put(key, vec![0; 512]))
+                        .await
+                        .unwrap();
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let stats = store.stats();
+    assert_eq!(stats.commits, 1600);
+    assert!(stats.groups * 2 < stats.commits, "{stats:?}");
+    assert_eq!(stats.syncs, stats.groups);
+}
+
+#[tokio::test]
+async fn deferred_commits_do_not_wait_for_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    for number in 0..20_u8 {
+        let batch = Batch::new()
+            .put(vec![number], Vec::new())
+            .sync(Sync::Deferred);
+        store.commit(batch).await.unwrap();
+    }
+    assert_eq!(store.stats().syncs, 0);
+    store.close();
+    assert_eq!(store.stats().syncs, 1);
+}
+
+/// Writes until killed, saying on standard output what was acknowledged. Runs only as the child of
+/// the test below.
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test talks to its own child process"
+)]
+async fn child_that_writes_until_killed() {
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let store = Sqlite::open(path.as_ref(), &[]).unwrap();
+    for number in 0_u32.. {
+        let sync = if number.is_multiple_of(3) {
+            Sync::Full
+        } else {
+            Sync::Deferred
+        };
+        let batch = Batch::new()
+            .put(number.to_be_bytes().to_vec(), vec![7; 700])
+            .sync(sync);
+        store.commit(batch).await.unwrap();
+        println!("\nacknowledged {number}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_acknowledged_is_lost_to_sigkill() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    for round in 1..=5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "durability::child_that_writes_until_killed",
+                "--exact",
+                "--nocapture",
+            ])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let said = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u32>().ok());
+        let mut acknowledged = 0;
+        for number in said {
+            acknowledged = number;
+            if number >= 40 * round {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        let store = Sqlite::open(&path, &[]).unwrap();
+        store.integrity_check().unwrap();
+        for number in 0..=acknowledged {
+            let found = store.get(&[&number.to_be_bytes()]).await.unwrap();
+            assert_eq!(
+                found[0].as_ref().unwrap().value,
+                vec![7; 700],
+                "{number} of {acknowledged}"
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The engines agree with each other and keep what they acknowledged.
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod files;
