@@ -1,2 +1,89 @@
-//! placeholder
-fn main() {}
+//! The one binary: arguments, environment, configuration and rendering.
+
+mod environment;
+mod failure;
+mod hand;
+mod logging;
+mod serving;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::environment::Environment;
+use crate::failure::{Exit, Failure};
+
+/// Secrets manager for Oracle Cloud: a vault that speaks OCI's protocol, and the hand that takes
+/// secrets to applications
+#[derive(Debug, Parser)]
+#[command(name = "strongroom", version, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole vault for development: tenancy, administrator, key and a sample secret
+    Dev(serving::dev::DevArguments),
+    /// Run the server
+    Serve(serving::serve::ServeArguments),
+    /// Create the tenancy of a server and print its administrator's key, once
+    Init(serving::init::InitArguments),
+    /// Print a secret's value
+    Get(hand::get::GetArguments),
+    /// Store a value as a secret's new version, read from standard input or a file
+    Put(hand::put::PutArguments),
+    /// List the secrets of a vault
+    Ls(hand::ls::LsArguments),
+    /// List the versions of a secret
+    Versions(hand::versions::VersionsArguments),
+    /// Print the environment that points a client at the development server
+    Env(hand::env::EnvArguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse_usage(&error),
+    };
+    logging::hide_panic_messages();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments.command, &Environment::read())),
+        Err(error) => Err(Failure::new(Exit::Defect, "no-runtime", "cannot start the runtime")
+            .because(error.to_string())),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure);
+            failure.exit.code()
+        }
+    }
+}
+
+async fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
+    match command {
+        Command::Dev(arguments) => serving::dev::run(arguments, environment).await,
+        Command::Serve(arguments) => serving::serve::run(&arguments, environment).await,
+        Command::Init(arguments) => serving::init::run(&arguments, environment).await,
+        Command::Get(arguments) => hand::get::run(&arguments, environment).await,
+        Command::Put(arguments) => hand::put::run(&arguments, environment).await,
+        Command::Ls(arguments) => hand::ls::run(&arguments, environment).await,
+        Command::Versions(arguments) => hand::versions::run(&arguments, environment).await,
+        Command::Env(arguments) => hand::env::run(&arguments, environment),
+    }
+}
+
+fn report(failure: &Failure) {
+    // When standard error is gone there is nowhere left to say so.
+    drop(writeln!(std::io::stderr().lock(), "{failure}"));
+}
+
+/// Help and version are no failures, and go to standard output.
+fn refuse_usage(error: &clap::Error) -> ExitCode {
+    drop(error.print());
+    if error.use_stderr() { Exit::Usage.code() } else { ExitCode::SUCCESS }
+}

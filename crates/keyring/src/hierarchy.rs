@@ -100,12 +100,8 @@ impl RootKey {
         random: &dyn Random,
     ) -> Result<(VaultKey, Sealed), SealError> {
         let material = fresh(KEY_BYTES, random);
-        let sealed = self.sealing.seal(
-            Layer::VaultKey,
-            &binding.encode(),
-            material.expose(),
-            random,
-        )?;
+        let sealed =
+            self.sealing.seal(Layer::VaultKey, &binding.encode(), material.expose(), random)?;
         Ok((VaultKey(SealingKey::new(material.expose())), sealed))
     }
 
@@ -118,9 +114,7 @@ impl RootKey {
         binding: &Binding<'_>,
         sealed: &Sealed,
     ) -> Result<VaultKey, OpenError> {
-        let material = self
-            .sealing
-            .open(Layer::VaultKey, &binding.encode(), sealed)?;
+        let material = self.sealing.open(Layer::VaultKey, &binding.encode(), sealed)?;
         Ok(VaultKey(SealingKey::new(material.expose())))
     }
 }
@@ -140,12 +134,8 @@ impl VaultKey {
         random: &dyn Random,
     ) -> Result<(MasterKey, Sealed), SealError> {
         let material = fresh(length.bytes(), random);
-        let sealed = self.0.seal(
-            Layer::KeyVersion,
-            &binding.encode(),
-            material.expose(),
-            random,
-        )?;
+        let sealed =
+            self.0.seal(Layer::KeyVersion, &binding.encode(), material.expose(), random)?;
         Ok((MasterKey(SealingKey::new(material.expose())), sealed))
     }
 
@@ -191,9 +181,7 @@ impl MasterKey {
         let data_key = fresh(KEY_BYTES, random);
         let sealing = SealingKey::new(data_key.expose());
         Ok(SealedSecret {
-            data_key: self
-                .0
-                .seal(Layer::DataKey, &binding, data_key.expose(), random)?,
+            data_key: self.0.seal(Layer::DataKey, &binding, data_key.expose(), random)?,
             content: sealing.seal(Layer::Content, &binding, content, random)?,
         })
     }
@@ -224,54 +212,27 @@ mod tests {
     fn content_opens_through_the_whole_hierarchy_and_only_there() {
         let id = |text: &str| text.parse::<Ocid>().unwrap();
         let (tenancy, vault) = (id("ocid1.tenancy.oc1..t"), id("ocid1.vault.oc1.iad.v"));
-        let (version, secret) = (
-            id("ocid1.keyversion.oc1.iad.v.k"),
-            id("ocid1.vaultsecret.oc1.iad.s"),
-        );
-        let bound = |object, version| Binding {
-            tenancy: &tenancy,
-            vault: &vault,
-            object,
-            version,
-        };
+        let (version, secret) =
+            (id("ocid1.keyversion.oc1.iad.v.k"), id("ocid1.vaultsecret.oc1.iad.s"));
+        let bound = |object, version| Binding { tenancy: &tenancy, vault: &vault, object, version };
         let root = RootKey::generate(&SystemRandom);
-        let (vault_key, sealed_vault) = root
-            .new_vault_key(&bound(&vault, 1), &SystemRandom)
-            .unwrap();
+        let (vault_key, sealed_vault) =
+            root.new_vault_key(&bound(&vault, 1), &SystemRandom).unwrap();
         for length in [16, 24, 32] {
             let length = KeyLength::from_bytes(length).unwrap();
-            let (master, sealed_master) = vault_key
-                .new_key_version(&bound(&version, 1), length, &SystemRandom)
-                .unwrap();
-            let content = master
-                .seal_secret(&bound(&secret, 3), b"pw", &SystemRandom)
-                .unwrap();
+            let (master, sealed_master) =
+                vault_key.new_key_version(&bound(&version, 1), length, &SystemRandom).unwrap();
+            let content = master.seal_secret(&bound(&secret, 3), b"pw", &SystemRandom).unwrap();
 
             let again = RootKey::from_bytes(root.material().clone()).unwrap();
-            let vault_key = again
-                .open_vault_key(&bound(&vault, 1), &sealed_vault)
-                .unwrap();
-            let master = vault_key
-                .open_key_version(&bound(&version, 1), &sealed_master)
-                .unwrap();
-            assert_eq!(
-                master
-                    .open_secret(&bound(&secret, 3), &content)
-                    .unwrap()
-                    .expose(),
-                b"pw"
-            );
+            let vault_key = again.open_vault_key(&bound(&vault, 1), &sealed_vault).unwrap();
+            let master = vault_key.open_key_version(&bound(&version, 1), &sealed_master).unwrap();
+            assert_eq!(master.open_secret(&bound(&secret, 3), &content).unwrap().expose(), b"pw");
             assert!(master.open_secret(&bound(&secret, 2), &content).is_err());
             assert!(master.open_secret(&bound(&vault, 3), &content).is_err());
-            assert!(
-                vault_key
-                    .open_key_version(&bound(&version, 2), &sealed_master)
-                    .is_err()
-            );
-            let swapped = SealedSecret {
-                data_key: content.content.clone(),
-                content: content.data_key,
-            };
+            assert!(vault_key.open_key_version(&bound(&version, 2), &sealed_master).is_err());
+            let swapped =
+                SealedSecret { data_key: content.content.clone(), content: content.data_key };
             assert!(master.open_secret(&bound(&secret, 3), &swapped).is_err());
             assert_eq!(
                 format!("{root:?} {vault_key:?} {master:?}"),

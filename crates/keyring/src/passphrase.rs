@@ -34,11 +34,7 @@ impl Passphrase {
 
     /// Stretches the passphrase with argon2id (RFC 9106).
     pub(crate) fn stretch(&self, cost: Cost, salt: &[u8]) -> Result<Sensitive, OpenError> {
-        let Cost {
-            memory_kib,
-            passes,
-            lanes,
-        } = cost;
+        let Cost { memory_kib, passes, lanes } = cost;
         if memory_kib > MEMORY_KIB_MAX || passes > PASSES_MAX || lanes > LANES_MAX {
             return Err(OpenError);
         }
@@ -62,9 +58,5 @@ pub(crate) struct Cost {
 
 impl Cost {
     /// 64 MiB, three passes, one lane: the second recommendation of RFC 9106, on one core.
-    pub(crate) const DEFAULT: Self = Self {
-        memory_kib: 64 * 1024,
-        passes: 3,
-        lanes: 1,
-    };
+    pub(crate) const DEFAULT: Self = Self { memory_kib: 64 * 1024, passes: 3, lanes: 1 };
 }

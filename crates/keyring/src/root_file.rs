@@ -47,10 +47,7 @@ pub fn create(path: &Path, root_key: &RootKey) -> Result<(), RootFileError> {
 /// A [`RootFileError`].
 pub fn open(path: &Path) -> Result<RootKey, RootFileError> {
     let content = Sensitive::new(private_file::read_private(path)?);
-    let material = content
-        .expose()
-        .strip_prefix(OPEN_MAGIC)
-        .ok_or(RootFileError::Format)?;
+    let material = content.expose().strip_prefix(OPEN_MAGIC).ok_or(RootFileError::Format)?;
     RootKey::from_bytes(Sensitive::new(material.to_vec())).map_err(|_error| RootFileError::Format)
 }
 
@@ -68,9 +65,7 @@ pub fn create_sealed(
     let mut salt = [0_u8; SALT_BYTES];
     random.fill(&mut salt);
     let cost = Cost::DEFAULT;
-    let stretched = passphrase
-        .stretch(cost, &salt)
-        .map_err(|_error| SealError)?;
+    let stretched = passphrase.stretch(cost, &salt).map_err(|_error| SealError)?;
     let mut content = SEALED_MAGIC.to_vec();
     for number in [cost.memory_kib, cost.passes, cost.lanes] {
         content.extend_from_slice(&number.to_be_bytes());
@@ -90,26 +85,16 @@ pub fn create_sealed(
 pub fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<RootKey, RootFileError> {
     let content = private_file::read_private(path)?;
     let header_bytes = SEALED_MAGIC.len() + 3 * NUMBER_BYTES + SALT_BYTES;
-    let (header, sealed) = content
-        .split_at_checked(header_bytes)
-        .ok_or(RootFileError::Format)?;
-    let rest = header
-        .strip_prefix(SEALED_MAGIC)
-        .ok_or(RootFileError::Format)?;
-    let (numbers, salt) = rest
-        .split_at_checked(3 * NUMBER_BYTES)
-        .ok_or(RootFileError::Format)?;
+    let (header, sealed) = content.split_at_checked(header_bytes).ok_or(RootFileError::Format)?;
+    let rest = header.strip_prefix(SEALED_MAGIC).ok_or(RootFileError::Format)?;
+    let (numbers, salt) = rest.split_at_checked(3 * NUMBER_BYTES).ok_or(RootFileError::Format)?;
     let mut numbers = numbers.chunks_exact(NUMBER_BYTES).map(number);
     let (Some(memory_kib), Some(passes), Some(lanes)) =
         (numbers.next(), numbers.next(), numbers.next())
     else {
         return Err(RootFileError::Format);
     };
-    let cost = Cost {
-        memory_kib,
-        passes,
-        lanes,
-    };
+    let cost = Cost { memory_kib, passes, lanes };
     let refused = |_error| RootFileError::Passphrase;
     let stretched = passphrase.stretch(cost, salt).map_err(refused)?;
     let material = SealingKey::new(stretched.expose())
@@ -119,9 +104,7 @@ pub fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<RootKey, Root
 }
 
 fn number(bytes: &[u8]) -> u32 {
-    bytes
-        .iter()
-        .fold(0, |number, byte| number << 8 | u32::from(*byte))
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 #[cfg(test)]
@@ -141,10 +124,7 @@ mod tests {
         create(&path, &root_key).unwrap();
         assert_eq!(open(&path).unwrap().material(), root_key.material());
         assert!(create(&path, &root_key).is_err());
-        assert!(matches!(
-            open_sealed(&path, &passphrase("x")),
-            Err(RootFileError::Format)
-        ));
+        assert!(matches!(open_sealed(&path, &passphrase("x")), Err(RootFileError::Format)));
     }
 
     #[test]
@@ -152,23 +132,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("root.key");
         let root_key = RootKey::generate(&SystemRandom);
-        create_sealed(
-            &path,
-            &root_key,
-            &passphrase("correct horse"),
-            &SystemRandom,
-        )
-        .unwrap();
+        create_sealed(&path, &root_key, &passphrase("correct horse"), &SystemRandom).unwrap();
         let opened = open_sealed(&path, &passphrase("correct horse\n")).unwrap();
         assert_eq!(opened.material(), root_key.material());
         let wrong = open_sealed(&path, &passphrase("correct horse "));
         assert!(matches!(wrong, Err(RootFileError::Passphrase)));
         let content = private_file::read(&path).unwrap();
-        assert!(
-            !content
-                .windows(8)
-                .any(|w| root_key.material().expose().starts_with(w))
-        );
+        assert!(!content.windows(8).any(|w| root_key.material().expose().starts_with(w)));
     }
 
     #[test]
@@ -180,14 +150,8 @@ mod tests {
         let mut content = private_file::read(&path).unwrap();
         content[SEALED_MAGIC.len()] = 0xff;
         private_file::replace(&path, &content).unwrap();
-        assert!(matches!(
-            open_sealed(&path, &passphrase("p")),
-            Err(RootFileError::Passphrase)
-        ));
+        assert!(matches!(open_sealed(&path, &passphrase("p")), Err(RootFileError::Passphrase)));
         private_file::replace(&path, &content[..40]).unwrap();
-        assert!(matches!(
-            open_sealed(&path, &passphrase("p")),
-            Err(RootFileError::Format)
-        ));
+        assert!(matches!(open_sealed(&path, &passphrase("p")), Err(RootFileError::Format)));
     }
 }

@@ -146,11 +146,7 @@ impl SealingKey {
         }
         let mut derived = Zeroizing::new([0_u8; KEY_BYTES + NONCE_BYTES]);
         let info = [layer.label(), salt];
-        self.0
-            .expand(&info, KeyAndNonce)
-            .ok()?
-            .fill(derived.as_mut_slice())
-            .ok()?;
+        self.0.expand(&info, KeyAndNonce).ok()?.fill(derived.as_mut_slice()).ok()?;
         let (key, nonce) = derived.split_at(KEY_BYTES);
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
         Some((key, Nonce::try_assume_unique_for_key(nonce).ok()?))
@@ -173,11 +169,7 @@ impl Binding<'_> {
     /// The canonical encoding: each text with its length before it, so that no two bindings share
     /// one.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let texts = [
-            self.tenancy.as_str(),
-            self.vault.as_str(),
-            self.object.as_str(),
-        ];
+        let texts = [self.tenancy.as_str(), self.vault.as_str(), self.object.as_str()];
         let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len() + 8).sum());
         for text in texts {
             let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
@@ -197,21 +189,12 @@ mod tests {
     #[test]
     fn every_bit_and_the_whole_binding_are_authenticated() {
         let key = SealingKey::new(&[7; 32]);
-        let sealed = key
-            .seal(Layer::Content, b"b", b"plain", &SystemRandom)
-            .unwrap();
-        assert_eq!(
-            key.open(Layer::Content, b"b", &sealed).unwrap().expose(),
-            b"plain"
-        );
+        let sealed = key.seal(Layer::Content, b"b", b"plain", &SystemRandom).unwrap();
+        assert_eq!(key.open(Layer::Content, b"b", &sealed).unwrap().expose(), b"plain");
         for position in 0..sealed.0.len() * 8 {
             let mut bent = sealed.clone();
             bent.0[position / 8] ^= 1 << (position % 8);
-            assert_eq!(
-                key.open(Layer::Content, b"b", &bent),
-                Err(OpenError),
-                "bit {position}"
-            );
+            assert_eq!(key.open(Layer::Content, b"b", &bent), Err(OpenError), "bit {position}");
         }
         for length in 0..sealed.0.len() {
             let cut = Sealed(sealed.0[..length].to_vec());
@@ -219,21 +202,14 @@ mod tests {
         }
         assert!(key.open(Layer::DataKey, b"b", &sealed).is_err());
         assert!(key.open(Layer::Content, b"c", &sealed).is_err());
-        assert!(
-            SealingKey::new(&[8; 32])
-                .open(Layer::Content, b"b", &sealed)
-                .is_err()
-        );
+        assert!(SealingKey::new(&[8; 32]).open(Layer::Content, b"b", &sealed).is_err());
     }
 
     #[test]
     fn the_same_content_never_looks_the_same_and_never_shows() {
         let key = SealingKey::new(&[7; 32]);
         let content = b"correct horse battery staple";
-        let seal = || {
-            key.seal(Layer::Content, b"", content, &SystemRandom)
-                .unwrap()
-        };
+        let seal = || key.seal(Layer::Content, b"", content, &SystemRandom).unwrap();
         let (one, two) = (seal(), seal());
         assert_ne!(one, two);
         assert!(!one.0.windows(7).any(|window| window == b"correct"));
@@ -244,21 +220,9 @@ mod tests {
     fn bindings_do_not_run_into_each_other() {
         let a: Ocid = "ocid1.vault.oc1.iad.a".parse().unwrap();
         let ab: Ocid = "ocid1.vault.oc1.iad.ab".parse().unwrap();
-        let encode = |vault, object, version| {
-            Binding {
-                tenancy: &a,
-                vault,
-                object,
-                version,
-            }
-            .encode()
-        };
-        let all = [
-            encode(&a, &a, 1),
-            encode(&a, &ab, 1),
-            encode(&ab, &a, 1),
-            encode(&a, &a, 2),
-        ];
+        let encode =
+            |vault, object, version| Binding { tenancy: &a, vault, object, version }.encode();
+        let all = [encode(&a, &a, 1), encode(&a, &ab, 1), encode(&ab, &a, 1), encode(&a, &a, 2)];
         for (index, one) in all.iter().enumerate() {
             assert!(all.iter().skip(index + 1).all(|other| other != one));
         }

@@ -99,13 +99,7 @@ impl Ocid {
     pub fn regional(kind: OcidKind, region: &Region, random: &dyn Random) -> Self {
         let unique = unique("amaaaaaa", random);
         Self(
-            format!(
-                "ocid1.{}.{}.{}.{unique}",
-                kind.segment(),
-                region.realm.key,
-                region.key
-            )
-            .into(),
+            format!("ocid1.{}.{}.{}.{unique}", kind.segment(), region.realm.key, region.key).into(),
         )
     }
 
@@ -114,14 +108,7 @@ impl Ocid {
     pub fn in_vault(kind: OcidKind, region: &Region, tag: &VaultTag, random: &dyn Random) -> Self {
         let unique = unique("abaaaaaa", random);
         let (kind, realm) = (kind.segment(), region.realm.key);
-        Self(
-            format!(
-                "ocid1.{kind}.{realm}.{}.{}.{unique}",
-                region.key,
-                tag.as_str()
-            )
-            .into(),
-        )
+        Self(format!("ocid1.{kind}.{realm}.{}.{}.{unique}", region.key, tag.as_str()).into())
     }
 
     /// Returns the identifier as text.
@@ -138,10 +125,7 @@ impl Ocid {
 }
 
 fn unique(prefix: &str, random: &dyn Random) -> String {
-    format!(
-        "{prefix}{}",
-        base32(random, UNIQUE_LENGTH.saturating_sub(prefix.len()))
-    )
+    format!("{prefix}{}", base32(random, UNIQUE_LENGTH.saturating_sub(prefix.len())))
 }
 
 fn base32(random: &dyn Random, length: usize) -> String {
@@ -214,10 +198,7 @@ mod tests {
         let region = Region::named("us-ashburn-1").unwrap();
         let tag = VaultTag::generate(&Ramp);
         let key = Ocid::in_vault(OcidKind::Key, region, &tag, &Ramp);
-        assert!(
-            key.as_str()
-                .starts_with("ocid1.key.oc1.iad.abcdefghijklm.abaaaaaa")
-        );
+        assert!(key.as_str().starts_with("ocid1.key.oc1.iad.abcdefghijklm.abaaaaaa"));
         assert_eq!(key.as_str().rsplit('.').next().unwrap().len(), 60);
         for ocid in [
             Ocid::global(OcidKind::User, region, &Ramp),
@@ -245,10 +226,6 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Ocid>(), Err(ParseOcidError), "{text}");
         }
-        assert!(
-            format!("ocid1.user.oc1..{}", "a".repeat(300))
-                .parse::<Ocid>()
-                .is_err()
-        );
+        assert!(format!("ocid1.user.oc1..{}", "a".repeat(300)).parse::<Ocid>().is_err());
     }
 }

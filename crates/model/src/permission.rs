@@ -148,16 +148,10 @@ impl Permission {
     /// Finds a permission by Oracle's name, compared without case.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|permission| permission.name().eq_ignore_ascii_case(name))
+        Self::ALL.iter().copied().find(|permission| permission.name().eq_ignore_ascii_case(name))
     }
 
-    #[expect(
-        clippy::as_conversions,
-        reason = "the discriminant of a fieldless repr(u8) enum"
-    )]
+    #[expect(clippy::as_conversions, reason = "the discriminant of a fieldless repr(u8) enum")]
     const fn bit(self) -> u128 {
         1 << self as u8
     }
@@ -209,10 +203,7 @@ impl PermissionSet {
 
     /// Iterates over the members in declaration order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL
-            .iter()
-            .copied()
-            .filter(move |permission| self.contains(*permission))
+        Permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))
     }
 }
 
@@ -226,11 +217,7 @@ impl BitOr for PermissionSet {
 
 impl FromIterator<Permission> for PermissionSet {
     fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        permissions
-            .into_iter()
-            .fold(Self::EMPTY, |set, permission| {
-                Self(set.0 | permission.bit())
-            })
+        permissions.into_iter().fold(Self::EMPTY, |set, permission| Self(set.0 | permission.bit()))
     }
 }
 

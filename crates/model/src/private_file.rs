@@ -5,6 +5,7 @@
     reason = "every other file of the workspace comes here for its files"
 )]
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -19,10 +20,7 @@ const OTHERS: u32 = 0o077;
 /// # Errors
 /// Any error of the file system.
 pub fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(PRIVATE_DIRECTORY)
-        .create(path)
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)
 }
 
 /// Makes a file that must not be there yet, mode 0600 from birth, and syncs it and its directory.
@@ -31,11 +29,7 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// `AlreadyExists` if anything, a symbolic link included, has the name; any other error of the file
 /// system.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path)?;
     file.write_all(content)?;
     file.sync_all()?;
     sync_directory_of(path)
@@ -88,6 +82,33 @@ pub fn remove_if_present(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a directory with all that is in it.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path)
+}
+
+/// Returns the names in a directory, in byte order.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn names_in(path: &Path) -> io::Result<Vec<OsString>> {
+    let mut names: Vec<OsString> =
+        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// Returns the absolute path of something that is there, without symbolic links.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
 /// The exclusive right to a directory, held by this process until the value is dropped or the
 /// process ends, however it ends.
 #[derive(Debug)]
@@ -129,9 +150,7 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -149,24 +168,15 @@ mod tests {
         let path = directory.path().join("key");
         create_new(&path, b"one").unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert_eq!(
-            create_new(&path, b"two").unwrap_err().kind(),
-            io::ErrorKind::AlreadyExists
-        );
+        assert_eq!(create_new(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         replace(&path, b"three").unwrap();
-        assert_eq!(
-            (mode(&path), read_private(&path).unwrap()),
-            (0o600, b"three".to_vec())
-        );
+        assert_eq!((mode(&path), read_private(&path).unwrap()), (0o600, b"three".to_vec()));
     }
 
     #[test]
     fn a_link_is_never_followed_at_creation() {
         let directory = tempfile::tempdir().unwrap();
-        let (target, link) = (
-            directory.path().join("target"),
-            directory.path().join("link"),
-        );
+        let (target, link) = (directory.path().join("target"), directory.path().join("link"));
         std::os::unix::fs::symlink(&target, &link).unwrap();
         assert!(create_new(&link, b"x").is_err());
         replace(&link, b"x").unwrap();
@@ -177,16 +187,8 @@ mod tests {
     fn loose_modes_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o640)
-            .open(&path)
-            .unwrap();
-        assert_eq!(
-            read_private(&path).unwrap_err().kind(),
-            io::ErrorKind::PermissionDenied
-        );
+        OpenOptions::new().write(true).create_new(true).mode(0o640).open(&path).unwrap();
+        assert_eq!(read_private(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[test]
@@ -194,10 +196,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
         let held = DirectoryLock::acquire(&path).unwrap();
-        assert_eq!(
-            DirectoryLock::acquire(&path).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(DirectoryLock::acquire(&path).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(held);
         DirectoryLock::acquire(&path).unwrap();
     }

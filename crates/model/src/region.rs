@@ -38,86 +38,26 @@ const fn region(name: &'static str, key: &'static str, realm: &'static Realm) ->
     Region { name, key, realm }
 }
 
-const OC1: &Realm = &Realm {
-    key: "oc1",
-    domain: "oraclecloud.com",
-};
-const OC2: &Realm = &Realm {
-    key: "oc2",
-    domain: "oraclegovcloud.com",
-};
-const OC3: &Realm = &Realm {
-    key: "oc3",
-    domain: "oraclegovcloud.com",
-};
-const OC4: &Realm = &Realm {
-    key: "oc4",
-    domain: "oraclegovcloud.uk",
-};
-const OC8: &Realm = &Realm {
-    key: "oc8",
-    domain: "oraclecloud8.com",
-};
-const OC9: &Realm = &Realm {
-    key: "oc9",
-    domain: "oraclecloud9.com",
-};
-const OC10: &Realm = &Realm {
-    key: "oc10",
-    domain: "oraclecloud10.com",
-};
-const OC14: &Realm = &Realm {
-    key: "oc14",
-    domain: "oraclecloud14.com",
-};
-const OC15: &Realm = &Realm {
-    key: "oc15",
-    domain: "oraclecloud15.com",
-};
-const OC19: &Realm = &Realm {
-    key: "oc19",
-    domain: "oraclecloud.eu",
-};
-const OC20: &Realm = &Realm {
-    key: "oc20",
-    domain: "oraclecloud20.com",
-};
-const OC21: &Realm = &Realm {
-    key: "oc21",
-    domain: "oraclecloud21.com",
-};
-const OC23: &Realm = &Realm {
-    key: "oc23",
-    domain: "oraclecloud23.com",
-};
-const OC24: &Realm = &Realm {
-    key: "oc24",
-    domain: "oraclecloud24.com",
-};
-const OC26: &Realm = &Realm {
-    key: "oc26",
-    domain: "oraclecloud26.com",
-};
-const OC29: &Realm = &Realm {
-    key: "oc29",
-    domain: "oraclecloud29.com",
-};
-const OC35: &Realm = &Realm {
-    key: "oc35",
-    domain: "oraclecloud35.com",
-};
-const OC42: &Realm = &Realm {
-    key: "oc42",
-    domain: "oraclecloud42.com",
-};
-const OC51: &Realm = &Realm {
-    key: "oc51",
-    domain: "oraclecloud51.com",
-};
-const OC52: &Realm = &Realm {
-    key: "oc52",
-    domain: "oraclecloud52.com",
-};
+const OC1: &Realm = &Realm { key: "oc1", domain: "oraclecloud.com" };
+const OC2: &Realm = &Realm { key: "oc2", domain: "oraclegovcloud.com" };
+const OC3: &Realm = &Realm { key: "oc3", domain: "oraclegovcloud.com" };
+const OC4: &Realm = &Realm { key: "oc4", domain: "oraclegovcloud.uk" };
+const OC8: &Realm = &Realm { key: "oc8", domain: "oraclecloud8.com" };
+const OC9: &Realm = &Realm { key: "oc9", domain: "oraclecloud9.com" };
+const OC10: &Realm = &Realm { key: "oc10", domain: "oraclecloud10.com" };
+const OC14: &Realm = &Realm { key: "oc14", domain: "oraclecloud14.com" };
+const OC15: &Realm = &Realm { key: "oc15", domain: "oraclecloud15.com" };
+const OC19: &Realm = &Realm { key: "oc19", domain: "oraclecloud.eu" };
+const OC20: &Realm = &Realm { key: "oc20", domain: "oraclecloud20.com" };
+const OC21: &Realm = &Realm { key: "oc21", domain: "oraclecloud21.com" };
+const OC23: &Realm = &Realm { key: "oc23", domain: "oraclecloud23.com" };
+const OC24: &Realm = &Realm { key: "oc24", domain: "oraclecloud24.com" };
+const OC26: &Realm = &Realm { key: "oc26", domain: "oraclecloud26.com" };
+const OC29: &Realm = &Realm { key: "oc29", domain: "oraclecloud29.com" };
+const OC35: &Realm = &Realm { key: "oc35", domain: "oraclecloud35.com" };
+const OC42: &Realm = &Realm { key: "oc42", domain: "oraclecloud42.com" };
+const OC51: &Realm = &Realm { key: "oc51", domain: "oraclecloud51.com" };
+const OC52: &Realm = &Realm { key: "oc52", domain: "oraclecloud52.com" };
 
 const REGIONS: &[Region] = &[
     region("ap-chuncheon-1", "yny", OC1),
@@ -214,10 +154,7 @@ mod tests {
     #[test]
     fn finds_by_name_and_key() {
         let ashburn = Region::named("IAD").unwrap();
-        assert_eq!(
-            (ashburn.name, ashburn.realm.domain),
-            ("us-ashburn-1", "oraclecloud.com")
-        );
+        assert_eq!((ashburn.name, ashburn.realm.domain), ("us-ashburn-1", "oraclecloud.com"));
         assert_eq!(Region::named("mars-north-1"), None);
         assert_eq!(Region::ALL.len(), 85);
     }

@@ -32,13 +32,8 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage.
-    pub const ALL: [Self; 5] = [
-        Self::Current,
-        Self::Pending,
-        Self::Latest,
-        Self::Previous,
-        Self::Deprecated,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Current, Self::Pending, Self::Latest, Self::Previous, Self::Deprecated];
 
     /// Returns OCI's name.
     #[must_use]
@@ -70,12 +65,7 @@ pub struct Stages {
 
 impl Stages {
     /// The stages after a secret was created: version 1 is `CURRENT` and `LATEST`.
-    pub const FIRST: Self = Self {
-        current: 1,
-        latest: 1,
-        pending: None,
-        previous: None,
-    };
+    pub const FIRST: Self = Self { current: 1, latest: 1, pending: None, previous: None };
 
     /// Returns the stages of the version `number`, in OCI's order.
     #[must_use]
@@ -100,22 +90,13 @@ impl Stages {
     /// pending one `DEPRECATED`.
     fn add_current(self) -> Self {
         let number = self.latest.saturating_add(1);
-        Self {
-            current: number,
-            latest: number,
-            pending: None,
-            previous: Some(self.current),
-        }
+        Self { current: number, latest: number, pending: None, previous: Some(self.current) }
     }
 
     /// A new version that waits: an earlier pending one becomes `DEPRECATED`.
     fn add_pending(self) -> Self {
         let number = self.latest.saturating_add(1);
-        Self {
-            latest: number,
-            pending: Some(number),
-            ..self
-        }
+        Self { latest: number, pending: Some(number), ..self }
     }
 
     /// Promotion and rollback: `number` becomes `CURRENT`, whatever it was; `LATEST` stays.
@@ -124,12 +105,7 @@ impl Stages {
             return self;
         }
         let pending = self.pending.filter(|pending| *pending != number);
-        Self {
-            current: number,
-            previous: Some(self.current),
-            pending,
-            ..self
-        }
+        Self { current: number, previous: Some(self.current), pending, ..self }
     }
 }
 
@@ -283,10 +259,7 @@ mod tests {
     }
 
     fn moved(secret: &Secret, versions: VersionMove) -> Result<Secret, SecretError> {
-        secret.update(&SecretChange {
-            versions: Some(versions),
-            ..SecretChange::default()
-        })
+        secret.update(&SecretChange { versions: Some(versions), ..SecretChange::default() })
     }
 
     #[test]
@@ -309,10 +282,7 @@ mod tests {
         let promoted = moved(&two, VersionMove::PromotePending).unwrap();
         assert_eq!(promoted.stages.of(2), [Stage::Current, Stage::Latest]);
         assert_eq!(promoted.stages.of(1), [Stage::Previous]);
-        assert_eq!(
-            moved(&promoted, VersionMove::PromotePending),
-            Err(SecretError::NothingPending)
-        );
+        assert_eq!(moved(&promoted, VersionMove::PromotePending), Err(SecretError::NothingPending));
     }
 
     #[test]

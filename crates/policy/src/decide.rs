@@ -30,11 +30,7 @@ impl Decision {
     /// Tells whether everything asked for is granted. Nothing asked for is nothing granted.
     #[must_use]
     pub fn allowed(&self) -> bool {
-        !self.reasons.is_empty()
-            && self
-                .reasons
-                .iter()
-                .all(|(_, statement)| statement.is_some())
+        !self.reasons.is_empty() && self.reasons.iter().all(|(_, statement)| statement.is_some())
     }
 
     /// Iterates over the permissions that no statement grants.
@@ -56,22 +52,16 @@ impl Decision {
 pub fn decide(set: &PolicySet, question: &Question<'_>) -> Decision {
     let own_tenancy = set.tenancy.as_ref() == Some(&question.principal.tenancy_id);
     let reason = |asked: &Asked<'_>| {
-        let granted = own_tenancy
-            .then(|| granting(set, question.principal, asked))
-            .flatten();
+        let granted = own_tenancy.then(|| granting(set, question.principal, asked)).flatten();
         (asked.permission, granted)
     };
-    Decision {
-        reasons: question.needs.iter().map(reason).collect(),
-    }
+    Decision { reasons: question.needs.iter().map(reason).collect() }
 }
 
 fn granting(set: &PolicySet, principal: &Principal, asked: &Asked<'_>) -> Option<usize> {
     let covers = |grantees: &Grantees| match grantees {
         Grantees::Everyone => true,
-        Grantees::Members(groups) => groups
-            .iter()
-            .any(|group| principal.group_ids.contains(group)),
+        Grantees::Members(groups) => groups.iter().any(|group| principal.group_ids.contains(group)),
     };
     asked
         .path

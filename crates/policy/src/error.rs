@@ -33,49 +33,30 @@ impl ParseError {
         expected: &[&'static str],
     ) -> Self {
         let (kind, expected) = (ParseErrorKind::Syntax, expected.to_vec());
-        Self {
-            kind,
-            span,
-            message: message.into(),
-            expected,
-            suggestion: None,
-        }
+        Self { kind, span, message: message.into(), expected, suggestion: None }
     }
 
     pub(crate) fn unsupported(span: Range<usize>, what: &str) -> Self {
         let message = format!("{what} is not evaluated by this version");
-        Self {
-            kind: ParseErrorKind::Unsupported,
-            ..Self::syntax(span, message, &[])
-        }
+        Self { kind: ParseErrorKind::Unsupported, ..Self::syntax(span, message, &[]) }
     }
 
     /// Adds the known word nearest to `word`, if one is near enough to be a misspelling.
     pub(crate) fn suggest(self, word: &str, known: impl Iterator<Item = &'static str>) -> Self {
         let word = word.to_ascii_lowercase();
-        let nearest = known
-            .map(|known| (distance(&word, &known.to_ascii_lowercase()), known))
-            .min();
+        let nearest =
+            known.map(|known| (distance(&word, &known.to_ascii_lowercase()), known)).min();
         let near = nearest.filter(|(distance, known)| *distance <= known.len() / 3 + 1);
-        Self {
-            suggestion: near.map(|(_, known)| known),
-            ..self
-        }
+        Self { suggestion: near.map(|(_, known)| known), ..self }
     }
 
     /// Renders the error under the statement, with a caret below the place.
     #[must_use]
     pub fn render(&self, statement: &str) -> String {
-        let line: String = statement
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let column = statement
-            .get(..self.span.start)
-            .map_or(0, |before| before.chars().count());
-        let width = statement
-            .get(self.span.clone())
-            .map_or(1, |at| at.chars().count().max(1));
+        let line: String =
+            statement.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let column = statement.get(..self.span.start).map_or(0, |before| before.chars().count());
+        let width = statement.get(self.span.clone()).map_or(1, |at| at.chars().count().max(1));
         let mut text = format!("error: {self}\n  | {line}\n  | ");
         text.push_str(&" ".repeat(column));
         text.push_str(&"^".repeat(width));
@@ -111,9 +92,7 @@ fn distance(a: &str, b: &str) -> usize {
         for (column, in_b) in b.iter().enumerate() {
             let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX);
             let replaced = at(&last, column) + usize::from(in_a != in_b);
-            let mut best = replaced
-                .min(at(&last, column + 1) + 1)
-                .min(at(&current, column) + 1);
+            let mut best = replaced.min(at(&last, column + 1) + 1).min(at(&current, column) + 1);
             if previous_a == Some(in_b) && previous_b == Some(in_a) && column > 0 {
                 best = best.min(at(&before_last, column - 1).saturating_add(1));
             }
@@ -133,12 +112,9 @@ mod tests {
 
     #[test]
     fn transpositions_count_once() {
-        for (a, b, expected) in [
-            ("raed", "read", 1),
-            ("", "ab", 2),
-            ("use", "use", 0),
-            ("kitten", "sitting", 3),
-        ] {
+        for (a, b, expected) in
+            [("raed", "read", 1), ("", "ab", 2), ("use", "use", 0), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
     }

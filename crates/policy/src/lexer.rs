@@ -56,16 +56,10 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, ParseError> {
             }
             other => (Token::Other(other), other.len_utf8()),
         };
-        tokens.push(Placed {
-            token,
-            span: at..at + length,
-        });
+        tokens.push(Placed { token, span: at..at + length });
         at += length;
     }
-    tokens.push(Placed {
-        token: Token::End,
-        span: text.len()..text.len(),
-    });
+    tokens.push(Placed { token: Token::End, span: text.len()..text.len() });
     Ok(tokens)
 }
 
@@ -74,9 +68,7 @@ fn in_word(c: char) -> bool {
 }
 
 fn quoted(rest: &str, at: usize) -> Result<(Token<'_>, usize), ParseError> {
-    let inner = rest
-        .strip_prefix('\'')
-        .and_then(|rest| rest.split_once('\''));
+    let inner = rest.strip_prefix('\'').and_then(|rest| rest.split_once('\''));
     let open = || ParseError::syntax(at..at + rest.len(), "the quote is not closed", &["'"]);
     let (inner, _) = inner.ok_or_else(open)?;
     Ok((Token::Quoted(inner), inner.len() + 2))

@@ -17,15 +17,8 @@ pub fn parse(text: &str) -> Result<Statement, ParseError> {
     parser.statement()
 }
 
-const SUBJECTS: [&str; 7] = [
-    "group",
-    "any-user",
-    "any-group",
-    "dynamic-group",
-    "service",
-    "resource",
-    "allow",
-];
+const SUBJECTS: [&str; 7] =
+    ["group", "any-user", "any-group", "dynamic-group", "service", "resource", "allow"];
 
 struct Parser<'a> {
     tokens: Vec<Placed<'a>>,
@@ -35,9 +28,7 @@ struct Parser<'a> {
 impl<'a> Parser<'a> {
     fn peek(&self) -> (Token<'a>, Range<usize>) {
         let placed = self.tokens.get(self.at).or(self.tokens.last());
-        placed.map_or((Token::End, 0..0), |placed| {
-            (placed.token.clone(), placed.span.clone())
-        })
+        placed.map_or((Token::End, 0..0), |placed| (placed.token.clone(), placed.span.clone()))
     }
 
     fn advance(&mut self) {
@@ -89,11 +80,8 @@ impl<'a> Parser<'a> {
         }
         if self.keyword("allow").is_none() {
             let (token, _) = self.peek();
-            let subject = |word: &str| {
-                SUBJECTS
-                    .iter()
-                    .any(|known| known.eq_ignore_ascii_case(word))
-            };
+            let subject =
+                |word: &str| SUBJECTS.iter().any(|known| known.eq_ignore_ascii_case(word));
             if !matches!(token, Token::Word(word) if subject(word)) {
                 return Err(self.unexpected(&["allow", "deny", "define", "endorse", "admit"]));
             }
@@ -106,11 +94,7 @@ impl<'a> Parser<'a> {
             return Err(ParseError::unsupported(span, "a condition"));
         }
         match self.peek() {
-            (Token::End, _) => Ok(Statement {
-                subject,
-                action,
-                location,
-            }),
+            (Token::End, _) => Ok(Statement { subject, action, location }),
             _ => Err(self.unexpected(&["where", "the end of the statement"])),
         }
     }
@@ -122,15 +106,9 @@ impl<'a> Parser<'a> {
     ) -> Result<Spanned<T>, ParseError> {
         let start = self.peek().1.start;
         let value = rule(self)?;
-        let last = self
-            .at
-            .checked_sub(1)
-            .and_then(|last| self.tokens.get(last));
+        let last = self.at.checked_sub(1).and_then(|last| self.tokens.get(last));
         let end = last.map_or(start, |placed| placed.span.end);
-        Ok(Spanned {
-            value,
-            span: start..end,
-        })
+        Ok(Spanned { value, span: start..end })
     }
 
     fn subject(&mut self) -> Result<Subject, ParseError> {
@@ -161,13 +139,7 @@ impl<'a> Parser<'a> {
         let mut groups = vec![self.placed(|parser| parser.group(false))?];
         while self.peek().0 == Token::Comma {
             self.advance();
-            let by_id = matches!(
-                groups.last(),
-                Some(Spanned {
-                    value: GroupName::Id(_),
-                    ..
-                })
-            );
+            let by_id = matches!(groups.last(), Some(Spanned { value: GroupName::Id(_), .. }));
             groups.push(self.placed(|parser| parser.group(by_id))?);
         }
         Ok(Subject::Groups(groups))
@@ -187,16 +159,10 @@ impl<'a> Parser<'a> {
         }
         let first = self.name("a group name")?;
         if self.peek().0 != Token::Slash {
-            return Ok(GroupName::Named {
-                domain: None,
-                name: first,
-            });
+            return Ok(GroupName::Named { domain: None, name: first });
         }
         self.advance();
-        Ok(GroupName::Named {
-            domain: Some(first),
-            name: self.name("a group name")?,
-        })
+        Ok(GroupName::Named { domain: Some(first), name: self.name("a group name")? })
     }
 
     fn name(&mut self, what: &'static str) -> Result<String, ParseError> {
@@ -234,9 +200,9 @@ impl<'a> Parser<'a> {
         }
         let (token, _) = self.peek();
         let verb = match token {
-            Token::Word(word) => Verb::ALL
-                .into_iter()
-                .find(|verb| verb.name().eq_ignore_ascii_case(word)),
+            Token::Word(word) => {
+                Verb::ALL.into_iter().find(|verb| verb.name().eq_ignore_ascii_case(word))
+            }
             _ => None,
         };
         let Some(verb) = verb else {
@@ -316,14 +282,8 @@ mod tests {
     fn reads_the_statement_that_a_tenancy_is_born_with() {
         let text = "Allow group Administrators to manage all-resources in tenancy";
         let statement = parse(text).unwrap();
-        assert_eq!(
-            text.get(statement.subject.span.clone()).unwrap(),
-            "group Administrators"
-        );
-        assert_eq!(
-            text.get(statement.action.span.clone()).unwrap(),
-            "to manage all-resources"
-        );
+        assert_eq!(text.get(statement.subject.span.clone()).unwrap(), "group Administrators");
+        assert_eq!(text.get(statement.action.span.clone()).unwrap(), "to manage all-resources");
         assert_eq!(statement.location.value, Location::Tenancy);
         let action = Action::Verb(Verb::Manage, ResourceType::AllResources);
         assert_eq!(statement.action.value, action);
@@ -332,42 +292,18 @@ mod tests {
     #[test]
     fn errors_point_at_the_offending_word_and_suggest_the_right_one() {
         for (text, word, suggestion) in [
-            (
-                "Allow group A to raed secrets in tenancy",
-                "raed",
-                Some("read"),
-            ),
+            ("Allow group A to raed secrets in tenancy", "raed", Some("read")),
             (
                 "Allow group A to read secrets-family in tenancy",
                 "secrets-family",
                 Some("secret-family"),
             ),
-            (
-                "Alow group A to read secrets in tenancy",
-                "Alow",
-                Some("allow"),
-            ),
-            (
-                "Allow grup A to read secrets in tenancy",
-                "grup",
-                Some("group"),
-            ),
-            (
-                "Allow group A to {SECRET_RAED} in tenancy",
-                "SECRET_RAED",
-                Some("SECRET_READ"),
-            ),
-            (
-                "Allow group A to read secrets in tenant",
-                "tenant",
-                Some("tenancy"),
-            ),
+            ("Alow group A to read secrets in tenancy", "Alow", Some("allow")),
+            ("Allow grup A to read secrets in tenancy", "grup", Some("group")),
+            ("Allow group A to {SECRET_RAED} in tenancy", "SECRET_RAED", Some("SECRET_READ")),
+            ("Allow group A to read secrets in tenant", "tenant", Some("tenancy")),
             ("Allow group A to read secrets in tenancy now", "now", None),
-            (
-                "Allow group A to read secrets in compartment 'X",
-                "'X",
-                None,
-            ),
+            ("Allow group A to read secrets in compartment 'X", "'X", None),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(
@@ -391,14 +327,8 @@ mod tests {
     fn what_is_not_evaluated_is_refused_by_name() {
         for (text, word) in [
             ("deny group A to read secrets in tenancy", "deny"),
-            (
-                "Allow dynamic-group D to read secrets in tenancy",
-                "dynamic-group",
-            ),
-            (
-                "Allow group A to read secrets in tenancy where target.secret.name = 'x'",
-                "where",
-            ),
+            ("Allow dynamic-group D to read secrets in tenancy", "dynamic-group"),
+            ("Allow group A to read secrets in tenancy where target.secret.name = 'x'", "where"),
             ("Define tenancy T as ocid1.tenancy.oc1..t", "Define"),
         ] {
             let error = parse(text).unwrap_err();

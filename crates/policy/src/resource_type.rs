@@ -94,15 +94,11 @@ resource_types! {
 #[must_use]
 pub fn permissions_of(resource_type: ResourceType, verb: Verb) -> PermissionSet {
     let levels = Verb::ALL.into_iter().filter(|level| *level <= verb);
-    levels.fold(PermissionSet::EMPTY, |set, level| {
-        set | added_at(resource_type, level)
-    })
+    levels.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level))
 }
 
 fn union(members: &[ResourceType], verb: Verb) -> PermissionSet {
-    members.iter().fold(PermissionSet::EMPTY, |set, member| {
-        set | added_at(*member, verb)
-    })
+    members.iter().fold(PermissionSet::EMPTY, |set, member| set | added_at(*member, verb))
 }
 
 /// What a level grants beyond the one before.
@@ -145,13 +141,9 @@ const fn key_management(resource_type: ResourceType, verb: Verb) -> &'static [Pe
         ],
         (R::Keys, Verb::Inspect) => &[P::KeyInspect],
         (R::Keys, Verb::Read) => &[P::KeyRead],
-        (R::Keys, Verb::Use) => &[
-            P::KeyEncrypt,
-            P::KeyDecrypt,
-            P::KeyExport,
-            P::KeySign,
-            P::KeyVerify,
-        ],
+        (R::Keys, Verb::Use) => {
+            &[P::KeyEncrypt, P::KeyDecrypt, P::KeyExport, P::KeySign, P::KeyVerify]
+        }
         (R::Keys, Verb::Manage) => &[
             P::KeyCreate,
             P::KeyUpdate,
@@ -205,11 +197,9 @@ const fn identity(resource_type: ResourceType, verb: Verb) -> &'static [Permissi
         (R::AuthenticationPolicies, Verb::Manage) => &[P::AuthenticationPolicyUpdate],
         (R::Compartments, Verb::Inspect) => &[P::CompartmentInspect, P::CompartmentRead],
         (R::Compartments, Verb::Use) => &[P::CompartmentUpdate],
-        (R::Compartments, Verb::Manage) => &[
-            P::CompartmentCreate,
-            P::CompartmentDelete,
-            P::CompartmentRecover,
-        ],
+        (R::Compartments, Verb::Manage) => {
+            &[P::CompartmentCreate, P::CompartmentDelete, P::CompartmentRecover]
+        }
         (R::DynamicGroups, Verb::Inspect) => &[P::DynamicGroupInspect],
         (R::DynamicGroups, Verb::Use) => &[P::DynamicGroupUpdate],
         (R::DynamicGroups, Verb::Manage) => &[P::DynamicGroupCreate, P::DynamicGroupDelete],
@@ -230,12 +220,9 @@ const fn identity(resource_type: ResourceType, verb: Verb) -> &'static [Permissi
             P::TagNamespaceDelete,
         ],
         (R::TagDefaults, Verb::Inspect) => &[P::TagDefaultInspect, P::TagNamespaceRead],
-        (R::TagDefaults, Verb::Manage) => &[
-            P::TagDefaultCreate,
-            P::TagDefaultUpdate,
-            P::TagDefaultDelete,
-            P::TagDefaultManage,
-        ],
+        (R::TagDefaults, Verb::Manage) => {
+            &[P::TagDefaultCreate, P::TagDefaultUpdate, P::TagDefaultDelete, P::TagDefaultManage]
+        }
         (R::Tenancies, Verb::Inspect) => &[P::TenancyInspect],
         (R::Tenancies, Verb::Use | Verb::Manage) => &[P::TenancyUpdate],
         (R::AuditEvents, Verb::Read) => &[P::AuditEventRead],
@@ -291,10 +278,7 @@ mod tests {
                 assert_eq!(weaker | stronger, stronger);
             }
         }
-        assert_eq!(
-            permissions_of(ResourceType::AllResources, Verb::Manage),
-            PermissionSet::all()
-        );
+        assert_eq!(permissions_of(ResourceType::AllResources, Verb::Manage), PermissionSet::all());
     }
 
     #[test]

@@ -114,17 +114,10 @@ impl PolicySet {
     /// # Errors
     /// A [`CompileError`] for the first statement that cannot be compiled.
     pub fn compile(sources: &[Source], directory: &dyn Directory) -> Result<Self, CompileError> {
-        let mut set = Self {
-            tenancy: Some(directory.tenancy().clone()),
-            ..Self::default()
-        };
+        let mut set = Self { tenancy: Some(directory.tenancy().clone()), ..Self::default() };
         for source in sources {
             for (index, text) in source.statements.iter().enumerate() {
-                let place = Place {
-                    source,
-                    number: index.saturating_add(1),
-                    directory,
-                };
+                let place = Place { source, number: index.saturating_add(1), directory };
                 let (at, grant) = place.compile(text, set.statements.len())?;
                 set.grants.entry(at).or_default().push(grant);
                 set.statements.push(place.reference());
@@ -157,34 +150,17 @@ impl Place<'_> {
 
     fn compile(&self, text: &str, statement: usize) -> Result<(Ocid, Grant), CompileError> {
         let (policy, number) = (self.source.policy_name.clone(), self.number);
-        let Statement {
-            subject,
-            action,
-            location,
-        } = parse(text).map_err(|error| CompileError::Parse {
-            policy,
-            number,
-            error,
-        })?;
+        let Statement { subject, action, location } =
+            parse(text).map_err(|error| CompileError::Parse { policy, number, error })?;
         let permissions = match action.value {
             Action::Verb(verb, resource_type) => permissions_of(resource_type, verb),
             Action::Permissions(permissions) => permissions,
         };
         let grantees = self.grantees(subject.value)?;
-        let at =
-            self.location(&location.value)
-                .ok_or_else(|| CompileError::UnknownCompartment {
-                    policy: self.source.policy_name.clone(),
-                    number,
-                })?;
-        Ok((
-            at,
-            Grant {
-                grantees,
-                permissions,
-                statement,
-            },
-        ))
+        let at = self.location(&location.value).ok_or_else(|| {
+            CompileError::UnknownCompartment { policy: self.source.policy_name.clone(), number }
+        })?;
+        Ok((at, Grant { grantees, permissions, statement }))
     }
 
     fn grantees(&self, subject: Subject) -> Result<Grantees, CompileError> {
@@ -202,9 +178,7 @@ impl Place<'_> {
             policy: self.source.policy_name.clone(),
             number: self.number,
         };
-        let ids = groups
-            .into_iter()
-            .map(|group| find(group.value).ok_or_else(unknown));
+        let ids = groups.into_iter().map(|group| find(group.value).ok_or_else(unknown));
         Ok(Grantees::Members(ids.collect::<Result<_, _>>()?))
     }
 
@@ -226,9 +200,7 @@ impl Place<'_> {
                     let own = self.directory.compartment_name(attached_to)?;
                     let (first, rest) = names.split_first()?;
                     let same = own.eq_ignore_ascii_case(first);
-                    self.directory
-                        .compartment_at(attached_to, rest)
-                        .filter(|_| same)
+                    self.directory.compartment_at(attached_to, rest).filter(|_| same)
                 })
             }
         }

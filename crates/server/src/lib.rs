@@ -1,1 +1,31 @@
-//! placeholder
+//! The vault: the road of a request from the socket to the audited reply, and the operations.
+
+mod ask;
+mod audit;
+mod authn;
+mod authz;
+mod bootstrap;
+mod catalog;
+mod decode;
+mod endpoints;
+mod failure;
+mod http;
+mod locate;
+mod ops;
+mod panics;
+mod pipeline;
+mod reply;
+mod rows;
+mod shared;
+mod tls;
+
+pub use bootstrap::{
+    FoundError, Founded, NewSample, NewTenancy, Sample, found_tenancy, free_vault_port, sample_of,
+};
+pub use http::{Server, Serving, StartError};
+pub use shared::{Parts, Shared};
+pub use strongroom_policy::Semantics;
+pub use tls::{TlsError, TlsIdentity};
+
+/// Prefixes of the rows whose changes a store must tell, see [`strongroom_store::Store::fresh`].
+pub const WATCHED: &[&str] = &rows::WATCHED;

@@ -52,19 +52,13 @@ impl Authorization {
     /// Parses `Signature name="value",…`. The order of attributes is the signer's; one that occurs
     /// twice or is unknown is refused, since two readers could read it differently.
     pub(crate) fn parse(value: &str) -> Result<Self, Reject> {
-        let (scheme, rest) = value
-            .trim()
-            .split_once(' ')
-            .ok_or(Reject::MalformedAuthorization)?;
+        let (scheme, rest) = value.trim().split_once(' ').ok_or(Reject::MalformedAuthorization)?;
         if !scheme.eq_ignore_ascii_case("Signature") {
             return Err(Reject::MalformedAuthorization);
         }
         let attributes = attributes(rest)?;
         let attribute = |wanted: &str| {
-            attributes
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-                .map(|(_, v)| *v)
+            attributes.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, v)| *v)
         };
         let required = |wanted| attribute(wanted).ok_or(Reject::MalformedAuthorization);
         if attribute("version").is_some_and(|version| version != "1") {
@@ -89,14 +83,10 @@ fn attributes(mut rest: &str) -> Result<Vec<(&str, &str)>, Reject> {
     let mut found: Vec<(&str, &str)> = Vec::with_capacity(KNOWN.len());
     loop {
         let (name, after) = rest.trim_start().split_once('=').ok_or(malformed)?;
-        let (value, after) = after
-            .strip_prefix('"')
-            .and_then(|after| after.split_once('"'))
-            .ok_or(malformed)?;
+        let (value, after) =
+            after.strip_prefix('"').and_then(|after| after.split_once('"')).ok_or(malformed)?;
         let known = KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let twice = found
-            .iter()
-            .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name));
+        let twice = found.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name));
         if !known || twice || found.len() == ATTRIBUTES_MAX {
             return Err(malformed);
         }
@@ -118,9 +108,5 @@ fn header_list(value: &str) -> Result<Vec<String>, Reject> {
         }
         names.push(name);
     }
-    if names.is_empty() {
-        Err(Reject::HeaderList)
-    } else {
-        Ok(names)
-    }
+    if names.is_empty() { Err(Reject::HeaderList) } else { Ok(names) }
 }

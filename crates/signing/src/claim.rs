@@ -59,10 +59,7 @@ impl Claim {
             check_date(request, name, now)?;
         }
         let signs_body = BODY_HEADERS.iter().any(|name| signs(name));
-        Ok(Self {
-            authorization,
-            signs_body,
-        })
+        Ok(Self { authorization, signs_body })
     }
 
     /// Returns whose key is claimed to have signed.
@@ -100,11 +97,7 @@ fn check_date(request: &Request<'_>, name: &str, now: Timestamp) -> Result<(), R
     };
     let signed = parse_imf_date(value.trim()).ok_or(Reject::Date)?;
     let skew = now.as_second().saturating_sub(signed.as_second());
-    if skew.abs() <= SKEW_SECS_MAX {
-        Ok(())
-    } else {
-        Err(Reject::Skew(skew))
-    }
+    if skew.abs() <= SKEW_SECS_MAX { Ok(()) } else { Err(Reject::Skew(skew)) }
 }
 
 /// A body needs its digest, also where the method does not demand one.

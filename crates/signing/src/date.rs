@@ -5,9 +5,7 @@ use strongroom_model::Timestamp;
 #[must_use]
 pub fn imf_date(at: Timestamp) -> String {
     // Fails only for years that the format cannot hold, which no clock shows.
-    DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&at)
-        .unwrap_or_default()
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
 }
 
 /// Reads an IMF-fixdate: exactly the form that [`imf_date`] renders.
@@ -24,10 +22,7 @@ mod tests {
     fn one_form_only() {
         let text = "Mon, 23 Nov 2026 21:15:21 GMT";
         let at: Timestamp = "2026-11-23T21:15:21Z".parse().unwrap();
-        assert_eq!(
-            (parse_imf_date(text), imf_date(at).as_str()),
-            (Some(at), text)
-        );
+        assert_eq!((parse_imf_date(text), imf_date(at).as_str()), (Some(at), text));
         for other in [
             "Tue, 23 Nov 2026 21:15:21 GMT",
             "Mon, 23 Nov 2026 21:15:21 +0000",

@@ -55,11 +55,7 @@ impl PublicKey {
         if !(BYTES_MIN..=BYTES_MAX).contains(&key.modulus_len()) {
             return Err(KeyError::Size);
         }
-        let spki = key
-            .as_der()
-            .map_err(|_unspecified| KeyError::Refused)?
-            .as_ref()
-            .to_vec();
+        let spki = key.as_der().map_err(|_unspecified| KeyError::Refused)?.as_ref().to_vec();
         let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &spki)
             .map_err(|_rejected| KeyError::Format)?;
         Ok(Self { parsed, spki })
@@ -69,10 +65,8 @@ impl PublicKey {
     /// colons.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let pairs: Vec<String> = md5::digest(&self.spki)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let pairs: Vec<String> =
+            md5::digest(&self.spki).iter().map(|byte| format!("{byte:02x}")).collect();
         pairs.join(":")
     }
 
@@ -91,9 +85,7 @@ impl PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PublicKey")
-            .field(&self.fingerprint())
-            .finish()
+        f.debug_tuple("PublicKey").field(&self.fingerprint()).finish()
     }
 }
 
@@ -107,9 +99,7 @@ impl PrivateKey {
     /// [`KeyError::Refused`] if the cryptographic library refuses.
     pub fn generate() -> Result<Self, KeyError> {
         let refused = |_unspecified| KeyError::Refused;
-        Ok(Self(
-            RsaKeyPair::generate(KeySize::Rsa2048).map_err(refused)?,
-        ))
+        Ok(Self(RsaKeyPair::generate(KeySize::Rsa2048).map_err(refused)?))
     }
 
     /// Reads PEM: PKCS#8 `PRIVATE KEY` or PKCS#1 `RSA PRIVATE KEY`.
@@ -148,11 +138,7 @@ impl PrivateKey {
     /// # Errors
     /// A [`KeyError`] if it is no key that this product accepts.
     pub fn public(&self) -> Result<PublicKey, KeyError> {
-        let spki = self
-            .0
-            .public_key()
-            .as_der()
-            .map_err(|_unspecified| KeyError::Refused)?;
+        let spki = self.0.public_key().as_der().map_err(|_unspecified| KeyError::Refused)?;
         PublicKey::from_der(spki.as_ref())
     }
 
@@ -163,12 +149,7 @@ impl PrivateKey {
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let mut signature = vec![0; self.0.public_modulus_len()];
         self.0
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                message,
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
             .map_err(|_unspecified| KeyError::Refused)?;
         Ok(signature)
     }
@@ -190,10 +171,7 @@ mod tests {
         let text = key.to_pem().unwrap();
         let text = format!("{}OCI_API_KEY", String::from_utf8_lossy(text.expose()));
         let again = PrivateKey::from_pem(&text).unwrap();
-        assert_eq!(
-            again.public().unwrap().fingerprint(),
-            key.public().unwrap().fingerprint()
-        );
+        assert_eq!(again.public().unwrap().fingerprint(), key.public().unwrap().fingerprint());
         let public = PublicKey::from_pem(&key.public().unwrap().to_pem()).unwrap();
         assert!(public.verifies(b"m", &again.sign(b"m").unwrap()));
         assert!(!public.verifies(b"n", &again.sign(b"m").unwrap()));
@@ -210,15 +188,9 @@ uY3sqrxu3j2sD5Sy6gRrciTfAufcnisx9rCv7xVfIvwTYXDWaR4tjxqqhMTlySCZ
 6NqenZnk8+e8zy9FTQIDAQAB
 -----END PUBLIC KEY-----";
         assert!(matches!(PublicKey::from_pem(short), Err(KeyError::Size)));
-        assert!(matches!(
-            PublicKey::from_pem("hello"),
-            Err(KeyError::Format)
-        ));
+        assert!(matches!(PublicKey::from_pem("hello"), Err(KeyError::Format)));
         let encrypted =
             "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAA==\n-----END ENCRYPTED PRIVATE KEY-----";
-        assert!(matches!(
-            PrivateKey::from_pem(encrypted),
-            Err(KeyError::Encrypted)
-        ));
+        assert!(matches!(PrivateKey::from_pem(encrypted), Err(KeyError::Encrypted)));
     }
 }

@@ -4,12 +4,7 @@
 use std::num::Wrapping;
 
 const BLOCK: usize = 64;
-const SHIFTS: [[u32; 4]; 4] = [
-    [7, 12, 17, 22],
-    [5, 9, 14, 20],
-    [4, 11, 16, 23],
-    [6, 10, 15, 21],
-];
+const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
 /// The table of RFC 1321 §3.4: the integer parts of 2^32 times |sin(i)|.
 const SINES: [u32; BLOCK] = [
@@ -81,9 +76,7 @@ const SINES: [u32; BLOCK] = [
 
 /// Returns the digest of `message`.
 pub(crate) fn digest(message: &[u8]) -> [u8; 16] {
-    let bits = u64::try_from(message.len())
-        .unwrap_or(u64::MAX)
-        .wrapping_mul(8);
+    let bits = u64::try_from(message.len()).unwrap_or(u64::MAX).wrapping_mul(8);
     let mut padded = message.to_vec();
     padded.push(0x80);
     while padded.len() % BLOCK != BLOCK - 8 {
@@ -100,12 +93,8 @@ pub(crate) fn digest(message: &[u8]) -> [u8; 16] {
 }
 
 fn add_block(state: [Wrapping<u32>; 4], block: &[u8]) -> [Wrapping<u32>; 4] {
-    let little_endian = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |n, byte| n << 8 | u32::from(*byte))
-    };
+    let little_endian =
+        |bytes: &[u8]| bytes.iter().rev().fold(0, |n, byte| n << 8 | u32::from(*byte));
     let words: Vec<u32> = block.chunks_exact(4).map(little_endian).collect();
     let [mut a, mut b, mut c, mut d] = state;
     for (step, sine) in SINES.iter().enumerate() {
@@ -117,11 +106,7 @@ fn add_block(state: [Wrapping<u32>; 4], block: &[u8]) -> [Wrapping<u32>; 4] {
             _ => (c ^ (b | !d), 7 * step),
         };
         let word = Wrapping(words.get(index % 16).copied().unwrap_or_default());
-        let shift = SHIFTS
-            .get(round)
-            .and_then(|shifts| shifts.get(turn))
-            .copied()
-            .unwrap_or(0);
+        let shift = SHIFTS.get(round).and_then(|shifts| shifts.get(turn)).copied().unwrap_or(0);
         let sum = a + mixed + word + Wrapping(*sine);
         (a, d, c) = (d, c, b);
         b += Wrapping(sum.0.rotate_left(shift));
@@ -142,16 +127,11 @@ mod tests {
             ("", "d41d8cd98f00b204e9800998ecf8427e"),
             ("a", "0cc175b9c0f1b6a831c399e269772661"),
             ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
-            (
-                "abcdefghijklmnopqrstuvwxyz",
-                "c3fcd3d76192e4007dfb496cca67e13b",
-            ),
+            ("abcdefghijklmnopqrstuvwxyz", "c3fcd3d76192e4007dfb496cca67e13b"),
             (digits, "57edf4a22be3c955ac49da2e2107b67a"),
         ] {
-            let hex: Vec<String> = digest(message.as_bytes())
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let hex: Vec<String> =
+                digest(message.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex.concat(), expected);
         }
     }

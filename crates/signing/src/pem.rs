@@ -8,19 +8,13 @@ const COLUMNS: usize = 64;
 /// tools put a label after the key.
 pub(crate) fn decode(text: &str, labels: &[&'static str]) -> Option<(&'static str, Sensitive)> {
     for label in labels {
-        let (begin, end) = (
-            format!("-----BEGIN {label}-----"),
-            format!("-----END {label}-----"),
-        );
+        let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
         let Some((_, rest)) = text.split_once(&begin) else {
             continue;
         };
         let (body, _) = rest.split_once(&end)?;
-        let joined = Sensitive::new(
-            body.bytes()
-                .filter(|byte| !byte.is_ascii_whitespace())
-                .collect(),
-        );
+        let joined =
+            Sensitive::new(body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
         let bytes = STANDARD.decode(joined.expose()).ok()?;
         return Some((label, Sensitive::new(bytes)));
     }

@@ -21,9 +21,7 @@ pub struct Outgoing<'a> {
 
 impl std::fmt::Debug for Outgoing<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Outgoing")
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        f.debug_struct("Outgoing").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -56,11 +54,7 @@ pub fn sign(
         list.extend(["content-length", "content-type", "x-content-sha256"]);
     }
     let mut added = Added(added);
-    let request = Request {
-        method: outgoing.method,
-        target: outgoing.target,
-        headers: &added,
-    };
+    let request = Request { method: outgoing.method, target: outgoing.target, headers: &added };
     let text = SigningString::build(&request, list.iter().copied())
         .map_err(|_reject| KeyError::Refused)?;
     let signature = STANDARD.encode(key.sign(text.as_bytes())?);

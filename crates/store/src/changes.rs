@@ -17,10 +17,7 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) fn watching(prefixes: &[&str]) -> Self {
         Self {
-            watched: prefixes
-                .iter()
-                .map(|prefix| prefix.as_bytes().to_vec())
-                .collect(),
+            watched: prefixes.iter().map(|prefix| prefix.as_bytes().to_vec()).collect(),
             last: AtomicU64::new(1),
             recent: RwLock::new(VecDeque::new()),
         }
@@ -55,17 +52,12 @@ impl Changes {
         }
         let recent = self.recent.read().unwrap_or_else(PoisonError::into_inner);
         let last = Cursor(self.last.load(Ordering::Acquire));
-        let oldest = recent
-            .front()
-            .map_or(last.0.saturating_add(1), |(number, _)| *number);
+        let oldest = recent.front().map_or(last.0.saturating_add(1), |(number, _)| *number);
         if cursor.0 == 0 || cursor.0.saturating_add(1) < oldest || cursor.0 > last.0 {
             return (last, Delta::Reset);
         }
         let newer = recent.iter().filter(|(number, _)| *number > cursor.0);
-        (
-            last,
-            Delta::Changes(newer.map(|(_, change)| change.clone()).collect()),
-        )
+        (last, Delta::Changes(newer.map(|(_, change)| change.clone()).collect()))
     }
 }
 
@@ -74,10 +66,7 @@ mod tests {
     use super::*;
 
     fn change(number: usize) -> Change {
-        Change {
-            key: number.to_string().into_bytes(),
-            value: None,
-        }
+        Change { key: number.to_string().into_bytes(), value: None }
     }
 
     #[test]
@@ -91,9 +80,7 @@ mod tests {
         assert_eq!(delta, Delta::Changes(vec![change(1), change(2)]));
         changes.publish((0..KEPT).map(change).collect());
         assert_eq!(changes.since(start).1, Delta::Reset);
-        let Delta::Changes(all) = changes.since(next).1 else {
-            panic!("reset too early")
-        };
+        let Delta::Changes(all) = changes.since(next).1 else { panic!("reset too early") };
         assert_eq!(all.len(), KEPT);
     }
 }

@@ -25,10 +25,7 @@ impl Memory {
     /// [`Store::fresh`].
     #[must_use]
     pub fn new(watched: &[&str]) -> Self {
-        Self {
-            state: Mutex::default(),
-            changes: Changes::watching(watched),
-        }
+        Self { state: Mutex::default(), changes: Changes::watching(watched) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -53,10 +50,7 @@ impl Memory {
         for (key, value) in batch.changes {
             let value = value.map(|value| Versioned { value, revision });
             if self.changes.watches(&key) {
-                told.push(Change {
-                    key: key.clone(),
-                    value: value.clone(),
-                });
+                told.push(Change { key: key.clone(), value: value.clone() });
             }
             match value {
                 Some(row) => state.rows.insert(key, row),
@@ -71,10 +65,7 @@ impl Memory {
 impl Store for Memory {
     fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>> {
         let state = self.state();
-        let rows = keys
-            .iter()
-            .map(|key| state.rows.get(*key).cloned())
-            .collect();
+        let rows = keys.iter().map(|key| state.rows.get(*key).cloned()).collect();
         Box::pin(std::future::ready(Ok(rows)))
     }
 

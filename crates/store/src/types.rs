@@ -22,9 +22,7 @@ pub struct Versioned {
 
 impl Debug for Versioned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Versioned")
-            .field("revision", &self.revision)
-            .finish_non_exhaustive()
+        f.debug_struct("Versioned").field("revision", &self.revision).finish_non_exhaustive()
     }
 }
 

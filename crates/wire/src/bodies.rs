@@ -23,10 +23,7 @@ struct TagFields<'a> {
 
 impl<'a> From<&'a Tags> for TagFields<'a> {
     fn from(tags: &'a Tags) -> Self {
-        Self {
-            freeform_tags: &tags.freeform,
-            defined_tags: &tags.defined,
-        }
+        Self { freeform_tags: &tags.freeform, defined_tags: &tags.defined }
     }
 }
 
@@ -309,10 +306,7 @@ impl<'a> SecretBundleBody<'a> {
     pub fn new(secret: &'a Secret, version: &'a SecretVersion, content_base64: &'a str) -> Self {
         Self {
             version: SecretBundleVersion::new(secret, version),
-            content: BundleContent {
-                content_type: "BASE64",
-                content: content_base64,
-            },
+            content: BundleContent { content_type: "BASE64", content: content_base64 },
             metadata: &secret.metadata,
         }
     }
@@ -320,9 +314,7 @@ impl<'a> SecretBundleBody<'a> {
 
 impl std::fmt::Debug for SecretBundleBody<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecretBundleBody")
-            .field("version", &self.version)
-            .finish_non_exhaustive()
+        f.debug_struct("SecretBundleBody").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
@@ -411,10 +403,7 @@ impl<'a> From<&'a User> for UserBody<'a> {
             email: user.email.as_deref(),
             lifecycle_state: "ACTIVE",
             is_mfa_activated: false,
-            capabilities: Capabilities {
-                can_use_api_keys: true,
-                can_use_console_password: false,
-            },
+            capabilities: Capabilities { can_use_api_keys: true, can_use_console_password: false },
             time_created: user.time_created,
             tags: TagFields::from(&user.tags),
         }

@@ -81,9 +81,7 @@ impl CreateKeyDetails {
                 return Err(fields.invalid("protectionMode", rule));
             }
         }
-        let shape = fields
-            .object("keyShape")?
-            .ok_or_else(|| fields.missing("keyShape"))?;
+        let shape = fields.object("keyShape")?.ok_or_else(|| fields.missing("keyShape"))?;
         let details = Self {
             compartment_id: fields.required_ocid("compartmentId")?,
             display_name: fields.required_text("displayName", DISPLAY_NAME)?,
@@ -115,10 +113,7 @@ fn key_shape(mut fields: Fields) -> Result<KeyShape, Refusal> {
         Some(_) => return Err(fields.invalid("length", "must be 16, 24 or 32 bytes for AES")),
     };
     fields.finish("algorithm, length, curveId")?;
-    Ok(KeyShape {
-        algorithm: KeyAlgorithm::Aes,
-        length,
-    })
+    Ok(KeyShape { algorithm: KeyAlgorithm::Aes, length })
 }
 
 /// What `CreateSecret` asks for.
@@ -157,9 +152,7 @@ impl CreateSecretDetails {
             let rule = "must be CURRENT for the first version";
             return Err(Refusal::invalid("secretContent.stage", rule));
         }
-        let content = given
-            .content
-            .ok_or_else(|| Refusal::missing("secretContent.content"))?;
+        let content = given.content.ok_or_else(|| Refusal::missing("secretContent.content"))?;
         let details = Self {
             compartment_id: fields.required_ocid("compartmentId")?,
             vault_id: fields.required_ocid("vaultId")?,
@@ -228,20 +221,12 @@ impl UpdateSecretDetails {
         fields.finish(
             "secretContent, currentVersionNumber, description, metadata, freeformTags, definedTags",
         )?;
-        Ok(Self {
-            change,
-            content: given.content,
-            version_name: given.name,
-        })
+        Ok(Self { change, content: given.content, version_name: given.name })
     }
 }
 
-const SECRET_UNSUPPORTED: [&str; 4] = [
-    "secretRules",
-    "rotationConfig",
-    "replicationConfig",
-    "secretGenerationContext",
-];
+const SECRET_UNSUPPORTED: [&str; 4] =
+    ["secretRules", "rotationConfig", "replicationConfig", "secretGenerationContext"];
 
 #[derive(Debug, Default)]
 struct SecretContent {
@@ -263,22 +248,14 @@ fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal>
             return Err(fields.invalid("contentType", rule));
         }
     }
-    let encoded = fields
-        .string("content")?
-        .map(|text| Sensitive::new(text.into_bytes()));
+    let encoded = fields.string("content")?.map(|text| Sensitive::new(text.into_bytes()));
     let decode = |text: Sensitive| decode_base64("secretContent.content", text.expose());
     let content = encoded.map(decode).transpose()?;
-    let stage = fields
-        .one_of("stage", &["CURRENT", "PENDING"])?
-        .map(|stage| match stage {
-            "CURRENT" => NewVersion::Current,
-            _ => NewVersion::Pending,
-        });
-    let read = SecretContent {
-        content,
-        name: fields.text("name", SECRET_NAME)?,
-        stage,
-    };
+    let stage = fields.one_of("stage", &["CURRENT", "PENDING"])?.map(|stage| match stage {
+        "CURRENT" => NewVersion::Current,
+        _ => NewVersion::Pending,
+    });
+    let read = SecretContent { content, name: fields.text("name", SECRET_NAME)?, stage };
     fields.finish("contentType, content, name, stage")?;
     Ok(Some(read))
 }
@@ -332,10 +309,7 @@ mod tests {
     #[test]
     fn what_oracles_command_line_sends_for_an_update() {
         let cases = [
-            (
-                r#"{"secretContent":{"contentType":"BASE64"},"description":"d"}"#,
-                None,
-            ),
+            (r#"{"secretContent":{"contentType":"BASE64"},"description":"d"}"#, None),
             (
                 r#"{"secretContent":{"contentType":"BASE64"},"currentVersionNumber":3}"#,
                 Some(VersionMove::Promote(3)),
@@ -357,45 +331,21 @@ mod tests {
     #[test]
     fn refusals_name_field_and_rule_and_never_the_value() {
         let cases = [
-            (
-                r#"{"secretContent":{"contentType":"PLAIN","content":"s3cr3t"}}"#,
-                "must be BASE64",
-            ),
-            (
-                r#"{"secretContent":{"contentType":"BASE64","content":"s3cr3t!"}}"#,
-                "must be base64",
-            ),
-            (
-                r#"{"secretContent":"s3cr3t"}"#,
-                "secretContent: must be an object",
-            ),
-            (
-                r#"{"secretContent":{"content":"aGk="}}"#,
-                "secretContent.contentType: is required",
-            ),
+            (r#"{"secretContent":{"contentType":"PLAIN","content":"s3cr3t"}}"#, "must be BASE64"),
+            (r#"{"secretContent":{"contentType":"BASE64","content":"s3cr3t!"}}"#, "must be base64"),
+            (r#"{"secretContent":"s3cr3t"}"#, "secretContent: must be an object"),
+            (r#"{"secretContent":{"content":"aGk="}}"#, "secretContent.contentType: is required"),
             (
                 r#"{"secretContent":{"contentType":"BASE64","s3cr3t":1}}"#,
                 "secretContent: has an unknown field",
             ),
             (r#"{"s3cr3t":1}"#, "body: has an unknown field"),
-            (
-                r#"{"freeformTags":"s3cr3t"}"#,
-                "freeformTags: must be an object",
-            ),
+            (r#"{"freeformTags":"s3cr3t"}"#, "freeformTags: must be an object"),
             (r#"{"freeformTags":{"a":1}}"#, "freeformTags: must map"),
             (r#"{"description":7}"#, "description: must be a string"),
-            (
-                r#"{"currentVersionNumber":0}"#,
-                "currentVersionNumber: must be",
-            ),
-            (
-                r#"{"currentVersionNumber":1.5}"#,
-                "currentVersionNumber: must be",
-            ),
-            (
-                r#"{"secretRules":[{"ruleType":"SECRET_REUSE_RULE"}]}"#,
-                "not supported",
-            ),
+            (r#"{"currentVersionNumber":0}"#, "currentVersionNumber: must be"),
+            (r#"{"currentVersionNumber":1.5}"#, "currentVersionNumber: must be"),
+            (r#"{"secretRules":[{"ruleType":"SECRET_REUSE_RULE"}]}"#, "not supported"),
             (
                 r#"{"currentVersionNumber":1,"secretContent":{"contentType":"BASE64","content":""}}"#,
                 "cannot be changed together",
@@ -403,11 +353,7 @@ mod tests {
         ];
         for (body, rule) in cases {
             let refusal = update(body).unwrap_err();
-            assert!(
-                refusal.message.contains(rule),
-                "{body}: {}",
-                refusal.message
-            );
+            assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
             assert!(!refusal.message.contains("s3cr3t"));
         }
     }

@@ -78,10 +78,7 @@ pub struct Refusal {
 impl Refusal {
     /// Makes a refusal.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 
     /// Refuses a value: `field` breaks `rule`.

@@ -59,10 +59,7 @@ pub struct Fields {
 
 impl Fields {
     pub(crate) fn new(object: Map<String, Value>) -> Self {
-        Self {
-            prefix: String::new(),
-            object,
-        }
+        Self { prefix: String::new(), object }
     }
 
     /// Refuses the fields that nobody took. Their names are the caller's, so they are not repeated.
@@ -72,10 +69,7 @@ impl Fields {
         }
         let place = self.prefix.trim_end_matches('.');
         let place = if place.is_empty() { "body" } else { place };
-        Err(Refusal::invalid(
-            place,
-            &format!("has an unknown field; known are {known}"),
-        ))
+        Err(Refusal::invalid(place, &format!("has an unknown field; known are {known}")))
     }
 
     fn name(&self, field: &str) -> String {
@@ -117,8 +111,7 @@ impl Fields {
 
     pub(crate) fn required_ocid(&mut self, field: &str) -> Result<Ocid, Refusal> {
         let text = self.string(field)?.ok_or_else(|| self.missing(field))?;
-        text.parse()
-            .map_err(|_not_an_ocid| self.invalid(field, "must be an OCID"))
+        text.parse().map_err(|_not_an_ocid| self.invalid(field, "must be an OCID"))
     }
 
     pub(crate) fn one_of(
@@ -143,9 +136,7 @@ impl Fields {
         let Some(value) = self.take(field) else {
             return Ok(None);
         };
-        let number = value
-            .as_u64()
-            .filter(|number| (low..=high).contains(number));
+        let number = value.as_u64().filter(|number| (low..=high).contains(number));
         let rule = || self.invalid(field, &format!("must be a whole number, {low} to {high}"));
         number.map(Some).ok_or_else(rule)
     }
@@ -153,10 +144,9 @@ impl Fields {
     pub(crate) fn object(&mut self, field: &str) -> Result<Option<Self>, Refusal> {
         match self.take(field) {
             None => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(Self {
-                prefix: format!("{}.", self.name(field)),
-                object,
-            })),
+            Some(Value::Object(object)) => {
+                Ok(Some(Self { prefix: format!("{}.", self.name(field)), object }))
+            }
             Some(_) => Err(self.invalid(field, "must be an object")),
         }
     }
@@ -204,9 +194,7 @@ impl Fields {
         };
         let count = tags.object.len();
         let read: Option<BTreeMap<_, _>> = tags.object.into_iter().map(legal).collect();
-        read.filter(|_| count <= TAGS_MAX)
-            .map(Some)
-            .ok_or_else(|| self.invalid(field, &rule))
+        read.filter(|_| count <= TAGS_MAX).map(Some).ok_or_else(|| self.invalid(field, &rule))
     }
 
     /// Takes `definedTags`. No tag namespace can exist in this version, so any name is unknown.

@@ -45,9 +45,7 @@ fn explain(error: &serde_json::Error) -> Refusal {
         }
     }
     let (line, column) = (error.line(), error.column());
-    refuse(format!(
-        "the body is not valid JSON (line {line}, column {column})"
-    ))
+    refuse(format!("the body is not valid JSON (line {line}, column {column})"))
 }
 
 #[derive(Clone, Copy)]
@@ -58,9 +56,7 @@ struct Strict {
 impl Strict {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         if self.depth < DEPTH_MAX {
-            Ok(Self {
-                depth: self.depth + 1,
-            })
+            Ok(Self { depth: self.depth + 1 })
         } else {
             Err(E::custom(TOO_DEEP))
         }
@@ -151,11 +147,7 @@ mod tests {
         ] {
             let refusal = parse_object(body.as_bytes()).unwrap_err();
             assert_eq!(refusal.code, ErrorCode::CannotParseRequest);
-            assert!(
-                refusal.message.contains(rule),
-                "{body}: {}",
-                refusal.message
-            );
+            assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
             assert!(!refusal.message.contains("s3cr3t"));
         }
         assert!(parse_object(&[b'{', 0xff, b'}']).is_err());

@@ -46,32 +46,18 @@ impl Paging {
     /// A [`Refusal`] if `limit` is outside 1 to [`PAGE_LIMIT_MAX`], or `page` is no token of the
     /// list that `scope` describes.
     pub fn read(query: &Query, scope: &str) -> Result<Self, Refusal> {
-        let limit = query
-            .number("limit", 1, PAGE_LIMIT_MAX)?
-            .unwrap_or(PAGE_LIMIT_DEFAULT);
-        let after = query
-            .get("page")
-            .map(|page| key_of(page, scope))
-            .transpose()?;
-        Ok(Self {
-            limit: usize::try_from(limit).unwrap_or(usize::MAX),
-            after,
-        })
+        let limit = query.number("limit", 1, PAGE_LIMIT_MAX)?.unwrap_or(PAGE_LIMIT_DEFAULT);
+        let after = query.get("page").map(|page| key_of(page, scope)).transpose()?;
+        Ok(Self { limit: usize::try_from(limit).unwrap_or(usize::MAX), after })
     }
 }
 
 fn key_of(page: &str, scope: &str) -> Result<String, Refusal> {
     let foreign = || Refusal::invalid("page", "is no opc-next-page value of this list");
-    let bytes = URL_SAFE_NO_PAD
-        .decode(page)
-        .map_err(|_position| foreign())?;
+    let bytes = URL_SAFE_NO_PAD.decode(page).map_err(|_position| foreign())?;
     let text = String::from_utf8(bytes).map_err(|_position| foreign())?;
     let (found, key) = text.split_once('\n').ok_or_else(foreign)?;
-    if found == scope {
-        Ok(key.to_owned())
-    } else {
-        Err(foreign())
-    }
+    if found == scope { Ok(key.to_owned()) } else { Err(foreign()) }
 }
 
 #[cfg(test)]
@@ -83,10 +69,7 @@ mod tests {
         let token = PageToken::after("ListSecrets c NAME ASC", "db\u{0}x");
         let query = Query::parse(&format!("limit=2&page={}", token.as_str())).unwrap();
         let paging = Paging::read(&query, "ListSecrets c NAME ASC").unwrap();
-        assert_eq!(
-            (paging.limit, paging.after.as_deref()),
-            (2, Some("db\u{0}x"))
-        );
+        assert_eq!((paging.limit, paging.after.as_deref()), (2, Some("db\u{0}x")));
         assert!(Paging::read(&query, "ListSecrets d NAME ASC").is_err());
         for page in ["x", "%00", "YQ", "!"] {
             let query = Query::parse(&format!("page={page}"));

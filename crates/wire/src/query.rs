@@ -38,9 +38,7 @@ impl Query {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name);
-        found
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Returns a required parameter's value.
@@ -63,9 +61,7 @@ impl Query {
         let Some(given) = self.get(name) else {
             return Ok(None);
         };
-        let found = values
-            .iter()
-            .find(|value| value.eq_ignore_ascii_case(given));
+        let found = values.iter().find(|value| value.eq_ignore_ascii_case(given));
         let rule = || Refusal::invalid(name, &format!("must be one of {}", values.join(", ")));
         found.map(|value| Some(*value)).ok_or_else(rule)
     }
@@ -79,10 +75,7 @@ impl Query {
             return Ok(None);
         };
         let digits = given.bytes().all(|byte| byte.is_ascii_digit());
-        let number = given
-            .parse()
-            .ok()
-            .filter(|number| (low..=high).contains(number));
+        let number = given.parse().ok().filter(|number| (low..=high).contains(number));
         let rule = || Refusal::invalid(name, &format!("must be a whole number, {low} to {high}"));
         number.filter(|_| digits).map(Some).ok_or_else(rule)
     }
@@ -100,12 +93,10 @@ impl Query {
     /// # Errors
     /// A [`Refusal`] if it is neither `ASC` nor `DESC`.
     pub fn sort_order(&self) -> Result<Option<SortOrder>, Refusal> {
-        Ok(self
-            .one_of("sortOrder", &["ASC", "DESC"])?
-            .map(|order| match order {
-                "ASC" => SortOrder::Asc,
-                _ => SortOrder::Desc,
-            }))
+        Ok(self.one_of("sortOrder", &["ASC", "DESC"])?.map(|order| match order {
+            "ASC" => SortOrder::Asc,
+            _ => SortOrder::Desc,
+        }))
     }
 }
 

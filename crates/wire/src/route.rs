@@ -61,10 +61,9 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::ListSecrets => (Get, "/20180608/secrets"),
         Operation::UpdateSecret => (Put, "/20180608/secrets/{secretId}"),
         Operation::ListSecretVersions => (Get, "/20180608/secrets/{secretId}/versions"),
-        Operation::GetSecretVersion => (
-            Get,
-            "/20180608/secrets/{secretId}/version/{secretVersionNumber}",
-        ),
+        Operation::GetSecretVersion => {
+            (Get, "/20180608/secrets/{secretId}/version/{secretVersionNumber}")
+        }
         Operation::GetSecretBundle => (Get, "/20190301/secretbundles/{secretId}"),
         Operation::GetSecretBundleByName => (Post, "/20190301/secretbundles/actions/getByName"),
         Operation::ListSecretBundleVersions => (Get, "/20190301/secretbundles/{secretId}/versions"),
@@ -93,10 +92,7 @@ pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
         }
         if asked == Some(method) {
             return match parameters(template, path) {
-                Some(parameters) => Ok(Matched {
-                    operation: *operation,
-                    parameters,
-                }),
+                Some(parameters) => Ok(Matched { operation: *operation, parameters }),
                 None => Err(NoRoute::Path),
             };
         }
@@ -147,10 +143,7 @@ mod tests {
                 Method::Put => "PUT",
             };
             assert_eq!(find(method, template).unwrap().operation, *operation);
-            assert_eq!(
-                find(method, &format!("/{template}")).unwrap().operation,
-                *operation
-            );
+            assert_eq!(find(method, &format!("/{template}")).unwrap().operation, *operation);
             assert_eq!(find("DELETE", template), Err(NoRoute::Method));
         }
     }
@@ -159,12 +152,7 @@ mod tests {
     fn parameters_are_decoded_and_paths_are_exact() {
         let found = find("GET", "/20180608/secrets/a%2Fb/version/7").unwrap();
         assert_eq!(found.parameters, ["a/b", "7"]);
-        for path in [
-            "/",
-            "/20180608",
-            "/20180608/secrets/x/versions/1",
-            "/20180608/Secrets",
-        ] {
+        for path in ["/", "/20180608", "/20180608/secrets/x/versions/1", "/20180608/Secrets"] {
             assert_eq!(find("GET", path), Err(NoRoute::Path), "{path}");
         }
         assert_eq!(find("GET", "/20180608/secrets/%zz"), Err(NoRoute::Path));

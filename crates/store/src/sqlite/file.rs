@@ -19,10 +19,7 @@ const SCHEMA: &str = "
     INSERT INTO last_revision VALUES (0);
 ";
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_err takes"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 pub(super) fn io(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DatabaseCorrupt) => StoreError::Corrupt(error.to_string()),
@@ -60,18 +57,13 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
 
 /// Opens a connection that only reads.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
-    open(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
 /// Opens the connection that writes, after looking at whose file it is.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    let connection = open(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-    )?;
+    let connection =
+        open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     let number = |pragma: &str| {
         connection
             .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0))
@@ -89,9 +81,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         }
         (0, 0, 0) => create(&connection)?,
         _ => {
-            return Err(StoreError::Foreign(
-                "the database is another program's".to_owned(),
-            ));
+            return Err(StoreError::Foreign("the database is another program's".to_owned()));
         }
     }
     connection

@@ -50,24 +50,14 @@ impl Sqlite {
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let readers = Readers::open(path)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self {
-            jobs,
-            readers,
-            changes,
-            stats,
-            thread,
-        })
+        Ok(Self { jobs, readers, changes, stats, thread })
     }
 
     /// Syncs everything and closes the database. Later calls are refused.
     pub fn close(&self) {
         // A writer that has already ended does not take the job; it has closed then.
         drop(self.jobs.send(Job::Close));
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's writer thread panicked");
         }

@@ -24,10 +24,7 @@ impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let open = |_| open_for_reading(path).map(Mutex::new);
         let connections = (0..CONNECTIONS).map(open).collect::<Result<_, _>>()?;
-        Ok(Self {
-            connections,
-            next: AtomicUsize::new(0),
-        })
+        Ok(Self { connections, next: AtomicUsize::new(0) })
     }
 
     /// Takes a free connection, or waits for one.
@@ -69,9 +66,7 @@ impl Readers {
         let mut statement = connection.prepare_cached(statement).map_err(io)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let rows = statement
-            .query_map((&range.start, &range.end, limit), read)
-            .map_err(io)?;
+        let rows = statement.query_map((&range.start, &range.end, limit), read).map_err(io)?;
         rows.map(|row| {
             let (key, value, revision) = row.map_err(io)?;
             Ok((key, versioned(value, revision)?))
@@ -81,24 +76,15 @@ impl Readers {
 
     pub(super) fn integrity_check(&self) -> Result<(), StoreError> {
         let check = "PRAGMA integrity_check(1)";
-        let found: String = self
-            .connection()?
-            .query_row(check, [], |row| row.get(0))
-            .map_err(io)?;
-        if found == "ok" {
-            Ok(())
-        } else {
-            Err(StoreError::Corrupt(found))
-        }
+        let found: String =
+            self.connection()?.query_row(check, [], |row| row.get(0)).map_err(io)?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Corrupt(found)) }
     }
 }
 
 fn versioned(value: Vec<u8>, revision: i64) -> Result<Versioned, StoreError> {
     let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
-    Ok(Versioned {
-        value,
-        revision: Revision(u64::try_from(revision).map_err(negative)?),
-    })
+    Ok(Versioned { value, revision: Revision(u64::try_from(revision).map_err(negative)?) })
 }
 
 pub(super) fn point(connection: &Connection, key: &[u8]) -> Result<Option<Versioned>, StoreError> {

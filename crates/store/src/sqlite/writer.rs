@@ -60,14 +60,7 @@ impl Writer {
             .map_err(io)?;
         let last = u64::try_from(last)
             .map_err(|_error| StoreError::Corrupt("the last revision is negative".to_owned()))?;
-        Ok(Self {
-            connection,
-            changes,
-            stats,
-            last,
-            mode: Sync::Full,
-            unsynced: false,
-        })
+        Ok(Self { connection, changes, stats, last, mode: Sync::Full, unsynced: false })
     }
 
     /// Serves jobs until told to close, or until a commit's outcome is unknown: after a failed sync
@@ -77,9 +70,7 @@ impl Writer {
             let first = if self.unsynced {
                 queue.recv_timeout(DEFERRED_FOR)
             } else {
-                queue
-                    .recv()
-                    .map_err(|_closed| RecvTimeoutError::Disconnected)
+                queue.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
             };
             let outcome = match first {
                 Ok(Job::Commit { batch, answer }) => self.group(queue, batch, answer),
@@ -139,15 +130,9 @@ impl Writer {
         &mut self,
         batches: &[Batch],
     ) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
-        let sync = batches
-            .iter()
-            .map(|batch| batch.sync)
-            .max()
-            .unwrap_or_default();
+        let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
         self.switch(sync)?;
-        self.connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(io)?;
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
         let mut told = Vec::new();
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
@@ -203,10 +188,7 @@ impl Writer {
             }
             if self.changes.watches(key) {
                 let value = value.clone().map(|value| Versioned { value, revision });
-                told.push(Change {
-                    key: key.clone(),
-                    value,
-                });
+                told.push(Change { key: key.clone(), value });
             }
         }
         Ok(revision)

@@ -8,18 +8,9 @@ use strongroom_store::{
 
 #[derive(Debug, Clone)]
 enum Step {
-    Commit {
-        require: Vec<(u8, bool)>,
-        changes: Vec<(u8, Option<u8>)>,
-        full: bool,
-    },
+    Commit { require: Vec<(u8, bool)>, changes: Vec<(u8, Option<u8>)>, full: bool },
     Get(Vec<u8>),
-    Scan {
-        from: u8,
-        to: u8,
-        ascending: bool,
-        limit: usize,
-    },
+    Scan { from: u8, to: u8, ascending: bool, limit: usize },
 }
 
 fn key(number: u8) -> Vec<u8> {
@@ -45,11 +36,7 @@ fn any_step() -> impl Strategy<Value = Step> {
 /// Runs a step and renders its outcome. A required revision is what the row has now, or one off.
 async fn run(store: &dyn Store, step: &Step) -> String {
     match step {
-        Step::Commit {
-            require,
-            changes,
-            full,
-        } => {
+        Step::Commit { require, changes, full } => {
             let mut batch = Batch::new().sync(if *full { Sync::Full } else { Sync::Deferred });
             for (number, right) in require {
                 let found = store.get(&[&key(*number)]).await.unwrap().remove(0);
@@ -74,48 +61,23 @@ async fn run(store: &dyn Store, step: &Step) -> String {
             let rows = store.get(&keys).await.unwrap();
             format!(
                 "{:?}",
-                rows.iter()
-                    .flatten()
-                    .map(|row| (&row.value, row.revision))
-                    .collect::<Vec<_>>()
+                rows.iter().flatten().map(|row| (&row.value, row.revision)).collect::<Vec<_>>()
             )
         }
-        Step::Scan {
-            from,
-            to,
-            ascending,
-            limit,
-        } => {
-            let order = if *ascending {
-                Order::Ascending
-            } else {
-                Order::Descending
-            };
-            let rows = store
-                .scan(key(*from)..key(*to), order, *limit)
-                .await
-                .unwrap();
+        Step::Scan { from, to, ascending, limit } => {
+            let order = if *ascending { Order::Ascending } else { Order::Descending };
+            let rows = store.scan(key(*from)..key(*to), order, *limit).await.unwrap();
             format!(
                 "{:?}",
-                rows.iter()
-                    .map(|(k, row)| (k, &row.value, row.revision))
-                    .collect::<Vec<_>>()
+                rows.iter().map(|(k, row)| (k, &row.value, row.revision)).collect::<Vec<_>>()
             )
         }
     }
 }
 
 async fn everything(store: &dyn Store) -> String {
-    let all = store
-        .scan(prefix_range(b""), Order::Ascending, usize::MAX)
-        .await
-        .unwrap();
-    format!(
-        "{:?}",
-        all.iter()
-            .map(|(k, row)| (k, &row.value, row.revision))
-            .collect::<Vec<_>>()
-    )
+    let all = store.scan(prefix_range(b""), Order::Ascending, usize::MAX).await.unwrap();
+    format!("{:?}", all.iter().map(|(k, row)| (k, &row.value, row.revision)).collect::<Vec<_>>())
 }
 
 proptest! {
@@ -146,10 +108,7 @@ proptest! {
 async fn a_failed_condition_changes_nothing_and_names_its_key() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
-    let first = store
-        .commit(Batch::new().put(b"a".to_vec(), b"1".to_vec()))
-        .await
-        .unwrap();
+    let first = store.commit(Batch::new().put(b"a".to_vec(), b"1".to_vec())).await.unwrap();
     let batch = Batch::new()
         .require(b"a".to_vec(), Require::Absent)
         .put(b"a".to_vec(), b"2".to_vec())
@@ -172,14 +131,9 @@ async fn fresh_tells_every_acknowledged_change_once() {
             tokio::spawn(async move {
                 for number in 0..50 {
                     let key = format!("v/{writer}/{number}").into_bytes();
-                    store
-                        .commit(Batch::new().put(key.clone(), Vec::new()))
-                        .await
-                        .unwrap();
+                    store.commit(Batch::new().put(key.clone(), Vec::new())).await.unwrap();
                     let (_, delta) = store.fresh(Cursor(1)).await.unwrap();
-                    let Delta::Changes(changes) = delta else {
-                        panic!("reset")
-                    };
+                    let Delta::Changes(changes) = delta else { panic!("reset") };
                     assert!(
                         changes.iter().any(|change| change.key == key),
                         "acknowledged, not told"
@@ -191,9 +145,7 @@ async fn fresh_tells_every_acknowledged_change_once() {
     let mut told = Vec::new();
     while told.len() < 200 {
         let (next, delta) = store.fresh(cursor).await.unwrap();
-        let Delta::Changes(changes) = delta else {
-            panic!("reset")
-        };
+        let Delta::Changes(changes) = delta else { panic!("reset") };
         told.extend(changes.into_iter().map(|change| change.key));
         cursor = next;
         tokio::task::yield_now().await;

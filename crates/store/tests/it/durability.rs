@@ -18,10 +18,7 @@ async fn waiting_commits_share_a_transaction() {
             tokio::spawn(async move {
                 for number in 0..100 {
                     let key = format!("{writer}/{number}").into_bytes();
-                    store
-                        .commit(Batch::new().put(key, vec![0; 512]))
-                        .await
-                        .unwrap();
+                    store.commit(Batch::new().put(key, vec![0; 512])).await.unwrap();
                 }
             })
         })
@@ -40,9 +37,7 @@ async fn deferred_commits_do_not_wait_for_the_disk() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
     for number in 0..20_u8 {
-        let batch = Batch::new()
-            .put(vec![number], Vec::new())
-            .sync(Sync::Deferred);
+        let batch = Batch::new().put(vec![number], Vec::new()).sync(Sync::Deferred);
         store.commit(batch).await.unwrap();
     }
     assert_eq!(store.stats().syncs, 0);
@@ -53,24 +48,15 @@ async fn deferred_commits_do_not_wait_for_the_disk() {
 /// Writes until killed, saying on standard output what was acknowledged. Runs only as the child of
 /// the test below.
 #[tokio::test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test talks to its own child process"
-)]
+#[expect(clippy::disallowed_methods, reason = "the test talks to its own child process")]
 async fn child_that_writes_until_killed() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
     };
     let store = Sqlite::open(path.as_ref(), &[]).unwrap();
     for number in 0_u32.. {
-        let sync = if number.is_multiple_of(3) {
-            Sync::Full
-        } else {
-            Sync::Deferred
-        };
-        let batch = Batch::new()
-            .put(number.to_be_bytes().to_vec(), vec![7; 700])
-            .sync(sync);
+        let sync = if number.is_multiple_of(3) { Sync::Full } else { Sync::Deferred };
+        let batch = Batch::new().put(number.to_be_bytes().to_vec(), vec![7; 700]).sync(sync);
         store.commit(batch).await.unwrap();
         println!("\nacknowledged {number}");
     }
@@ -82,18 +68,12 @@ async fn nothing_acknowledged_is_lost_to_sigkill() {
     let path = directory.path().join("s.db");
     for round in 1..=5 {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "durability::child_that_writes_until_killed",
-                "--exact",
-                "--nocapture",
-            ])
+            .args(["durability::child_that_writes_until_killed", "--exact", "--nocapture"])
             .env(CHILD, &path)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let said = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<u32>().ok());
         let mut acknowledged = 0;
         for number in said {

@@ -9,19 +9,11 @@ use strongroom_store::{Batch, Sqlite, Store, StoreError};
 async fn all_files_are_for_the_owner_alone() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
-    store
-        .commit(Batch::new().put(b"k".to_vec(), b"v".to_vec()))
-        .await
-        .unwrap();
+    store.commit(Batch::new().put(b"k".to_vec(), b"v".to_vec())).await.unwrap();
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory.path()).unwrap() {
         let entry = entry.unwrap();
-        assert_eq!(
-            entry.metadata().unwrap().mode() & 0o777,
-            0o600,
-            "{:?}",
-            entry.path()
-        );
+        assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600, "{:?}", entry.path());
         names.push(entry.file_name().into_string().unwrap());
     }
     names.sort();
@@ -44,10 +36,7 @@ fn foreign_and_newer_files_are_refused_unchanged() {
     drop(connection);
     for path in [text, other, newer] {
         let before = std::fs::read(&path).unwrap();
-        assert!(
-            matches!(Sqlite::open(&path, &[]), Err(StoreError::Foreign(_))),
-            "{path:?}"
-        );
+        assert!(matches!(Sqlite::open(&path, &[]), Err(StoreError::Foreign(_))), "{path:?}");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 }

@@ -1,0 +1,97 @@
+use std::fmt;
+use std::process::ExitCode;
+
+/// Exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Refused or failed.
+    Failed,
+    /// The command line makes no sense.
+    Usage,
+    /// Configuration or data directory cannot be used.
+    Configuration,
+    /// The server cannot be reached.
+    Unreachable,
+    /// A defect of this program.
+    Defect,
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Configuration => 3,
+            Self::Unreachable => 4,
+            Self::Defect => 70,
+        })
+    }
+}
+
+/// Why a command failed: what did not happen, observed facts, and one thing to do about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    code: &'static str,
+    message: String,
+    why: Option<String>,
+    fix: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), why: None, fix: None, request_id: None }
+    }
+
+    /// Fails for the configuration or a data directory.
+    pub(crate) fn configuration(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Configuration, code, message)
+    }
+
+    /// Adds an observed fact.
+    pub(crate) fn because(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
+    }
+
+    /// Adds a complete command or edit that helps.
+    pub(crate) fn fix(self, fix: impl Into<String>) -> Self {
+        Self { fix: Some(fix.into()), ..self }
+    }
+
+    /// Adds the identifier by which the server knows the request.
+    pub(crate) fn of_request(self, request_id: Option<String>) -> Self {
+        Self { request_id, ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error[{}]: {}", self.code, self.message)?;
+        for (label, text) in [("why", &self.why), ("fix", &self.fix), ("request", &self.request_id)]
+        {
+            if let Some(text) = text {
+                write!(f, "\n  {label}: {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_why_and_what_to_do() {
+        let failure = Failure::configuration("port-busy", "cannot listen on `127.0.0.1:1`")
+            .because("the address is in use")
+            .fix("strongroom dev --listen 127.0.0.1:0");
+        assert_eq!(
+            failure.to_string(),
+            "error[port-busy]: cannot listen on `127.0.0.1:1`\n  \
+             why: the address is in use\n  \
+             fix: strongroom dev --listen 127.0.0.1:0"
+        );
+    }
+}

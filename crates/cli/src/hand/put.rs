@@ -1,0 +1,138 @@
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use clap::Args;
+use strongroom_client::NewSecret;
+use strongroom_model::{Sensitive, private_file};
+
+use super::output::{refused, write, write_json};
+use super::reference::{Place, Reference};
+use super::settings::{Connection, Session};
+use crate::environment::Environment;
+use crate::failure::{Exit, Failure};
+
+/// Arguments of `put`. There is none for the value: arguments are seen by every user of a machine.
+#[derive(Debug, Args)]
+pub(crate) struct PutArguments {
+    #[doc = "The secret: secret://VAULT/NAME, or an OCID"]
+    #[arg(value_name = "REFERENCE")]
+    reference: String,
+    /// Read the value from a file instead of standard input
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Leave out one line break at the end of the value
+    #[arg(long)]
+    trim_newline: bool,
+    /// Let the new version wait for promotion
+    #[arg(long)]
+    pending: bool,
+    /// Compartment to make a new secret in
+    #[arg(long, value_name = "OCID")]
+    compartment_id: Option<String>,
+    /// Key to make a new secret with
+    #[arg(long, value_name = "OCID")]
+    key_id: Option<String>,
+    /// Print what was stored as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Stores a value: as a new version if the secret is there, else as a new secret.
+pub(crate) async fn run(
+    arguments: &PutArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let reference: Reference = arguments.reference.parse()?;
+    if reference.pointer.is_some() || reference.selector != strongroom_client::Selector::Current {
+        return Err(Failure::new(Exit::Usage, "bad-reference", "cannot store at this reference")
+            .because("a new version has no stage, number or pointer yet")
+            .fix("strongroom put secret://VAULT/NAME"));
+    }
+    let session = arguments.connection.open(environment)?;
+    let value = read_value(arguments)?;
+    let (secret_id, name, version) = match &reference.place {
+        Place::Id(id) => update(&session, id.as_str(), &value, arguments).await?,
+        Place::Named { vault, name } => {
+            let vault_id = session.vault_id(vault)?;
+            let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
+            let found = session.client.secrets(&compartment_id, &vault_id, Some(name)).await;
+            let found = found.map_err(|error| refused(&error, "find", name))?;
+            match found.first() {
+                Some(secret) => update(&session, &secret.id, &value, arguments).await?,
+                None if arguments.pending => {
+                    let message = format!("cannot store `{name}` as pending");
+                    return Err(Failure::new(Exit::Failed, "nothing-current", message)
+                        .because("the secret does not exist; a first version is current at once"));
+                }
+                None => {
+                    let key_id = session.key_id(arguments.key_id.as_ref())?;
+                    let new = NewSecret {
+                        compartment_id: &compartment_id,
+                        vault_id: &vault_id,
+                        key_id: &key_id,
+                        name,
+                        content: &value,
+                    };
+                    let made = session.client.create_secret(&new).await;
+                    let made = made.map_err(|error| refused(&error, "create", name))?;
+                    (made.id, made.secret_name, 1)
+                }
+            }
+        }
+    };
+    if arguments.json {
+        let document = serde_json::json!({
+            "secretId": secret_id, "secretName": name, "versionNumber": version,
+        });
+        return write_json(&document);
+    }
+    write(format!("{name}  version {version}  {secret_id}\n").as_bytes())
+}
+
+fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
+    let refuse =
+        |why: String| Failure::new(Exit::Failed, "no-value", "cannot read the value").because(why);
+    let mut value = Sensitive::new(Vec::new());
+    match &arguments.from_file {
+        Some(path) => {
+            let read = private_file::read(path);
+            let why = |error| refuse(format!("{}: {error}", path.display()));
+            *value.expose_mut() = read.map_err(why)?;
+        }
+        None if std::io::stdin().is_terminal() => {
+            return Err(refuse("standard input is a terminal, which would show it".to_owned())
+                .fix("strongroom put secret://VAULT/NAME < FILE"));
+        }
+        None => {
+            let read = std::io::stdin().lock().read_to_end(value.expose_mut());
+            read.map_err(|error| refuse(error.to_string()))?;
+        }
+    }
+    if arguments.trim_newline && value.expose().ends_with(b"\n") {
+        value.expose_mut().pop();
+    }
+    Ok(value)
+}
+
+/// Adds a version and returns OCID, name and number of it.
+async fn update(
+    session: &Session<'_>,
+    secret_id: &str,
+    value: &Sensitive,
+    arguments: &PutArguments,
+) -> Result<(String, String, u64), Failure> {
+    let stage = if arguments.pending { "PENDING" } else { "CURRENT" };
+    let updated = session.client.update_secret(secret_id, value, stage).await;
+    let secret = updated.map_err(|error| refused(&error, "update", secret_id))?;
+    let current = secret.current_version_number.filter(|_| !arguments.pending);
+    let number = if let Some(number) = current {
+        number
+    } else {
+        let versions = session.client.secret_versions(&secret.id).await;
+        let versions = versions.map_err(|error| refused(&error, "list versions of", secret_id))?;
+        versions.first().map_or(0, |version| version.version_number)
+    };
+    Ok((secret.id, secret.secret_name, number))
+}

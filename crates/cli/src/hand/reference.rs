@@ -1,0 +1,147 @@
+use std::str::FromStr;
+
+use strongroom_client::Selector;
+use strongroom_model::{Ocid, OcidKind, Stage};
+
+use crate::failure::{Exit, Failure};
+
+const FORM: &str = "secret://<vault>/<name>[?stage=…|version=…|version-name=…][#pointer]";
+
+/// A secret, as a command line names it: by vault alias and name, or by OCID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reference {
+    pub(crate) place: Place,
+    pub(crate) selector: Selector,
+    /// What to take out of JSON content: names with dots between, or RFC 6901 after a slash.
+    pub(crate) pointer: Option<String>,
+}
+
+/// Where the secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the vault that an alias stands for.
+    Named { vault: String, name: String },
+    /// Wherever its OCID says.
+    Id(Ocid),
+}
+
+/// A vault, as a command line names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VaultReference(pub(crate) String);
+
+fn refuse(why: &str) -> Failure {
+    Failure::new(Exit::Usage, "bad-reference", "cannot read the secret reference")
+        .because(format!("{why}; the form is {FORM}"))
+        .fix("strongroom get secret://dev/sample")
+}
+
+fn legal(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && name.len() <= 255 && name.chars().all(legal)
+}
+
+impl FromStr for Reference {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let (text, pointer) = match text.split_once('#') {
+            Some((_, "")) => return Err(refuse("nothing follows the #")),
+            Some((before, pointer)) => (before, Some(pointer.to_owned())),
+            None => (text, None),
+        };
+        let (text, selector) = match text.split_once('?') {
+            Some((before, query)) => (before, selector(query)?),
+            None => (text, Selector::Current),
+        };
+        if let Ok(id) = text.parse::<Ocid>() {
+            if id.is(OcidKind::Secret) {
+                return Ok(Self { place: Place::Id(id), selector, pointer });
+            }
+            return Err(refuse("the OCID is not a secret's (ocid1.vaultsecret…)"));
+        }
+        let rest = text
+            .strip_prefix("secret://")
+            .ok_or_else(|| refuse("it begins neither with secret:// nor with ocid1.vaultsecret"))?;
+        let (vault, name) = rest.split_once('/').ok_or_else(|| refuse("the name is missing"))?;
+        if !legal(vault) || !legal(name) {
+            return Err(refuse("vault and name take the characters A-Z a-z 0-9 - _ . only"));
+        }
+        let place = Place::Named { vault: vault.to_lowercase(), name: name.to_owned() };
+        Ok(Self { place, selector, pointer })
+    }
+}
+
+fn selector(query: &str) -> Result<Selector, Failure> {
+    let (key, value) = query.split_once('=').ok_or_else(|| refuse("? needs key=value"))?;
+    match key {
+        "stage" => {
+            let stage = Stage::ALL.iter().find(|stage| stage.name().eq_ignore_ascii_case(value));
+            let unknown =
+                || refuse("stage is one of current, pending, latest, previous, deprecated");
+            Ok(Selector::Stage(stage.ok_or_else(unknown)?.name().to_owned()))
+        }
+        "version" => {
+            let number = value.parse().ok().filter(|number| *number > 0);
+            number.map(Selector::Number).ok_or_else(|| refuse("version is a number from 1"))
+        }
+        "version-name" if legal(value) => Ok(Selector::Name(value.to_owned())),
+        "version-name" => Err(refuse("version-name takes the characters A-Z a-z 0-9 - _ . only")),
+        _ => Err(refuse("after ? comes one of stage, version and version-name")),
+    }
+}
+
+impl FromStr for VaultReference {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let name = text.strip_prefix("secret://").unwrap_or(text).trim_end_matches('/');
+        if legal(name) { Ok(Self(name.to_lowercase())) } else { Err(refuse("that names no vault")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_form() {
+        let read = |text: &str| text.parse::<Reference>().unwrap();
+        let named = read("secret://Dev/db-password?stage=previous#user.name");
+        assert_eq!(
+            named.place,
+            Place::Named { vault: "dev".to_owned(), name: "db-password".to_owned() }
+        );
+        assert_eq!(named.selector, Selector::Stage("PREVIOUS".to_owned()));
+        assert_eq!(named.pointer.as_deref(), Some("user.name"));
+        assert_eq!(read("secret://v/n?version=3").selector, Selector::Number(3));
+        assert_eq!(
+            read("secret://v/n?version-name=blue").selector,
+            Selector::Name("blue".to_owned())
+        );
+        let id = "ocid1.vaultsecret.oc1.iad.abc";
+        assert_eq!(read(id).place, Place::Id(id.parse().unwrap()));
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_mean() {
+        for text in [
+            "",
+            "db-password",
+            "secret://",
+            "secret://v",
+            "secret://v/",
+            "secret:///n",
+            "secret://v/a/b",
+            "secret://v/n?",
+            "secret://v/n?stage=x",
+            "secret://v/n?version=0",
+            "secret://v/n?version=x",
+            "secret://v/n?who=1",
+            "secret://v/n#",
+            "secret://v/n m",
+            "ocid1.vault.oc1.iad.abc",
+        ] {
+            assert!(text.parse::<Reference>().is_err(), "{text}");
+        }
+    }
+}

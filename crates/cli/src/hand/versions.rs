@@ -1,0 +1,50 @@
+use clap::Args;
+
+use super::output::{refused, write_json, write_table};
+use super::reference::Reference;
+use super::settings::Connection;
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// Arguments of `versions`.
+#[derive(Debug, Args)]
+pub(crate) struct VersionsArguments {
+    #[doc = "The secret: secret://VAULT/NAME, or an OCID"]
+    #[arg(value_name = "REFERENCE")]
+    reference: String,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Lists the versions of a secret, the newest first.
+pub(crate) async fn run(
+    arguments: &VersionsArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let reference: Reference = arguments.reference.parse()?;
+    let session = arguments.connection.open(environment)?;
+    let secret_id = session.secret_id(&reference).await?;
+    let listed = session.client.secret_versions(&secret_id).await;
+    let versions = listed.map_err(|error| refused(&error, "list versions of", &secret_id))?;
+    if arguments.json {
+        let rows = versions.iter().map(|version| {
+            serde_json::json!({
+                "versionNumber": version.version_number,
+                "name": version.name,
+                "stages": version.stages,
+                "timeCreated": version.time_created,
+            })
+        });
+        return write_json(&rows.collect());
+    }
+    let row = |version: strongroom_client::SecretVersionSummary| {
+        let name = version.name.unwrap_or_else(|| "-".to_owned());
+        let number = version.version_number.to_string();
+        vec![number, version.stages.join(","), name, version.time_created]
+    };
+    let rows: Vec<_> = versions.into_iter().map(row).collect();
+    write_table(&["NUMBER", "STAGES", "NAME", "CREATED"], &rows)
+}

@@ -1,0 +1,39 @@
+use tracing_subscriber::EnvFilter;
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// For people.
+    Lines,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Starts to write log lines to standard error.
+pub(crate) fn start(form: Form, environment: &Environment) -> Result<(), Failure> {
+    let filter = environment.log.as_deref().unwrap_or("info");
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::configuration("bad-log-filter", "cannot read `STRONGROOM_LOG`")
+            .because(error.to_string())
+            .fix("export STRONGROOM_LOG=info")
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match form {
+        Form::Lines => lines.with_ansi(false).with_target(false).try_init(),
+        Form::Json => lines.json().with_target(false).try_init(),
+    };
+    started.map_err(|error| {
+        Failure::configuration("no-log", "cannot start the log").because(error.to_string())
+    })
+}
+
+/// A panic's message could hold anything that was at hand, so only its place is told.
+pub(crate) fn hide_panic_messages() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+}

@@ -1,0 +1,71 @@
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use strongroom_model::private_file::{self, DirectoryLock};
+use strongroom_store::{Sqlite, StoreError};
+
+use crate::failure::Failure;
+
+const LOCK: &str = "strongroom.lock";
+
+/// A data directory that this process alone uses.
+#[derive(Debug)]
+pub(crate) struct DataDirectory {
+    path: PathBuf,
+    _lock: DirectoryLock,
+}
+
+impl DataDirectory {
+    /// Takes a directory, making it if it is not there. One that holds other things than this
+    /// program's is left alone.
+    pub(crate) fn take(path: &Path) -> Result<Self, Failure> {
+        let unusable = |error: std::io::Error| {
+            Failure::configuration("data-dir-unusable", format!("cannot use `{}`", path.display()))
+                .because(error.to_string())
+        };
+        match private_file::names_in(path) {
+            Ok(names) if !names.is_empty() && !names.iter().any(|name| name == LOCK) => {
+                let message = format!("`{}` is not a data directory", path.display());
+                return Err(Failure::configuration("data-dir-foreign", message)
+                    .because("it is not empty and holds no strongroom.lock")
+                    .fix("name an empty or new directory with --data-dir"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                private_file::create_directory(path).map_err(unusable)?;
+            }
+            Err(error) => return Err(unusable(error)),
+        }
+        let lock = DirectoryLock::acquire(&path.join(LOCK)).map_err(|error| {
+            if error.kind() == ErrorKind::WouldBlock {
+                let message = format!("`{}` is in use", path.display());
+                return Failure::configuration("data-dir-in-use", message)
+                    .because("another process holds strongroom.lock in it");
+            }
+            unusable(error)
+        })?;
+        let path = private_file::canonical(path).map_err(unusable)?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// Returns the path of something in the directory.
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Returns the absolute path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the database.
+    pub(crate) fn open_store(&self) -> Result<Sqlite, Failure> {
+        let path = self.join("strongroom.db");
+        Sqlite::open(&path, strongroom_server::WATCHED).map_err(|error| unreadable_store(&error))
+    }
+}
+
+/// Fails because the store cannot be read.
+pub(crate) fn unreadable_store(error: &StoreError) -> Failure {
+    Failure::configuration("store-unusable", "cannot use the database").because(error.to_string())
+}

@@ -1,0 +1,79 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use strongroom_keyring::{RootKey, SystemRandom, root_file};
+use strongroom_model::{Clock, Region, Sensitive, SystemClock};
+use strongroom_server::{NewTenancy, found_tenancy};
+use strongroom_signing::PrivateKey;
+
+use super::directory::DataDirectory;
+use super::serve::Configuration;
+use crate::environment::Environment;
+use crate::failure::{Exit, Failure};
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Configuration file of the server, TOML
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Name of the tenancy
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    tenancy: String,
+    /// Home region
+    #[arg(long, value_name = "NAME", default_value = "us-ashburn-1")]
+    region: String,
+}
+
+/// Creates the tenancy and prints the administrator's profile and key: the only copy there is.
+pub(crate) async fn run(
+    arguments: &InitArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let refused = |why: String| {
+        Failure::new(Exit::Failed, "not-founded", "cannot make the tenancy").because(why)
+    };
+    let region = Region::named(&arguments.region).ok_or_else(|| {
+        let message = format!("`{}` is no region of OCI", arguments.region);
+        Failure::new(Exit::Usage, "unknown-region", message)
+    })?;
+    let configuration = Configuration::read(&arguments.config)?;
+    let passphrase = configuration.unseal.passphrase(environment)?;
+    let directory = DataDirectory::take(&configuration.data_dir)?;
+    let path = directory.join("root.key");
+    let root_key = RootKey::generate(&SystemRandom);
+    root_file::create_sealed(&path, &root_key, &passphrase, &SystemRandom).map_err(|error| {
+        let message = format!("cannot write the root key `{}`", path.display());
+        Failure::configuration("root-key-unusable", message).because(error.to_string())
+    })?;
+    let store = directory.open_store()?;
+    let key = PrivateKey::generate().map_err(|error| refused(error.to_string()))?;
+    let public = key.public().map_err(|error| refused(error.to_string()))?;
+    let pem = key.to_pem().map_err(|error| refused(error.to_string()))?;
+    let fingerprint = public.fingerprint();
+    let new = NewTenancy {
+        name: &arguments.tenancy,
+        region,
+        fingerprint: &fingerprint,
+        public_key_pem: &public.to_pem(),
+        now: SystemClock.now(),
+        sample: None,
+    };
+    let founded = found_tenancy(&store, &root_key, &SystemRandom, &new).await;
+    let founded = founded.map_err(|error| refused(error.to_string()))?;
+    store.close();
+    let profile = format!(
+        "# ~/.oci/config\n[DEFAULT]\nuser={}\nfingerprint={fingerprint}\ntenancy={}\n\
+         region={}\nkey_file=~/.oci/admin.pem\n\n# ~/.oci/admin.pem (mode 0600): this is the only copy\n",
+        founded.user_id, founded.tenancy_id, region.name
+    );
+    print(profile.as_bytes(), &pem).map_err(|error| refused(error.to_string()))
+}
+
+fn print(profile: &[u8], pem: &Sensitive) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(profile)?;
+    out.write_all(pem.expose())?;
+    out.flush()
+}

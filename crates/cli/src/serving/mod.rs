@@ -1,0 +1,7 @@
+//! The commands that run a server.
+
+pub(crate) mod dev;
+pub(crate) mod directory;
+pub(crate) mod init;
+pub(crate) mod serve;
+pub(crate) mod signals;

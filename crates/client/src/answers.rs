@@ -1,0 +1,81 @@
+use serde::Deserialize;
+use strongroom_model::Sensitive;
+
+/// `SecretSummary`, the fields that this product shows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretSummary {
+    /// OCID.
+    pub id: String,
+    /// Name.
+    pub secret_name: String,
+    /// OCID of the vault.
+    pub vault_id: String,
+    /// Lifecycle state.
+    pub lifecycle_state: String,
+    /// When it was made, RFC 3339.
+    pub time_created: String,
+}
+
+/// `Secret`, the fields that this product shows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Secret {
+    /// OCID.
+    pub id: String,
+    /// Name.
+    pub secret_name: String,
+    /// Number of the version in use.
+    pub current_version_number: Option<u64>,
+}
+
+/// `SecretVersionSummary`, the fields that this product shows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretVersionSummary {
+    /// Number.
+    pub version_number: u64,
+    /// Name.
+    pub name: Option<String>,
+    /// Stages.
+    #[serde(default)]
+    pub stages: Vec<String>,
+    /// When it was made, RFC 3339.
+    pub time_created: String,
+}
+
+/// `SecretBundle`, with its content decoded.
+#[derive(Debug, Clone)]
+pub struct SecretBundle {
+    /// OCID of the secret.
+    pub secret_id: String,
+    /// Number of the version.
+    pub version_number: u64,
+    /// Name of the version.
+    pub version_name: Option<String>,
+    /// Stages of the version.
+    pub stages: Vec<String>,
+    /// When the version was made, RFC 3339.
+    pub time_created: Option<String>,
+    /// The content.
+    pub content: Sensitive,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RawBundle {
+    pub(crate) secret_id: String,
+    pub(crate) version_number: u64,
+    pub(crate) version_name: Option<String>,
+    #[serde(default)]
+    pub(crate) stages: Vec<String>,
+    pub(crate) time_created: Option<String>,
+    pub(crate) secret_bundle_content: RawContent,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RawContent {
+    pub(crate) content_type: String,
+    pub(crate) content: String,
+}

@@ -1,0 +1,315 @@
+//! The first rows of a store: a tenancy with its administrator and, on request, sample objects.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use strongroom_keyring::{KeyLength, RootKey, SealError};
+use strongroom_model::{
+    ApiKey, Compartment, CompartmentState, Group, Key, KeyAlgorithm, KeyShape, KeyState,
+    KeyVersion, KeyVersionState, Ocid, OcidKind, Policy, ProtectionMode, Random, Region, Secret,
+    SecretState, SecretVersion, Stages, Tags, Tenancy, Timestamp, User, Vault, VaultState,
+    VaultTag, VaultType,
+};
+use strongroom_store::{Batch, Require, Store, StoreError};
+
+use crate::catalog::{key_version_binding, vault_binding};
+use crate::endpoints::reserve_port;
+use crate::ops;
+use crate::rows::{self, KeyRow, KeyVersionRow, SecretRow, SecretVersionRow, VaultRow};
+
+const ADMINISTRATORS: &str = "Administrators";
+
+/// The one grant that a tenancy is born with. There is no bypass besides it.
+const FIRST_STATEMENT: &str = "Allow group Administrators to manage all-resources in tenancy";
+
+/// A tenancy to be founded.
+#[derive(Debug)]
+pub struct NewTenancy<'a> {
+    /// Name of the tenancy.
+    pub name: &'a str,
+    /// Its home region.
+    pub region: &'static Region,
+    /// Fingerprint of the administrator's key.
+    pub fingerprint: &'a str,
+    /// The administrator's public key, PEM.
+    pub public_key_pem: &'a str,
+    /// When it is founded.
+    pub now: Timestamp,
+    /// Sample objects to make along with it.
+    pub sample: Option<NewSample<'a>>,
+}
+
+/// Sample objects for a first look: a compartment, a vault, a key and a secret.
+#[derive(Debug)]
+pub struct NewSample<'a> {
+    /// Content of the sample secret.
+    pub content: &'a [u8],
+    /// Port of the sample vault, see [`free_vault_port`].
+    pub port: u16,
+}
+
+/// A founded tenancy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founded {
+    /// OCID of the tenancy.
+    pub tenancy_id: Ocid,
+    /// OCID of the administrator.
+    pub user_id: Ocid,
+    /// The sample objects.
+    pub sample: Option<Sample>,
+}
+
+/// The identifiers of the sample objects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sample {
+    /// OCID of the administrator.
+    pub user_id: Ocid,
+    /// OCID of the compartment.
+    pub compartment_id: Ocid,
+    /// OCID of the vault.
+    pub vault_id: Ocid,
+    /// OCID of the key.
+    pub key_id: Ocid,
+    /// OCID of the secret.
+    pub secret_id: Ocid,
+    /// OCID that a machine of this tenancy goes by.
+    pub instance_id: Ocid,
+}
+
+/// Why a tenancy was not founded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundError {
+    /// The store did not take the rows; a conflict means that a tenancy is there already.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key was not made.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Finds a port for a vault that is not served yet.
+///
+/// # Errors
+/// The system's error if no port could be bound.
+pub async fn free_vault_port(address: IpAddr, random: &dyn Random) -> std::io::Result<u16> {
+    Ok(reserve_port(address, random).await?.local_addr()?.port())
+}
+
+/// Returns the sample objects of a store, if it has any.
+///
+/// # Errors
+/// A [`StoreError`] if the store cannot be read.
+pub async fn sample_of(store: &dyn Store) -> Result<Option<Sample>, StoreError> {
+    let key = rows::sample();
+    let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    found.map(|row| rows::decode(&key, &row.value)).transpose()
+}
+
+/// Founds a tenancy, in one commit: tenancy, administrator with key, group, policy and sample.
+///
+/// # Errors
+/// A [`FoundError`]; nothing is founded then.
+pub async fn found_tenancy(
+    store: &dyn Store,
+    root_key: &RootKey,
+    random: &dyn Random,
+    new: &NewTenancy<'_>,
+) -> Result<Founded, FoundError> {
+    let founder = Founder { root_key, random, new };
+    let id = Ocid::global(OcidKind::Tenancy, new.region, random);
+    let tenancy = Tenancy {
+        id,
+        name: new.name.to_owned(),
+        home_region: new.region.name.to_owned(),
+        time_created: new.now,
+    };
+    let (user_id, batch) = founder.identity(&tenancy)?;
+    let (sample, batch) = match &new.sample {
+        None => (None, batch),
+        Some(sample) => {
+            let (made, batch) = founder.sample(&tenancy.id, &user_id, sample, batch)?;
+            (Some(made), batch)
+        }
+    };
+    store.commit(batch).await?;
+    Ok(Founded { tenancy_id: tenancy.id, user_id, sample })
+}
+
+struct Founder<'a> {
+    root_key: &'a RootKey,
+    random: &'a dyn Random,
+    new: &'a NewTenancy<'a>,
+}
+
+impl Founder<'_> {
+    fn global(&self, kind: OcidKind) -> Ocid {
+        Ocid::global(kind, self.new.region, self.random)
+    }
+
+    fn identity(&self, tenancy: &Tenancy) -> Result<(Ocid, Batch), FoundError> {
+        let now = self.new.now;
+        let group = Group {
+            id: self.global(OcidKind::Group),
+            compartment_id: tenancy.id.clone(),
+            name: ADMINISTRATORS.to_owned(),
+            description: "Administrators of the tenancy".to_owned(),
+            time_created: now,
+            tags: Tags::default(),
+        };
+        let user = User {
+            id: self.global(OcidKind::User),
+            compartment_id: tenancy.id.clone(),
+            name: "admin".to_owned(),
+            description: "The tenancy's first administrator".to_owned(),
+            email: None,
+            time_created: now,
+            group_ids: vec![group.id.clone()],
+            tags: Tags::default(),
+        };
+        let api_key = ApiKey {
+            user_id: user.id.clone(),
+            fingerprint: self.new.fingerprint.to_owned(),
+            public_key_pem: self.new.public_key_pem.to_owned(),
+            time_created: now,
+        };
+        let policy = Policy {
+            id: self.global(OcidKind::Policy),
+            compartment_id: tenancy.id.clone(),
+            name: "Tenant Admin Policy".to_owned(),
+            description: "Lets the administrators administer".to_owned(),
+            statements: vec![FIRST_STATEMENT.to_owned()],
+            time_created: now,
+            tags: Tags::default(),
+        };
+        let founded = b"meta/founded".to_vec();
+        let batch = Batch::new()
+            .require(founded.clone(), Require::Absent)
+            .put(founded, rows::encode(&tenancy.id)?)
+            .put(rows::tenancy(&tenancy.id), rows::encode(tenancy)?)
+            .put(rows::user(&user.id), rows::encode(&user)?)
+            .put(rows::api_key(&user.id, &api_key.fingerprint), rows::encode(&api_key)?)
+            .put(rows::group(&group.id), rows::encode(&group)?)
+            .put(rows::policy(&policy.id), rows::encode(&policy)?);
+        Ok((user.id, batch))
+    }
+
+    fn sample(
+        &self,
+        tenancy_id: &Ocid,
+        user_id: &Ocid,
+        new: &NewSample<'_>,
+        batch: Batch,
+    ) -> Result<(Sample, Batch), FoundError> {
+        let compartment = Compartment {
+            id: self.global(OcidKind::Compartment),
+            compartment_id: tenancy_id.clone(),
+            name: "sample".to_owned(),
+            description: "Sample objects of the development server".to_owned(),
+            state: CompartmentState::Active,
+            time_created: self.new.now,
+            tags: Tags::default(),
+        };
+        let name_guard = rows::compartment_name(tenancy_id, &compartment.name);
+        let batch = batch
+            .put(name_guard, rows::encode(&compartment.id)?)
+            .put(rows::compartment(&compartment.id), rows::encode(&compartment)?);
+        let place = (tenancy_id, &compartment.id);
+        let (secret, batch) = self.sample_secret(place, new, batch)?;
+        let sample = Sample {
+            user_id: user_id.clone(),
+            compartment_id: compartment.id,
+            vault_id: secret.vault_id,
+            key_id: secret.key_id,
+            secret_id: secret.id,
+            instance_id: Ocid::regional(OcidKind::Instance, self.new.region, self.random),
+        };
+        let batch = batch.put(rows::sample(), rows::encode(&sample)?);
+        Ok((sample, batch))
+    }
+
+    fn sample_secret(
+        &self,
+        (tenancy_id, compartment_id): (&Ocid, &Ocid),
+        new: &NewSample<'_>,
+        batch: Batch,
+    ) -> Result<(Secret, Batch), FoundError> {
+        let (region, random, now) = (self.new.region, self.random, self.new.now);
+        let tag = VaultTag::generate(random);
+        let in_vault = |kind| Ocid::in_vault(kind, region, &tag, random);
+        let (vault_id, key_id) = (in_vault(OcidKind::Vault), in_vault(OcidKind::Key));
+        let version_id = in_vault(OcidKind::KeyVersion);
+        let binding = vault_binding(tenancy_id, &vault_id);
+        let (vault_key, sealed_vault_key) = self.root_key.new_vault_key(&binding, random)?;
+        let binding = key_version_binding(tenancy_id, &vault_id, &version_id);
+        let (material, sealed_material) =
+            vault_key.new_key_version(&binding, KeyLength::Aes256, random)?;
+        let secret = Secret {
+            id: Ocid::regional(OcidKind::Secret, region, random),
+            compartment_id: compartment_id.clone(),
+            vault_id: vault_id.clone(),
+            key_id: key_id.clone(),
+            name: "sample".to_owned(),
+            description: Some("A secret to read first".to_owned()),
+            metadata: BTreeMap::new(),
+            state: SecretState::Active,
+            time_created: now,
+            stages: Stages::FIRST,
+            tags: Tags::default(),
+        };
+        let binding = ops::content_binding(tenancy_id, &secret, 1);
+        let content = material.seal_secret(&binding, new.content, random)?;
+        let vault = VaultRow {
+            vault: Vault {
+                id: vault_id.clone(),
+                tag: tag.clone(),
+                compartment_id: compartment_id.clone(),
+                display_name: "dev".to_owned(),
+                vault_type: VaultType::Default,
+                state: VaultState::Active,
+                time_created: now,
+                tags: Tags::default(),
+            },
+            port: new.port,
+            vault_key: sealed_vault_key,
+        };
+        let key = KeyRow {
+            key: Key {
+                id: key_id.clone(),
+                compartment_id: compartment_id.clone(),
+                vault_id: vault_id.clone(),
+                display_name: "master".to_owned(),
+                shape: KeyShape { algorithm: KeyAlgorithm::Aes, length: 32 },
+                protection_mode: ProtectionMode::Software,
+                current_key_version: version_id.clone(),
+                state: KeyState::Enabled,
+                time_created: now,
+                tags: Tags::default(),
+            },
+        };
+        let key_version = KeyVersionRow {
+            key_version: KeyVersion {
+                id: version_id.clone(),
+                key_id: key_id.clone(),
+                state: KeyVersionState::Enabled,
+                time_created: now,
+            },
+            material: sealed_material,
+        };
+        let version = SecretVersionRow {
+            secret_version: SecretVersion { number: 1, name: None, time_created: now },
+            key_version_id: version_id.clone(),
+            data_key: content.data_key,
+            content: content.content,
+        };
+        let batch = batch
+            .put(rows::vault(&vault_id), rows::encode(&vault)?)
+            .put(rows::key(&key_id), rows::encode(&key)?)
+            .put(rows::key_version(&key_id, &version_id), rows::encode(&key_version)?)
+            .put(rows::secret_name(&vault_id, &secret.name), rows::encode(&secret.id)?)
+            .put(rows::secret_version(&secret.id, 1), rows::encode(&version)?)
+            .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
+        Ok((secret.clone(), ops::index_secret(batch, &secret)))
+    }
+}

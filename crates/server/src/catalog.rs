@@ -1,0 +1,336 @@
+//! What every node keeps in memory: identities, policies, vaults and keys, as of the last commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use strongroom_keyring::{Binding, MasterKey, RootKey, VaultKey};
+use strongroom_model::{
+    ApiKey, Compartment, Group, Key, KeyVersion, Ocid, Policy, Tenancy, User, Vault,
+};
+use strongroom_policy::{Directory, PolicySet, Source};
+use strongroom_signing::PublicKey;
+use strongroom_store::{
+    Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
+};
+
+use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
+
+const SCAN_ROWS: usize = 1024;
+
+/// A vault, open.
+#[derive(Debug)]
+pub(crate) struct VaultEntry {
+    pub(crate) vault: Vault,
+    pub(crate) port: u16,
+    pub(crate) key: VaultKey,
+    pub(crate) revision: Revision,
+}
+
+/// A key.
+#[derive(Debug)]
+pub(crate) struct KeyEntry {
+    pub(crate) key: Key,
+    pub(crate) revision: Revision,
+}
+
+/// A key version, open.
+#[derive(Debug)]
+pub(crate) struct KeyVersionEntry {
+    pub(crate) version: KeyVersion,
+    pub(crate) material: MasterKey,
+}
+
+/// A user's key that signs requests.
+#[derive(Debug)]
+pub(crate) struct ApiKeyEntry {
+    pub(crate) user_id: Ocid,
+    pub(crate) public_key: PublicKey,
+}
+
+/// The projection. Maps are ordered by OCID so that whatever walks them does so in one order.
+#[derive(Debug, Clone)]
+pub(crate) struct Catalog {
+    pub(crate) tenancy: Arc<Tenancy>,
+    pub(crate) compartments: BTreeMap<Ocid, (Arc<Compartment>, Revision)>,
+    pub(crate) users: BTreeMap<Ocid, (Arc<User>, Revision)>,
+    pub(crate) vaults: BTreeMap<Ocid, Arc<VaultEntry>>,
+    pub(crate) keys: BTreeMap<Ocid, Arc<KeyEntry>>,
+    pub(crate) key_versions: BTreeMap<Ocid, Arc<KeyVersionEntry>>,
+    pub(crate) policy_set: Arc<PolicySet>,
+    groups: BTreeMap<Ocid, Arc<Group>>,
+    policies: BTreeMap<Ocid, Arc<Policy>>,
+    api_keys: HashMap<(Ocid, String), Arc<ApiKeyEntry>>,
+    paths: HashMap<Ocid, Arc<[Ocid]>>,
+}
+
+impl Catalog {
+    fn empty(tenancy: Tenancy) -> Self {
+        Self {
+            tenancy: Arc::new(tenancy),
+            compartments: BTreeMap::new(),
+            users: BTreeMap::new(),
+            vaults: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            key_versions: BTreeMap::new(),
+            policy_set: Arc::new(PolicySet::default()),
+            groups: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            api_keys: HashMap::new(),
+            paths: HashMap::new(),
+        }
+    }
+
+    /// Returns a compartment's identifier and those of its ancestors, the tenancy last.
+    pub(crate) fn path(&self, compartment: &Ocid) -> Option<Arc<[Ocid]>> {
+        self.paths.get(compartment).map(Arc::clone)
+    }
+
+    /// Returns the key that a user registered under a fingerprint.
+    pub(crate) fn api_key(&self, user: &Ocid, fingerprint: &str) -> Option<&Arc<ApiKeyEntry>> {
+        self.api_keys.get(&(user.clone(), fingerprint.to_owned()))
+    }
+
+    /// Returns the versions of a key, oldest first.
+    pub(crate) fn versions_of(&self, key: &Ocid) -> Vec<Arc<KeyVersionEntry>> {
+        let of_key = |entry: &&Arc<KeyVersionEntry>| entry.version.key_id == *key;
+        let mut versions: Vec<_> =
+            self.key_versions.values().filter(of_key).map(Arc::clone).collect();
+        versions.sort_by_key(|entry| (entry.version.time_created, entry.version.id.clone()));
+        versions
+    }
+
+    fn apply(&mut self, change: &Change, root_key: &RootKey) -> Result<(), StoreError> {
+        let key = change.key.as_slice();
+        let kind = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        match (kind, &change.value) {
+            (b"t", Some(row)) => self.tenancy = Arc::new(rows::decode(key, &row.value)?),
+            (b"c", Some(row)) => {
+                let compartment: Compartment = rows::decode(key, &row.value)?;
+                let entry = (Arc::new(compartment.clone()), row.revision);
+                self.compartments.insert(compartment.id, entry);
+            }
+            (b"u", Some(row)) => {
+                let user: User = rows::decode(key, &row.value)?;
+                self.users.insert(user.id.clone(), (Arc::new(user), row.revision));
+            }
+            (b"g", Some(row)) => {
+                let group: Group = rows::decode(key, &row.value)?;
+                self.groups.insert(group.id.clone(), Arc::new(group));
+            }
+            (b"p", Some(row)) => {
+                let policy: Policy = rows::decode(key, &row.value)?;
+                self.policies.insert(policy.id.clone(), Arc::new(policy));
+            }
+            (b"a", Some(row)) => self.apply_api_key(key, row)?,
+            (b"v", Some(row)) => self.apply_vault(key, row, root_key)?,
+            (b"k", Some(row)) => {
+                let KeyRow { key } = rows::decode(key, &row.value)?;
+                let entry = KeyEntry { key, revision: row.revision };
+                self.keys.insert(entry.key.id.clone(), Arc::new(entry));
+            }
+            (b"kv", Some(row)) => self.apply_key_version(key, row)?,
+            _ => {
+                return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_api_key(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
+        let api_key: ApiKey = rows::decode(key, &row.value)?;
+        let public_key = PublicKey::from_pem(&api_key.public_key_pem)
+            .map_err(|error| StoreError::Corrupt(format!("an API key cannot be read: {error}")))?;
+        let entry = ApiKeyEntry { user_id: api_key.user_id.clone(), public_key };
+        self.api_keys.insert((api_key.user_id, api_key.fingerprint), Arc::new(entry));
+        Ok(())
+    }
+
+    fn apply_vault(
+        &mut self,
+        key: &[u8],
+        row: &Versioned,
+        root_key: &RootKey,
+    ) -> Result<(), StoreError> {
+        let VaultRow { vault, port, vault_key } = rows::decode(key, &row.value)?;
+        let binding = vault_binding(&self.tenancy.id, &vault.id);
+        let key = root_key.open_vault_key(&binding, &vault_key).map_err(|_error| {
+            StoreError::Corrupt(format!("the key of vault {} does not open", vault.id))
+        })?;
+        let entry = VaultEntry { vault, port, key, revision: row.revision };
+        self.vaults.insert(entry.vault.id.clone(), Arc::new(entry));
+        Ok(())
+    }
+
+    fn apply_key_version(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
+        let KeyVersionRow { key_version: version, material } = rows::decode(key, &row.value)?;
+        let orphan = || StoreError::Corrupt(format!("key version {} has no vault", version.id));
+        let vault_id = &self.keys.get(&version.key_id).ok_or_else(orphan)?.key.vault_id;
+        let vault = self.vaults.get(vault_id).ok_or_else(orphan)?;
+        let binding = key_version_binding(&self.tenancy.id, vault_id, &version.id);
+        let material = vault.key.open_key_version(&binding, &material).map_err(|_error| {
+            StoreError::Corrupt(format!("key version {} does not open", version.id))
+        })?;
+        self.key_versions
+            .insert(version.id.clone(), Arc::new(KeyVersionEntry { version, material }));
+        Ok(())
+    }
+
+    /// Recomputes what is derived: compartment paths and compiled policies.
+    fn derive(&mut self) -> Result<(), StoreError> {
+        let root: Arc<[Ocid]> = Arc::from([self.tenancy.id.clone()]);
+        let mut paths = HashMap::from([(self.tenancy.id.clone(), root)]);
+        for id in self.compartments.keys() {
+            paths.insert(id.clone(), self.ancestors(id).into());
+        }
+        self.paths = paths;
+        let sources: Vec<_> = self.policies.values().map(|policy| source(policy)).collect();
+        let compiled = PolicySet::compile(&sources, self);
+        let broken =
+            |error| StoreError::Corrupt(format!("a stored policy does not compile: {error}"));
+        self.policy_set = Arc::new(compiled.map_err(broken)?);
+        Ok(())
+    }
+
+    fn ancestors(&self, compartment: &Ocid) -> Vec<Ocid> {
+        let mut path = vec![compartment.clone()];
+        let mut at = compartment;
+        while let Some((compartment, _)) = self.compartments.get(at)
+            && path.len() <= self.compartments.len()
+        {
+            at = &compartment.compartment_id;
+            path.push(at.clone());
+        }
+        path
+    }
+}
+
+fn source(policy: &Policy) -> Source {
+    Source {
+        policy_id: policy.id.clone(),
+        policy_name: policy.name.clone(),
+        attached_to: policy.compartment_id.clone(),
+        statements: policy.statements.clone(),
+    }
+}
+
+/// What the key of a vault is bound to.
+pub(crate) fn vault_binding<'a>(tenancy: &'a Ocid, vault: &'a Ocid) -> Binding<'a> {
+    Binding { tenancy, vault, object: vault, version: 1 }
+}
+
+/// What the material of a key version is bound to.
+pub(crate) fn key_version_binding<'a>(
+    tenancy: &'a Ocid,
+    vault: &'a Ocid,
+    version: &'a Ocid,
+) -> Binding<'a> {
+    Binding { tenancy, vault, object: version, version: 1 }
+}
+
+impl Directory for Catalog {
+    fn tenancy(&self) -> &Ocid {
+        &self.tenancy.id
+    }
+
+    fn group_named(&self, domain: Option<&str>, name: &str) -> Option<Ocid> {
+        if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case("Default")) {
+            return None;
+        }
+        let found = self.groups.values().find(|group| group.name.eq_ignore_ascii_case(name));
+        found.map(|group| group.id.clone())
+    }
+
+    fn compartment_name(&self, id: &Ocid) -> Option<String> {
+        self.compartments.get(id).map(|(compartment, _)| compartment.name.clone())
+    }
+
+    fn is_within(&self, id: &Ocid, ancestor: &Ocid) -> bool {
+        self.paths.get(id).is_some_and(|path| path.contains(ancestor))
+    }
+
+    fn compartment_at(&self, from: &Ocid, path: &[&str]) -> Option<Ocid> {
+        let mut at = from.clone();
+        for name in path {
+            let child = self.compartments.values().find(|(compartment, _)| {
+                compartment.compartment_id == at && compartment.name.eq_ignore_ascii_case(name)
+            });
+            at = child?.0.id.clone();
+        }
+        Some(at)
+    }
+}
+
+/// The current projection, brought up to date by whoever needs it.
+#[derive(Debug)]
+pub(crate) struct CatalogCell {
+    current: RwLock<(Cursor, Arc<Catalog>)>,
+}
+
+impl CatalogCell {
+    pub(crate) async fn load(store: &dyn Store, root_key: &RootKey) -> Result<Self, StoreError> {
+        let loaded = load(store, root_key).await?;
+        Ok(Self { current: RwLock::new(loaded) })
+    }
+
+    /// Asks the store what has changed, applies it and returns the result.
+    pub(crate) async fn fresh(
+        &self,
+        store: &dyn Store,
+        root_key: &RootKey,
+    ) -> Result<Arc<Catalog>, StoreError> {
+        let (cursor, catalog) = self.snapshot();
+        let (cursor, delta) = store.fresh(cursor).await?;
+        let changes = match delta {
+            Delta::Changes(changes) if changes.is_empty() => return Ok(catalog),
+            Delta::Changes(changes) => changes,
+            Delta::Reset => return Ok(self.publish(load(store, root_key).await?)),
+        };
+        let mut next = Catalog::clone(&catalog);
+        for change in &changes {
+            next.apply(change, root_key)?;
+        }
+        next.derive()?;
+        Ok(self.publish((cursor, Arc::new(next))))
+    }
+
+    fn snapshot(&self) -> (Cursor, Arc<Catalog>) {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        (current.0, Arc::clone(&current.1))
+    }
+
+    /// Puts a newer projection in place; an older one, from a request that was slower, is not.
+    fn publish(&self, next: (Cursor, Arc<Catalog>)) -> Arc<Catalog> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let result = Arc::clone(&next.1);
+        if next.0 > current.0 {
+            *current = next;
+        }
+        result
+    }
+}
+
+/// Reads everything. Kinds are read in the order in which they refer to each other.
+async fn load(store: &dyn Store, root_key: &RootKey) -> Result<(Cursor, Arc<Catalog>), StoreError> {
+    let (cursor, _) = store.fresh(Cursor::default()).await?;
+    let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
+    let Some((key, row)) = first.into_iter().next() else {
+        return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
+    };
+    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?);
+    for prefix in rows::WATCHED {
+        let mut range = prefix_range(prefix.as_bytes());
+        loop {
+            let page = store.scan(range.clone(), Order::Ascending, SCAN_ROWS).await?;
+            let full = page.len() == SCAN_ROWS;
+            for (key, row) in page {
+                range.start = [key.as_slice(), b"\0"].concat();
+                catalog.apply(&Change { key, value: Some(row) }, root_key)?;
+            }
+            if !full {
+                break;
+            }
+        }
+    }
+    catalog.derive()?;
+    Ok((cursor, Arc::new(catalog)))
+}

@@ -1,0 +1,97 @@
+//! First stage: bytes of HTTP become a call. Nothing is believed yet.
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::HeaderMap;
+use hyper::body::{Body, Incoming};
+use strongroom_signing::{HeaderSource, HeaderValue};
+use strongroom_wire::{BODY_BYTES_MAX, ErrorCode, Matched, NoRoute, Refusal};
+
+use crate::failure::Failure;
+
+/// A request with its body, as it came.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    /// Path and query as on the request line, which is what was signed.
+    pub(crate) target: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// Reads the body, up to the limit.
+    pub(crate) async fn read(request: hyper::Request<Incoming>) -> Result<Self, Failure> {
+        let (head, body) = request.into_parts();
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+        if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
+            return Err(too_large());
+        }
+        let body = if body.is_end_stream() {
+            Bytes::new()
+        } else {
+            let limited = Limited::new(body, BODY_BYTES_MAX).collect().await;
+            limited.map_err(|error| unreadable(&*error))?.to_bytes()
+        };
+        Ok(Self { method: head.method.as_str().to_owned(), target, headers: head.headers, body })
+    }
+
+    /// Returns the path of the request line.
+    pub(crate) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or(&self.target)
+    }
+
+    /// Returns the query of the request line, without the question mark.
+    pub(crate) fn query(&self) -> &str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Returns a header's value if it is there once and is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        match HeaderSource::header(self, name) {
+            HeaderValue::One(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Finds the operation. Told to the caller only after the signature was verified.
+    pub(crate) fn route(&self) -> Result<Matched, Failure> {
+        strongroom_wire::find(&self.method, self.path()).map_err(|missing| match missing {
+            NoRoute::Path => {
+                let refusal = Refusal::new(ErrorCode::NotFound, "No operation has this path.");
+                Failure::new(refusal, "no such route")
+            }
+            NoRoute::Method => {
+                let message = "The path does not take this method.";
+                Failure::new(Refusal::new(ErrorCode::MethodNotAllowed, message), "no such method")
+            }
+        })
+    }
+}
+
+impl HeaderSource for Call {
+    fn header(&self, lower_case_name: &str) -> HeaderValue<'_> {
+        let mut values = self.headers.get_all(lower_case_name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => HeaderValue::Absent,
+            (Some(value), None) => match value.to_str() {
+                Ok(text) => HeaderValue::One(text),
+                Err(_) => HeaderValue::Many,
+            },
+            (Some(_), Some(_)) => HeaderValue::Many,
+        }
+    }
+}
+
+fn too_large() -> Failure {
+    let message = format!("The body is larger than {BODY_BYTES_MAX} bytes.");
+    Failure::new(Refusal::new(ErrorCode::PayloadTooLarge, message), "body too large")
+}
+
+fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
+    if error.is::<LengthLimitError>() {
+        return too_large();
+    }
+    let refusal = Refusal::new(ErrorCode::CannotParseRequest, "The body ended too early.");
+    Failure::new(refusal, "body not readable")
+}

@@ -1,0 +1,87 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_keyring::Binding;
+use strongroom_model::{Ocid, Secret, Sensitive, Stage};
+use strongroom_wire::bodies::{SecretBundleBody, SecretBundleVersion};
+
+use super::secrets::secret_of;
+use super::{Context, versions};
+use crate::ask::{Listing, Selector};
+use crate::authz::Permit;
+use crate::failure::Failure;
+use crate::reply::Reply;
+use crate::rows;
+
+/// What the content of a secret version is bound to.
+pub(crate) fn binding<'a>(tenancy: &'a Ocid, secret: &'a Secret, number: u64) -> Binding<'a> {
+    Binding { tenancy, vault: &secret.vault_id, object: &secret.id, version: number }
+}
+
+/// `GetSecretBundle` and `GetSecretBundleByName`: the one place where content leaves.
+pub(super) async fn get(
+    context: &Context<'_>,
+    permit: &Permit,
+    selector: &Selector,
+) -> Result<Reply, Failure> {
+    let (secret, revision) = secret_of(permit)?;
+    let number = number_of(context, secret, selector).await?;
+    let row = versions::read(context, permit, number).await?;
+    let key_version = context.catalog.key_versions.get(&row.key_version_id);
+    let key_version =
+        key_version.ok_or_else(|| Failure::internal("a version's key version is not there"))?;
+    let binding = binding(&context.catalog.tenancy.id, secret, number);
+    let opened = key_version
+        .material
+        .open_secret(&binding, &row.sealed())
+        .map_err(|_error| Failure::internal("a secret version does not open"))?;
+    let encoded = Sensitive::new(STANDARD.encode(opened.expose()).into_bytes());
+    let text = std::str::from_utf8(encoded.expose()).unwrap_or_default();
+    let body = SecretBundleBody::new(secret, &row.secret_version, text);
+    Ok(Reply::of(&body)?.with_etag(revision).with_version(number))
+}
+
+async fn number_of(
+    context: &Context<'_>,
+    secret: &Secret,
+    selector: &Selector,
+) -> Result<u64, Failure> {
+    let number = match selector {
+        Selector::Number(number) => Some(*number),
+        Selector::Stage(stage) => number_at(secret, *stage),
+        Selector::Name(name) => {
+            let key = rows::version_name(&secret.id, name);
+            let found = context.shared.store.get(&[key.as_slice()]).await?;
+            let row = found.into_iter().next().flatten();
+            row.map(|row| rows::decode(&key, &row.value)).transpose()?
+        }
+    };
+    number.ok_or_else(|| Failure::not_found("no version is in this stage or has this name"))
+}
+
+/// The version in a stage; of several deprecated ones the newest.
+fn number_at(secret: &Secret, stage: Stage) -> Option<u64> {
+    let stages = &secret.stages;
+    match stage {
+        Stage::Current => Some(stages.current),
+        Stage::Latest => Some(stages.latest),
+        Stage::Pending => stages.pending,
+        Stage::Previous => stages.previous,
+        Stage::Deprecated => {
+            let deprecated = |number: &u64| stages.of(*number).contains(&Stage::Deprecated);
+            (1..=stages.latest).rev().find(deprecated)
+        }
+    }
+}
+
+/// `ListSecretBundleVersions`.
+pub(super) async fn list_versions(
+    context: &Context<'_>,
+    permit: &Permit,
+    listing: &Listing,
+) -> Result<Reply, Failure> {
+    let (secret, _) = secret_of(permit)?;
+    let (page, next) = versions::page(context, permit, listing).await?;
+    let bodies: Vec<_> =
+        page.iter().map(|version| SecretBundleVersion::new(secret, version)).collect();
+    Ok(Reply::of(&bodies)?.with_next_page(next))
+}

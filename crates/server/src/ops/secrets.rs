@@ -1,0 +1,332 @@
+use strongroom_model::{
+    Key, Ocid, OcidKind, Secret, SecretError, SecretState, SecretVersion, Sensitive, Stages,
+};
+use strongroom_store::{Batch, Order, Range, Require, Revision, Store, StoreError, prefix_range};
+use strongroom_wire::bodies::SecretBody;
+use strongroom_wire::{CreateSecretDetails, PageToken, Refusal, SortOrder, UpdateSecretDetails};
+
+use super::Context;
+use super::listing::{page_of, sort_key};
+use super::retry::{Earlier, Retry};
+use crate::ask::{ByCompartment, SecretFilter};
+use crate::authz::Permit;
+use crate::failure::Failure;
+use crate::reply::Reply;
+use crate::rows::{self, SecretRow, SecretVersionRow};
+
+/// How often an update without `if-match` is tried against concurrent ones.
+const UPDATE_TRIES: usize = 32;
+
+/// Index rows that one list request reads at most, so that a filter that matches nothing cannot
+/// read a whole compartment; the page is then short and has a successor.
+const LIST_ROWS_MAX: usize = 5_000;
+
+/// The secret of a permit, and the revision of its row.
+pub(super) fn secret_of(permit: &Permit) -> Result<(&Secret, Revision), Failure> {
+    let found = permit.located.secret.as_ref();
+    let (secret, revision) =
+        found.ok_or_else(|| Failure::internal("a permit without its secret"))?;
+    Ok((secret, *revision))
+}
+
+/// `CreateSecret`: the secret and its version 1, in one commit.
+pub(super) async fn create(
+    context: Context<'_>,
+    permit: &Permit,
+    details: &CreateSecretDetails,
+) -> Result<Reply, Failure> {
+    let retry = match Retry::look(&context).await? {
+        Earlier::None(retry) => retry,
+        Earlier::Made(id) => return existing(&context, &id).await,
+    };
+    let shared = context.shared;
+    let secret = new_secret(&context, details);
+    let key = permit.located.key.as_deref();
+    let key = &key.ok_or_else(|| Failure::internal("a permit without its key"))?.key;
+    let version = SecretVersion {
+        number: secret.stages.latest,
+        name: details.version_name.clone(),
+        time_created: secret.time_created,
+    };
+    let name_guard = rows::secret_name(&secret.vault_id, &secret.name);
+    let batch = add_version(&context, key, &secret, version, &details.content)?
+        .require(name_guard.clone(), Require::Absent)
+        .put(name_guard.clone(), rows::encode(&secret.id)?)
+        .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
+    let batch = retry.guard(index(batch, &secret), &secret.id)?;
+    context.record.target_id = Some(secret.id.clone());
+    context.record.version_number = Some(secret.stages.latest);
+    match shared.commit(batch, context.record).await {
+        Ok(revision) => {
+            let reply = Reply::of(&SecretBody::whole(&secret))?.with_etag(revision);
+            Ok(reply.recorded())
+        }
+        Err(error) if retry.lost_to_itself(&error) => match Retry::look(&context).await? {
+            Earlier::Made(id) => existing(&context, &id).await,
+            Earlier::None(_) => Err(error.into()),
+        },
+        Err(StoreError::Conflict { key }) if key == name_guard => {
+            let rule = "is taken: the vault holds a secret of this name";
+            Err(Refusal::invalid("secretName", rule).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn new_secret(context: &Context<'_>, details: &CreateSecretDetails) -> Secret {
+    let shared = context.shared;
+    Secret {
+        id: Ocid::regional(OcidKind::Secret, shared.region, &*shared.random),
+        compartment_id: details.compartment_id.clone(),
+        vault_id: details.vault_id.clone(),
+        key_id: details.key_id.clone(),
+        name: details.secret_name.clone(),
+        description: details.description.clone(),
+        metadata: details.metadata.clone(),
+        state: SecretState::Active,
+        time_created: context.record.time,
+        stages: Stages::FIRST,
+        tags: details.tags.clone(),
+    }
+}
+
+/// Puts the rows by which lists find a secret.
+pub(crate) fn index(batch: Batch, secret: &Secret) -> Batch {
+    let (compartment, micros) = (&secret.compartment_id, secret.time_created.as_microsecond());
+    batch
+        .put(rows::secrets_by_time(compartment, micros, &secret.id), Vec::new())
+        .put(rows::secrets_by_name(compartment, &secret.name, &secret.id), Vec::new())
+}
+
+/// Seals `content` as a version of `secret` and puts its rows.
+fn add_version(
+    context: &Context<'_>,
+    key: &Key,
+    secret: &Secret,
+    version: SecretVersion,
+    plaintext: &Sensitive,
+) -> Result<Batch, Failure> {
+    let shared = context.shared;
+    let material = context.catalog.key_versions.get(&key.current_key_version);
+    let material = &material.ok_or_else(|| Failure::internal("a key without a version"))?.material;
+    let binding = super::bundles::binding(&context.catalog.tenancy.id, secret, version.number);
+    let sealed = material
+        .seal_secret(&binding, plaintext.expose(), &*shared.random)
+        .map_err(|_error| Failure::internal("a secret version was not sealed"))?;
+    let mut batch = Batch::new();
+    if let Some(name) = &version.name {
+        let guard = rows::version_name(&secret.id, name);
+        batch = batch
+            .require(guard.clone(), Require::Absent)
+            .put(guard, rows::encode(&version.number)?);
+    }
+    let row_key = rows::secret_version(&secret.id, version.number);
+    let row = SecretVersionRow {
+        secret_version: version,
+        key_version_id: key.current_key_version.clone(),
+        data_key: sealed.data_key,
+        content: sealed.content,
+    };
+    Ok(batch.put(row_key, rows::encode(&row)?))
+}
+
+async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revision), Failure> {
+    let key = rows::secret(id);
+    let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let row = found.ok_or_else(|| Failure::internal("a secret's row is not there"))?;
+    let SecretRow { secret } = rows::decode(&key, &row.value)?;
+    Ok((secret, row.revision))
+}
+
+async fn existing(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+    let (secret, revision) = read(&*context.shared.store, id).await?;
+    Ok(Reply::of(&SecretBody::whole(&secret))?.with_etag(revision))
+}
+
+/// `GetSecret`: metadata, never content.
+pub(super) fn get(permit: &Permit) -> Result<Reply, Failure> {
+    let (secret, revision) = secret_of(permit)?;
+    Ok(Reply::of(&SecretBody::whole(secret))?.with_etag(revision))
+}
+
+/// `UpdateSecret`: metadata, a new version, promotion or rollback; the OCID stays.
+pub(super) async fn update(
+    context: Context<'_>,
+    permit: Permit,
+    details: &UpdateSecretDetails,
+) -> Result<Reply, Failure> {
+    let (secret, revision) = secret_of(&permit)?;
+    context.check_if_match(revision)?;
+    let conditional = context.call.header("if-match").is_some();
+    let mut current = (secret.clone(), revision);
+    for _ in 0..UPDATE_TRIES {
+        let (next, batch) = prepare(&context, &permit, &current, details)?;
+        match context.shared.commit(batch, context.record).await {
+            Ok(revision) => {
+                let reply = Reply::of(&SecretBody::whole(&next))?.with_etag(revision);
+                return Ok(reply.recorded());
+            }
+            Err(StoreError::Conflict { key }) if key != rows::secret(&next.id) => {
+                let rule = "is taken: the secret has a version of this name";
+                return Err(Refusal::invalid("secretContent.name", rule).into());
+            }
+            Err(StoreError::Conflict { .. }) => {
+                current = read(&*context.shared.store, &next.id).await?;
+                if conditional {
+                    context.check_if_match(current.1)?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict { key: Vec::new() }.into())
+}
+
+/// The state after the update, and the batch that makes it so.
+fn prepare(
+    context: &Context<'_>,
+    permit: &Permit,
+    (secret, revision): &(Secret, Revision),
+    details: &UpdateSecretDetails,
+) -> Result<(Secret, Batch), Failure> {
+    let next = secret.update(&details.change).map_err(unmovable)?;
+    let batch = match &details.content {
+        None => Batch::new(),
+        Some(plaintext) => {
+            let key = permit.located.key.as_deref();
+            let key = &key.ok_or_else(|| Failure::internal("a secret without its key"))?.key;
+            let version = SecretVersion {
+                number: next.stages.latest,
+                name: details.version_name.clone(),
+                time_created: context.record.time,
+            };
+            add_version(context, key, &next, version, plaintext)?
+        }
+    };
+    let row_key = rows::secret(&next.id);
+    let row = rows::encode(&SecretRow { secret: next.clone() })?;
+    let batch = batch.require(row_key.clone(), Require::Revision(*revision)).put(row_key, row);
+    Ok((next, batch))
+}
+
+fn unmovable(error: SecretError) -> Failure {
+    let field = match error {
+        SecretError::UnknownVersion => "currentVersionNumber",
+        SecretError::NothingPending => "secretContent.stage",
+    };
+    Refusal::invalid(field, &error.to_string()).into()
+}
+
+/// `ListSecrets`.
+pub(super) async fn list(
+    context: &Context<'_>,
+    by: &ByCompartment,
+    filter: &SecretFilter,
+) -> Result<Reply, Failure> {
+    let (page, next) = match &filter.name {
+        Some(name) => page_named(context, by, filter, name).await?,
+        None => page_indexed(context, by, filter).await?,
+    };
+    let bodies: Vec<_> = page.iter().map(SecretBody::summary).collect();
+    Ok(Reply::of(&bodies)?.with_next_page(next))
+}
+
+fn wanted(secret: &Secret, filter: &SecretFilter) -> bool {
+    let SecretState::Active = secret.state;
+    filter.vault_id.as_ref().is_none_or(|vault_id| secret.vault_id == *vault_id)
+        && filter.state.is_none_or(|state| state == "ACTIVE")
+}
+
+/// Secrets of one name: at most one in each vault.
+async fn page_named(
+    context: &Context<'_>,
+    by: &ByCompartment,
+    filter: &SecretFilter,
+    name: &str,
+) -> Result<(Vec<Secret>, Option<PageToken>), Failure> {
+    let range = prefix_range(&rows::all_named(&by.compartment_id, name));
+    let keys = scan(context, range, Order::Ascending, LIST_ROWS_MAX).await?;
+    let secrets = secrets_of(context, &keys).await?;
+    let found = secrets.into_iter().filter(|secret| wanted(secret, filter));
+    let key_of =
+        |secret: &Secret| sort_key(&by.listing, secret.time_created, &secret.name, &secret.id);
+    Ok(page_of(found.map(|secret| (key_of(&secret), secret)).collect(), &by.listing))
+}
+
+async fn page_indexed(
+    context: &Context<'_>,
+    by: &ByCompartment,
+    filter: &SecretFilter,
+) -> Result<(Vec<Secret>, Option<PageToken>), Failure> {
+    let listing = &by.listing;
+    let prefix = if listing.by_name {
+        rows::all_by_name(&by.compartment_id)
+    } else {
+        rows::all_by_time(&by.compartment_id)
+    };
+    let order = match listing.order {
+        SortOrder::Asc => Order::Ascending,
+        SortOrder::Desc => Order::Descending,
+    };
+    let mut after = listing.paging.after.clone();
+    let (mut page, mut read) = (Vec::new(), 0);
+    loop {
+        let range = rest_of(&prefix, after.as_deref(), listing.order);
+        let keys = scan(context, range, order, listing.paging.limit.saturating_add(1)).await?;
+        let exhausted = keys.len() <= listing.paging.limit;
+        read += keys.len();
+        for (key, secret) in keys.iter().zip(secrets_of(context, &keys).await?) {
+            if page.len() == listing.paging.limit {
+                return Ok((page, after.map(|after| PageToken::after(&listing.scope, &after))));
+            }
+            after = key.get(prefix.len()..).map(|rest| String::from_utf8_lossy(rest).into_owned());
+            if wanted(&secret, filter) {
+                page.push(secret);
+            }
+        }
+        if exhausted || read >= LIST_ROWS_MAX {
+            let next = after.filter(|_| !exhausted);
+            return Ok((page, next.map(|after| PageToken::after(&listing.scope, &after))));
+        }
+    }
+}
+
+/// The part of an index that follows `after` in the order asked.
+fn rest_of(prefix: &[u8], after: Option<&str>, order: SortOrder) -> Range {
+    let mut range = prefix_range(prefix);
+    let Some(after) = after else { return range };
+    let last = [prefix, after.as_bytes()].concat();
+    match order {
+        SortOrder::Asc => range.start = [last.as_slice(), b"\0"].concat(),
+        SortOrder::Desc => range.end = last,
+    }
+    range
+}
+
+async fn scan(
+    context: &Context<'_>,
+    range: Range,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<Vec<u8>>, Failure> {
+    let rows = context.shared.store.scan(range, order, limit).await?;
+    Ok(rows.into_iter().map(|(key, _)| key).collect())
+}
+
+/// Reads the secrets that index rows point to; the identifier is their last part.
+async fn secrets_of(context: &Context<'_>, keys: &[Vec<u8>]) -> Result<Vec<Secret>, Failure> {
+    let id = |key: &Vec<u8>| {
+        let last = key.rsplit(|byte| matches!(byte, b'/' | b' ')).next().unwrap_or_default();
+        [b"s/", last].concat()
+    };
+    let row_keys: Vec<Vec<u8>> = keys.iter().map(id).collect();
+    let wanted: Vec<&[u8]> = row_keys.iter().map(Vec::as_slice).collect();
+    let rows = context.shared.store.get(&wanted).await?;
+    let missing = || Failure::internal("an index row points to no secret");
+    let decode = |(key, row): (&Vec<u8>, Option<strongroom_store::Versioned>)| {
+        let row = row.ok_or_else(missing)?;
+        let SecretRow { secret } = rows::decode(key, &row.value)?;
+        Ok(secret)
+    };
+    row_keys.iter().zip(rows).map(decode).collect()
+}

@@ -1,0 +1,181 @@
+//! The key space: which row holds what. The on-disk contract is `docs/format.md`.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use strongroom_keyring::{Sealed, SealedSecret};
+use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Timestamp, Vault};
+use strongroom_store::StoreError;
+
+const VERSION: u32 = 1;
+
+/// Prefixes of the rows that every node keeps in memory.
+pub(crate) const WATCHED: [&str; 9] = ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/"];
+
+/// Row of a vault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VaultRow {
+    pub(crate) vault: Vault,
+    pub(crate) port: u16,
+    #[serde(with = "sealed")]
+    pub(crate) vault_key: Sealed,
+}
+
+/// Row of a key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyRow {
+    pub(crate) key: Key,
+}
+
+/// Row of a key version.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct KeyVersionRow {
+    pub(crate) key_version: KeyVersion,
+    #[serde(with = "sealed")]
+    pub(crate) material: Sealed,
+}
+
+/// Row of a secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SecretRow {
+    pub(crate) secret: Secret,
+}
+
+/// Row of a secret version: its content, sealed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SecretVersionRow {
+    pub(crate) secret_version: SecretVersion,
+    pub(crate) key_version_id: Ocid,
+    #[serde(with = "sealed")]
+    pub(crate) data_key: Sealed,
+    #[serde(with = "sealed")]
+    pub(crate) content: Sealed,
+}
+
+impl SecretVersionRow {
+    pub(crate) fn sealed(&self) -> SealedSecret {
+        SealedSecret { data_key: self.data_key.clone(), content: self.content.clone() }
+    }
+}
+
+/// Row of a retry token: what the first request made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RetryRow {
+    pub(crate) body_digest: String,
+    pub(crate) made: Ocid,
+    pub(crate) time_created: Timestamp,
+}
+
+/// A row's value as it is stored: a JSON object that says its version.
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    row: T,
+}
+
+/// Encodes a row.
+pub(crate) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(&Versioned { v: VERSION, row })
+        .map_err(|_error| StoreError::Corrupt("a row cannot be encoded".to_owned()))
+}
+
+/// Decodes a row. The parser's message could quote the row, so it is dropped.
+pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+    let kind = String::from_utf8_lossy(key.split(|byte| *byte == b'/').next().unwrap_or(key));
+    let corrupt = || StoreError::Corrupt(format!("a row of kind `{kind}` cannot be read"));
+    let row: Versioned<T> = serde_json::from_slice(value).map_err(|_error| corrupt())?;
+    if row.v == VERSION { Ok(row.row) } else { Err(corrupt()) }
+}
+
+macro_rules! row_keys {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) = $format:literal;)*) => {
+        $($(#[$doc])* pub(crate) fn $name($($argument: $kind),*) -> Vec<u8> {
+            format!($format).into_bytes()
+        })*
+    };
+}
+
+row_keys! {
+    /// The tenancy.
+    tenancy(id: &Ocid) = "t/{id}";
+    /// A compartment.
+    compartment(id: &Ocid) = "c/{id}";
+    /// Guard: the name of a compartment among its siblings, in lower case.
+    compartment_name(parent: &Ocid, name: &str) = "cn/{parent}/{name}";
+    /// A user.
+    user(id: &Ocid) = "u/{id}";
+    /// An API key.
+    api_key(user: &Ocid, fingerprint: &str) = "a/{user}/{fingerprint}";
+    /// A group.
+    group(id: &Ocid) = "g/{id}";
+    /// A policy.
+    policy(id: &Ocid) = "p/{id}";
+    /// A vault.
+    vault(id: &Ocid) = "v/{id}";
+    /// A key.
+    key(id: &Ocid) = "k/{id}";
+    /// A key version.
+    key_version(key: &Ocid, id: &Ocid) = "kv/{key}/{id}";
+    /// A secret.
+    secret(id: &Ocid) = "s/{id}";
+    /// A secret version.
+    secret_version(secret: &Ocid, number: u64) = "sv/{secret}/{number:020}";
+    /// All versions of a secret.
+    secret_versions(secret: &Ocid) = "sv/{secret}/";
+    /// Guard: the name of a secret in its vault.
+    secret_name(vault: &Ocid, name: &str) = "sn/{vault}/{name}";
+    /// Guard: the name of a version in its secret.
+    version_name(secret: &Ocid, name: &str) = "svn/{secret}/{name}";
+    /// Index: secrets of a compartment by creation time.
+    secrets_by_time(compartment: &Ocid, micros: i64, id: &Ocid) = "st/{compartment}/{micros:020}/{id}";
+    /// Index: secrets of a compartment by name.
+    secrets_by_name(compartment: &Ocid, name: &str, id: &Ocid) = "sc/{compartment}/{name} {id}";
+    /// Index: all of a compartment's secrets by creation time.
+    all_by_time(compartment: &Ocid) = "st/{compartment}/";
+    /// Index: all of a compartment's secrets by name.
+    all_by_name(compartment: &Ocid) = "sc/{compartment}/";
+    /// Index: a compartment's secrets of one name.
+    all_named(compartment: &Ocid, name: &str) = "sc/{compartment}/{name} ";
+    /// A retry token, by the digest of principal, operation and token.
+    retry(digest: &str) = "r/{digest}";
+    /// Audit records of one commit.
+    audit(micros: i64, process: u32, number: u32) = "audit/{micros:020}/{process:08x}{number:08x}";
+    /// The sample objects of a development server.
+    sample() = "d/sample";
+}
+
+mod sealed {
+    use super::{Engine, STANDARD, Sealed};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(sealed: &Sealed, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(sealed.as_bytes()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Sealed, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = STANDARD.decode(text).map_err(|_position| D::Error::custom("base64"))?;
+        Ok(Sealed::from_bytes(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_row_is_named_by_kind_only() {
+        let error = decode::<RetryRow>(b"r/s3cr3t", br#"{"v":1,"row":"s3cr3t"}"#).unwrap_err();
+        assert!(error.to_string().contains("`r`") && !error.to_string().contains("s3cr3t"));
+        let newer = decode::<u8>(b"r/x", br#"{"v":2,"row":1}"#);
+        assert!(newer.is_err());
+    }
+}

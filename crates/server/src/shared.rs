@@ -1,0 +1,108 @@
+use std::sync::Arc;
+
+use strongroom_keyring::RootKey;
+use strongroom_model::{Clock, Ocid, Random, Region};
+use strongroom_policy::Semantics;
+use strongroom_store::{Batch, Store, StoreError};
+
+use crate::audit::{AuditKeys, AuditLog, AuditRecord};
+use crate::catalog::{Catalog, CatalogCell};
+use crate::endpoints::Endpoints;
+use crate::rows;
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where rows are kept.
+    pub store: Arc<dyn Store>,
+    /// The root of the key hierarchy.
+    pub root_key: RootKey,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// How policies are read where Oracle's words and the mission's differ.
+    pub semantics: Semantics,
+}
+
+/// What every request of a server shares.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) root_key: Arc<RootKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) region: &'static Region,
+    pub(crate) semantics: Semantics,
+    pub(crate) audit: AuditLog,
+    pub(crate) endpoints: Endpoints,
+    catalog: CatalogCell,
+    audit_keys: Arc<AuditKeys>,
+}
+
+impl Shared {
+    /// Loads what is kept in memory.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the store cannot be read, or a key in it does not open under the root
+    /// key.
+    pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
+        let root_key = Arc::new(parts.root_key);
+        let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
+        let catalog = CatalogCell::load(&*parts.store, &root_key).await?;
+        let home = catalog.fresh(&*parts.store, &root_key).await?.tenancy.home_region.clone();
+        let region = Region::named(&home)
+            .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
+        Ok(Arc::new(Self {
+            audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
+            store: parts.store,
+            root_key,
+            clock: parts.clock,
+            random: parts.random,
+            region,
+            semantics: parts.semantics,
+            endpoints: Endpoints::default(),
+            catalog,
+            audit_keys,
+        }))
+    }
+
+    /// Returns the policies, users, vaults and keys as of now: every change acknowledged before the
+    /// call is in it.
+    pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>, StoreError> {
+        self.catalog.fresh(&*self.store, &self.root_key).await
+    }
+
+    /// Commits `batch` together with the record of its request: neither exists without the other.
+    pub(crate) async fn commit(
+        &self,
+        batch: Batch,
+        record: &AuditRecord,
+    ) -> Result<strongroom_store::Revision, StoreError> {
+        let row = rows::encode(&[record])?;
+        self.store.commit(batch.put(self.audit_keys.at(record.time), row)).await
+    }
+
+    /// Returns the tenancy's identifier.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the store cannot be read.
+    pub async fn tenancy_id(&self) -> Result<Ocid, StoreError> {
+        Ok(self.catalog().await?.tenancy.id.clone())
+    }
+
+    /// Returns the URL of a vault's management and crypto endpoint, once the server answers.
+    ///
+    /// # Errors
+    /// A [`StoreError`] if the store cannot be read.
+    pub async fn vault_endpoint(&self, vault_id: &Ocid) -> Result<Option<String>, StoreError> {
+        let catalog = self.catalog().await?;
+        Ok(catalog.vaults.get(vault_id).map(|entry| self.endpoints.url(entry.port)))
+    }
+
+    /// Returns the tenancy's home region, which the server stands for.
+    #[must_use]
+    pub const fn region(&self) -> &'static Region {
+        self.region
+    }
+}
