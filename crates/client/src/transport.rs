@@ -47,7 +47,7 @@ impl Transport {
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         let unreachable = |why: String| ClientError::Unreachable { host: host.clone(), why };
         let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "content-length") {
+        for (name, value) in headers {
             request = request.header(*name, value);
         }
         let request = request

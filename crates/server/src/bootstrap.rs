@@ -241,67 +241,30 @@ impl Founder<'_> {
         let (vault_id, key_id) = (in_vault(OcidKind::Vault), in_vault(OcidKind::Key));
         let version_id = in_vault(OcidKind::KeyVersion);
         let binding = vault_binding(tenancy_id, &vault_id);
-        let (vault_key, sealed_vault_key) = self.root_key.new_vault_key(&binding, random)?;
+        let (opened, vault_key) = self.root_key.new_vault_key(&binding, random)?;
         let binding = key_version_binding(tenancy_id, &vault_id, &version_id);
-        let (material, sealed_material) =
-            vault_key.new_key_version(&binding, KeyLength::Aes256, random)?;
-        let secret = Secret {
-            id: Ocid::regional(OcidKind::Secret, region, random),
-            compartment_id: compartment_id.clone(),
-            vault_id: vault_id.clone(),
+        let (master, material) = opened.new_key_version(&binding, KeyLength::Aes256, random)?;
+        let secret = sample_secret_at(self, compartment_id, &vault_id, &key_id);
+        let sealed = master.seal_secret(
+            &ops::content_binding(tenancy_id, &secret, 1),
+            new.content,
+            random,
+        )?;
+        let vault = sample_vault(&secret, tag, now);
+        let vault = VaultRow { vault, port: new.port, vault_key };
+        let key = KeyRow { key: sample_key(&secret, &version_id) };
+        let key_version = KeyVersion {
+            id: version_id.clone(),
             key_id: key_id.clone(),
-            name: "sample".to_owned(),
-            description: Some("A secret to read first".to_owned()),
-            metadata: BTreeMap::new(),
-            state: SecretState::Active,
+            state: KeyVersionState::Enabled,
             time_created: now,
-            stages: Stages::FIRST,
-            tags: Tags::default(),
         };
-        let binding = ops::content_binding(tenancy_id, &secret, 1);
-        let content = material.seal_secret(&binding, new.content, random)?;
-        let vault = VaultRow {
-            vault: Vault {
-                id: vault_id.clone(),
-                tag: tag.clone(),
-                compartment_id: compartment_id.clone(),
-                display_name: "dev".to_owned(),
-                vault_type: VaultType::Default,
-                state: VaultState::Active,
-                time_created: now,
-                tags: Tags::default(),
-            },
-            port: new.port,
-            vault_key: sealed_vault_key,
-        };
-        let key = KeyRow {
-            key: Key {
-                id: key_id.clone(),
-                compartment_id: compartment_id.clone(),
-                vault_id: vault_id.clone(),
-                display_name: "master".to_owned(),
-                shape: KeyShape { algorithm: KeyAlgorithm::Aes, length: 32 },
-                protection_mode: ProtectionMode::Software,
-                current_key_version: version_id.clone(),
-                state: KeyState::Enabled,
-                time_created: now,
-                tags: Tags::default(),
-            },
-        };
-        let key_version = KeyVersionRow {
-            key_version: KeyVersion {
-                id: version_id.clone(),
-                key_id: key_id.clone(),
-                state: KeyVersionState::Enabled,
-                time_created: now,
-            },
-            material: sealed_material,
-        };
+        let key_version = KeyVersionRow { key_version, material };
         let version = SecretVersionRow {
             secret_version: SecretVersion { number: 1, name: None, time_created: now },
             key_version_id: version_id.clone(),
-            data_key: content.data_key,
-            content: content.content,
+            data_key: sealed.data_key,
+            content: sealed.content,
         };
         let batch = batch
             .put(rows::vault(&vault_id), rows::encode(&vault)?)
@@ -311,5 +274,54 @@ impl Founder<'_> {
             .put(rows::secret_version(&secret.id, 1), rows::encode(&version)?)
             .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
         Ok((secret.clone(), ops::index_secret(batch, &secret)))
+    }
+}
+
+fn sample_secret_at(
+    founder: &Founder<'_>,
+    compartment_id: &Ocid,
+    vault_id: &Ocid,
+    key_id: &Ocid,
+) -> Secret {
+    Secret {
+        id: Ocid::regional(OcidKind::Secret, founder.new.region, founder.random),
+        compartment_id: compartment_id.clone(),
+        vault_id: vault_id.clone(),
+        key_id: key_id.clone(),
+        name: "sample".to_owned(),
+        description: Some("A secret to read first".to_owned()),
+        metadata: BTreeMap::new(),
+        state: SecretState::Active,
+        time_created: founder.new.now,
+        stages: Stages::FIRST,
+        tags: Tags::default(),
+    }
+}
+
+fn sample_vault(secret: &Secret, tag: VaultTag, now: Timestamp) -> Vault {
+    Vault {
+        id: secret.vault_id.clone(),
+        tag,
+        compartment_id: secret.compartment_id.clone(),
+        display_name: "dev".to_owned(),
+        vault_type: VaultType::Default,
+        state: VaultState::Active,
+        time_created: now,
+        tags: Tags::default(),
+    }
+}
+
+fn sample_key(secret: &Secret, version_id: &Ocid) -> Key {
+    Key {
+        id: secret.key_id.clone(),
+        compartment_id: secret.compartment_id.clone(),
+        vault_id: secret.vault_id.clone(),
+        display_name: "master".to_owned(),
+        shape: KeyShape { algorithm: KeyAlgorithm::Aes, length: 32 },
+        protection_mode: ProtectionMode::Software,
+        current_key_version: version_id.clone(),
+        state: KeyState::Enabled,
+        time_created: secret.time_created,
+        tags: Tags::default(),
     }
 }

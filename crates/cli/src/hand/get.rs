@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 /// Arguments of `get`.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    #[doc = "The secret: secret://VAULT/NAME[?stage=…|version=…][#pointer], or an OCID"]
+    /// The secret: `secret://VAULT/NAME[?stage=…|version=…][#pointer]`, or an OCID
     #[arg(value_name = "REFERENCE")]
     reference: String,
     /// Read the version in this stage

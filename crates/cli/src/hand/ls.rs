@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Arguments of `ls`.
 #[derive(Debug, Args)]
 pub(crate) struct LsArguments {
-    #[doc = "The vault: secret://VAULT, or its alias"]
+    /// The vault: `secret://VAULT`, or its alias
     #[arg(value_name = "VAULT", default_value = "secret://dev")]
     vault: String,
     /// Compartment to look in

@@ -14,7 +14,7 @@ use crate::failure::{Exit, Failure};
 /// Arguments of `put`. There is none for the value: arguments are seen by every user of a machine.
 #[derive(Debug, Args)]
 pub(crate) struct PutArguments {
-    #[doc = "The secret: secret://VAULT/NAME, or an OCID"]
+    /// The secret: `secret://VAULT/NAME`, or an OCID
     #[arg(value_name = "REFERENCE")]
     reference: String,
     /// Read the value from a file instead of standard input

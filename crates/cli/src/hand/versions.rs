@@ -9,7 +9,7 @@ use crate::failure::Failure;
 /// Arguments of `versions`.
 #[derive(Debug, Args)]
 pub(crate) struct VersionsArguments {
-    #[doc = "The secret: secret://VAULT/NAME, or an OCID"]
+    /// The secret: `secret://VAULT/NAME`, or an OCID
     #[arg(value_name = "REFERENCE")]
     reference: String,
     /// Print as JSON

@@ -22,6 +22,9 @@ use crate::logging::{self, Form};
 
 const REGION: &str = "us-ashburn-1";
 
+/// The line after a key without which Oracle's command line warns.
+const KEY_LABEL: &[u8] = b"OCI_API_KEY\n";
+
 /// What the sample secret holds.
 const SAMPLE_CONTENT: &[u8] = b"hello from strongroom";
 
@@ -255,7 +258,8 @@ impl Dev<'_> {
         let pem = key.to_pem().map_err(|error| refused(error.to_string()))?;
         let oci = self.directory.taken.join("oci");
         private_file::create_directory(&oci).map_err(unwritable)?;
-        private_file::replace(&oci.join("admin.pem"), pem.expose()).map_err(unwritable)?;
+        let labeled = Sensitive::new([pem.expose(), KEY_LABEL].concat());
+        private_file::replace(&oci.join("admin.pem"), labeled.expose()).map_err(unwritable)?;
         let address: IpAddr = self.arguments.listen.ip();
         let port = free_vault_port(address, &SystemRandom).await;
         let port = port.map_err(|error| refused(error.to_string()))?;
