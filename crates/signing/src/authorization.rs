@@ -19,6 +19,14 @@ pub enum KeyId {
         /// Fingerprint of the key.
         fingerprint: String,
     },
+    /// `<tenancy ocid>/fed-x509[-sha256]/<fingerprint>`: an instance's certificate, at the
+    /// federation service.
+    Certificate {
+        /// OCID of the tenancy.
+        tenancy: String,
+        /// SHA-1 or SHA-256 of the certificate, lower-case hex with colons.
+        fingerprint: String,
+    },
 }
 
 impl KeyId {
@@ -33,6 +41,10 @@ impl KeyId {
                     user: user.to_owned(),
                     fingerprint: fingerprint.to_ascii_lowercase(),
                 })
+            }
+            (Some(tenancy), Some("fed-x509" | "fed-x509-sha256"), Some(fingerprint), None) => {
+                let (tenancy, fingerprint) = (tenancy.to_owned(), fingerprint.to_ascii_lowercase());
+                Ok(Self::Certificate { tenancy, fingerprint })
             }
             _ => Err(Reject::KeyId),
         }

@@ -15,7 +15,7 @@ use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
 
 use super::directory::{DataDirectory, unreadable_store};
-use super::signals::told_to_end;
+use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::logging::{self, Form};
@@ -90,12 +90,14 @@ struct DevJson {
 /// Runs a development server until the process is told to end.
 pub(crate) async fn run(arguments: DevArguments, environment: &Environment) -> Result<(), Failure> {
     logging::start(Form::Lines, environment)?;
+    let mut signals = EndSignals::catch()?;
     let asked_region = arguments.region.as_deref().map(region_named).transpose()?;
     // The port comes first: when it is taken, nothing has been made yet.
     let server = Server::bind(arguments.listen).await.map_err(not_listening)?;
     let directory = Directory::open(&arguments, environment)?;
-    let outcome =
-        Dev { directory: &directory, asked_region, arguments: &arguments }.run(server).await;
+    let outcome = Dev { directory: &directory, asked_region, arguments: &arguments }
+        .run(server, &mut signals)
+        .await;
     directory.leave()?;
     outcome
 }
@@ -181,18 +183,24 @@ struct Dev<'a> {
 }
 
 impl Dev<'_> {
-    async fn run(&self, server: Server) -> Result<(), Failure> {
+    async fn run(&self, server: Server, signals: &mut EndSignals) -> Result<(), Failure> {
         if self.arguments.ephemeral {
             let store = Arc::new(Memory::new(strongroom_server::WATCHED));
-            return self.run_on(server, store).await;
+            return self.run_on(server, store, signals).await;
         }
         let store = Arc::new(self.directory.taken.open_store()?);
-        let outcome = self.run_on(server, Arc::<strongroom_store::Sqlite>::clone(&store)).await;
+        let outcome =
+            self.run_on(server, Arc::<strongroom_store::Sqlite>::clone(&store), signals).await;
         store.close();
         outcome
     }
 
-    async fn run_on(&self, server: Server, store: Arc<dyn Store>) -> Result<(), Failure> {
+    async fn run_on(
+        &self,
+        server: Server,
+        store: Arc<dyn Store>,
+        signals: &mut EndSignals,
+    ) -> Result<(), Failure> {
         let found = sample_of(&*store).await.map_err(|error| unreadable_store(&error))?;
         let root_key = self.root_key(found.is_some())?;
         let sample = match found {
@@ -211,7 +219,7 @@ impl Dev<'_> {
         let serving = server.serve(Arc::clone(&shared)).await.map_err(not_listening)?;
         let told = self.tell(&shared, &sample, &serving).await;
         if told.is_ok() {
-            told_to_end().await?;
+            signals.come().await;
         }
         serving.stop().await;
         told

@@ -10,7 +10,7 @@ use strongroom_server::{Parts, Semantics, Server, Shared, StartError, TlsIdentit
 use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
-use super::signals::told_to_end;
+use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::logging::{self, Form};
@@ -118,6 +118,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let configuration = Configuration::read(&arguments.config)?;
     logging::start(Form::Json, environment)?;
+    let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
@@ -141,7 +142,7 @@ pub(crate) async fn run(
     };
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
-    told_to_end().await?;
+    signals.come().await;
     serving.stop().await;
     store.close();
     Ok(())

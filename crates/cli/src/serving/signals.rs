@@ -1,18 +1,32 @@
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
 
-/// Returns when the process is told to end: SIGTERM or SIGINT.
-pub(crate) async fn told_to_end() -> Result<(), Failure> {
-    let refused = |error: std::io::Error| {
-        Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
-            .because(error.to_string())
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end a server, caught from the moment this is made.
+#[derive(Debug)]
+pub(crate) struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    /// Catches SIGTERM and SIGINT.
+    pub(crate) fn catch() -> Result<Self, Failure> {
+        let refused = |error: std::io::Error| {
+            Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
+                .because(error.to_string())
+        };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(refused)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(refused)?,
+        })
     }
-    Ok(())
+
+    /// Returns when one of them came.
+    pub(crate) async fn come(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
