@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use crate::hand::canonical_alias;
 
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
@@ -21,7 +23,7 @@ macro_rules! variables {
                 let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
                 let vault = |(name, value): (String, String)| {
                     let alias = name.strip_prefix("STRONGROOM_VAULT_")?;
-                    Some((alias.to_lowercase().replace('_', "-"), value))
+                    Some((canonical_alias(alias), value)).filter(|(_, id)| !id.is_empty())
                 };
                 Self {
                     $($field: read($name),)*
@@ -37,6 +39,14 @@ variables! {
     endpoint = "STRONGROOM_ENDPOINT";
     /// Data directory of the development server.
     data_dir = "STRONGROOM_DATA_DIR";
+    /// Path of the configuration file of `get`, `put` and their like.
+    config = "STRONGROOM_CONFIG";
+    /// Path of Oracle's configuration file.
+    config_file = "STRONGROOM_CONFIG_FILE";
+    /// Profile of Oracle's configuration file.
+    profile = "STRONGROOM_PROFILE";
+    /// Path of the certificate authorities to trust in place of the system's, PEM.
+    cert_bundle = "STRONGROOM_CERT_BUNDLE";
     /// Which log lines to write, as `tracing` filters; `info` if absent.
     log = "STRONGROOM_LOG";
     /// OCID of the compartment that `put` makes secrets in.
@@ -49,12 +59,18 @@ variables! {
     oci_config_file = "OCI_CLI_CONFIG_FILE";
     /// Profile of the configuration file, as Oracle's command line reads it.
     oci_profile = "OCI_CLI_PROFILE";
+    /// Region, as Oracle's command line reads it.
+    oci_region = "OCI_CLI_REGION";
+    /// Path of the certificate authorities, as Oracle's command line reads it.
+    oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
     /// Directory of credentials that systemd gives to a service.
     credentials_directory = "CREDENTIALS_DIRECTORY";
     /// Home directory.
     home = "HOME";
     /// Where programs keep their state, `~/.local/state` if absent.
     state_home = "XDG_STATE_HOME";
+    /// Where programs keep their configuration, `~/.config` if absent.
+    config_home = "XDG_CONFIG_HOME";
 }
 
 /// Variables that are not text are of no use to this program.
@@ -66,11 +82,51 @@ fn variables_of_process() -> impl Iterator<Item = (String, String)> {
 impl Environment {
     /// Returns the data directory of the development server where none is named.
     pub(crate) fn default_data_dir(&self) -> Option<PathBuf> {
-        let state = match (&self.state_home, &self.home) {
-            (Some(state), _) => PathBuf::from(state),
-            (None, Some(home)) => PathBuf::from(home).join(".local/state"),
-            (None, None) => return None,
-        };
-        Some(state.join("strongroom/dev"))
+        let state = self.directory(self.state_home.as_deref(), ".local/state");
+        Some(state?.join("strongroom/dev"))
+    }
+
+    /// Returns the configuration file where none is named.
+    pub(crate) fn default_configuration(&self) -> Option<PathBuf> {
+        let configuration = self.directory(self.config_home.as_deref(), ".config");
+        Some(configuration?.join("strongroom/config.toml"))
+    }
+
+    /// Returns a base directory, or its default below the home directory. One that is relative
+    /// counts as absent.
+    ///
+    /// Source: XDG Base Directory Specification 0.8.
+    fn directory(&self, named: Option<&str>, default: &str) -> Option<PathBuf> {
+        let named = named.map(PathBuf::from).filter(|path| path.is_absolute());
+        named.or_else(|| Some(Path::new(self.home.as_ref()?).join(default)))
+    }
+
+    /// Returns a path as a file or variable names it: `~/` at its start is the home directory.
+    pub(crate) fn path(&self, text: &str) -> PathBuf {
+        match (text.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => Path::new(home).join(rest),
+            _ => PathBuf::from(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_below_home_unless_named() {
+        let home = Some("/home/a".to_owned());
+        let environment = Environment { home, ..Environment::default() };
+        let usual = environment.default_data_dir();
+        assert_eq!(usual, Some("/home/a/.local/state/strongroom/dev".into()));
+        let state_home = Some("/state".to_owned());
+        let named = Environment { state_home, ..environment.clone() };
+        assert_eq!(named.default_data_dir(), Some("/state/strongroom/dev".into()));
+        let state_home = Some("state".to_owned());
+        assert_eq!(Environment { state_home, ..environment.clone() }.default_data_dir(), usual);
+        assert_eq!(environment.path("~/.oci/k.pem"), PathBuf::from("/home/a/.oci/k.pem"));
+        assert_eq!(environment.path("/~/k.pem"), PathBuf::from("/~/k.pem"));
+        assert_eq!(Environment::default().default_configuration(), None);
     }
 }

@@ -67,15 +67,21 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error[{}]: {}", self.code, self.message)?;
+        write!(f, "error[{}]: {}", self.code, printable(&self.message))?;
         for (label, text) in [("why", &self.why), ("fix", &self.fix), ("request", &self.request_id)]
         {
             if let Some(text) = text {
-                write!(f, "\n  {label}: {text}")?;
+                let lines: Vec<String> = text.trim_end().lines().map(printable).collect();
+                write!(f, "\n  {label}: {}", lines.join("\n       "))?;
             }
         }
         Ok(())
     }
+}
+
+/// Replaces what would steer a terminal; text may come from a server.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -92,6 +98,19 @@ mod tests {
             "error[port-busy]: cannot listen on `127.0.0.1:1`\n  \
              why: the address is in use\n  \
              fix: strongroom dev --listen 127.0.0.1:0"
+        );
+    }
+
+    #[test]
+    fn lines_align_and_terminals_are_not_steered() {
+        let failure = Failure::new(Exit::Failed, "refused", "cannot read secret `a\u{1b}[2J`")
+            .because("500: one\r\ntwo\u{7}\n")
+            .of_request(Some("5C1F/A2".to_owned()));
+        assert_eq!(
+            failure.to_string(),
+            "error[refused]: cannot read secret `a\u{fffd}[2J`\n  \
+             why: 500: one\n       two\u{fffd}\n  \
+             request: 5C1F/A2"
         );
     }
 }

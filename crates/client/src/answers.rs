@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use strongroom_model::Sensitive;
 
@@ -25,8 +27,32 @@ pub struct Secret {
     pub id: String,
     /// Name.
     pub secret_name: String,
+    /// Lifecycle state.
+    pub lifecycle_state: String,
+    /// OCID of the vault.
+    pub vault_id: String,
+    /// OCID of the key.
+    pub key_id: Option<String>,
     /// Number of the version in use.
     pub current_version_number: Option<u64>,
+}
+
+/// `VaultSummary`, the fields that this product shows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultSummary {
+    /// OCID.
+    pub id: String,
+    /// Name.
+    pub display_name: String,
+    /// Lifecycle state.
+    pub lifecycle_state: String,
+    /// Base URL of the vault's key management.
+    pub management_endpoint: String,
+    /// Base URL of the vault's cryptography.
+    pub crypto_endpoint: String,
+    /// When it was made, RFC 3339.
+    pub time_created: String,
 }
 
 /// `SecretVersionSummary`, the fields that this product shows.
@@ -57,6 +83,8 @@ pub struct SecretBundle {
     pub stages: Vec<String>,
     /// When the version was made, RFC 3339.
     pub time_created: Option<String>,
+    /// The secret's metadata, which is not secret.
+    pub metadata: BTreeMap<String, serde_json::Value>,
     /// The content.
     pub content: Sensitive,
 }
@@ -70,6 +98,7 @@ pub(crate) struct RawBundle {
     #[serde(default)]
     pub(crate) stages: Vec<String>,
     pub(crate) time_created: Option<String>,
+    pub(crate) metadata: Option<BTreeMap<String, serde_json::Value>>,
     pub(crate) secret_bundle_content: RawContent,
 }
 

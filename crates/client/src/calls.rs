@@ -5,7 +5,9 @@ use hyper::Method;
 use serde::de::DeserializeOwned;
 use strongroom_model::Sensitive;
 
-use crate::answers::{RawBundle, Secret, SecretBundle, SecretSummary, SecretVersionSummary};
+use crate::answers::{
+    RawBundle, Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary,
+};
 use crate::client::{Call, Client};
 use crate::endpoint::Service;
 use crate::error::ClientError;
@@ -141,6 +143,24 @@ impl Client {
         self.all_pages(Service::Vaults, &path, Vec::new(), "ListSecretVersions").await
     }
 
+    /// `GetSecret`.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn secret(&self, secret_id: &str) -> Result<Secret, ClientError> {
+        let target = format!("/20180608/secrets/{}", encode(secret_id));
+        parse(&self.send(get(Service::Vaults, target)).await?, "GetSecret")
+    }
+
+    /// `ListVaults` of a compartment, all pages.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn vaults(&self, compartment_id: &str) -> Result<Vec<VaultSummary>, ClientError> {
+        let parameters = vec![("compartmentId", compartment_id.to_owned())];
+        self.all_pages(Service::KmsVaults, "/20180608/vaults", parameters, "ListVaults").await
+    }
+
     /// `CreateSecret`.
     ///
     /// # Errors
@@ -190,10 +210,11 @@ impl Client {
         let mut page = None;
         loop {
             let mut parameters = parameters.clone();
-            parameters.extend(page.map(|page| ("page", page)));
+            parameters.extend(page.clone().map(|page| ("page", page)));
             let answer = self.send(get(service, target(path, &parameters))).await?;
             rows.extend(parse::<Vec<T>>(&answer, what)?);
             match answer.next_page {
+                next if next == page && next.is_some() => return Err(ClientError::Answer(what)),
                 Some(next) => page = Some(next),
                 None => return Ok(rows),
             }
@@ -228,6 +249,7 @@ fn decode(answer: &Answer) -> Result<SecretBundle, ClientError> {
         version_name: raw.version_name,
         stages: raw.stages,
         time_created: raw.time_created,
+        metadata: raw.metadata.unwrap_or_default(),
         content: Sensitive::new(decoded),
     })
 }

@@ -2,26 +2,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::{Method, Uri};
+use http_body_util::Full;
+use hyper::{Method, Request, Uri};
 use strongroom_model::{Clock, Random};
 use strongroom_signing::{Outgoing, PrivateKey, sign};
+use tokio::time::Instant;
 
 use crate::endpoint::{Endpoints, Service};
 use crate::error::ClientError;
-use crate::transport::{Answer, Transport};
+use crate::transport::{Answer, Authorities, Transport};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE_MS: u64 = 100;
+/// How long a try may take, and a call with all its tries and pauses.
+const TRY_TIME: Duration = Duration::from_secs(20);
+const CALL_TIME: Duration = Duration::from_mins(1);
 
 /// Calls the services of OCI with a user's API key.
 #[derive(Debug, Clone)]
 pub struct Client {
     endpoints: Endpoints,
-    key_id: Arc<str>,
-    key: Arc<PrivateKey>,
+    key: Arc<ApiKey>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     transport: Transport,
+}
+
+/// What requests are signed with.
+#[derive(Debug)]
+pub struct ApiKey {
+    /// Tenancy, user and fingerprint, with slashes between.
+    pub id: String,
+    /// The private key.
+    pub key: PrivateKey,
 }
 
 /// A call before it is signed.
@@ -36,34 +49,41 @@ pub(crate) struct Call {
 }
 
 impl Client {
-    /// Makes a client that signs as `key_id` with `key`.
-    #[must_use]
+    /// Makes a client that signs with a user's API key.
+    ///
+    /// # Errors
+    /// [`ClientError::Authorities`] if no certificate authority can be read, and one is needed.
     pub fn new(
         endpoints: Endpoints,
-        key_id: &str,
-        key: PrivateKey,
+        authorities: Authorities<'_>,
+        key: ApiKey,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-    ) -> Self {
-        let transport = Transport::new();
-        Self { endpoints, key_id: key_id.into(), key: Arc::new(key), clock, random, transport }
+    ) -> Result<Self, ClientError> {
+        let transport = Transport::new(authorities, endpoints.over_tls())?;
+        Ok(Self { endpoints, key: Arc::new(key), clock, random, transport })
     }
 
     /// Sends a call; what may pass when tried again is tried again, after a pause that grows and is
     /// drawn at random (full jitter).
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {
         let url = format!("{}{}", self.endpoints.base_url(call.service), call.target);
-        let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint(url.clone()))?;
-        let known = matches!(uri.scheme_str(), Some("http" | "https"));
-        let host = uri.authority().map(ToString::to_string).filter(|_| known);
-        let host = host.ok_or_else(|| ClientError::Endpoint(url.clone()))?;
+        let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint("it is no URL"))?;
         let token = call.retry_token.then(|| self.retry_token());
+        let until = Instant::now() + CALL_TIME;
         let mut tried = 0;
         loop {
-            let outcome = self.send_once(&call, &uri, &host, token.as_deref()).await;
+            let outcome = self.send_once(&call, &uri, token.as_deref(), until).await;
             tried += 1;
+            let pause = self.pause(tried);
             match &outcome {
-                Err(error) if tried < TRIES && may_pass(error, &call) => self.pause(tried).await,
+                Err(error)
+                    if tried < TRIES
+                        && may_pass(error, &call)
+                        && Instant::now() + pause < until =>
+                {
+                    tokio::time::sleep(pause).await;
+                }
                 _ => return outcome,
             }
         }
@@ -73,25 +93,31 @@ impl Client {
         &self,
         call: &Call,
         uri: &Uri,
-        host: &str,
         token: Option<&str>,
+        until: Instant,
     ) -> Result<Answer, ClientError> {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let outgoing = Outgoing {
             method: call.method.as_str(),
             target,
-            host,
+            host: uri.authority().map_or("", |authority| authority.as_str()),
             body: call.body.as_ref().map(|body| ("application/json", body.as_ref())),
         };
-        let mut headers = sign(&outgoing, &self.key_id, &self.key, self.clock.now())
+        let mut headers = sign(&outgoing, &self.key.id, &self.key.key, self.clock.now())
             .map_err(|error| ClientError::Signing(error.to_string()))?;
         headers.push(("accept", "application/json".to_owned()));
         headers.push(("user-agent", concat!("strongroom/", env!("CARGO_PKG_VERSION")).to_owned()));
         if let Some(token) = token {
             headers.push(("opc-retry-token", token.to_owned()));
         }
-        let body = call.body.clone().unwrap_or_default();
-        self.transport.send(call.method.clone(), uri.clone(), &headers, body).await
+        let mut request = Request::builder().method(call.method.clone()).uri(uri.clone());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Full::new(call.body.clone().unwrap_or_default()))
+            .map_err(|error| ClientError::Signing(error.to_string()))?;
+        self.transport.send(request, until.min(Instant::now() + TRY_TIME)).await
     }
 
     fn retry_token(&self) -> String {
@@ -100,25 +126,29 @@ impl Client {
         format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
-    async fn pause(&self, tried: u32) {
+    /// Draws how long to wait: up to a bound that doubles with every try.
+    fn pause(&self, tried: u32) -> Duration {
         let most = FIRST_PAUSE_MS.saturating_mul(1 << tried.min(6));
         let mut bytes = [0_u8; 8];
         self.random.fill(&mut bytes);
-        tokio::time::sleep(Duration::from_millis(u64::from_be_bytes(bytes) % most)).await;
+        Duration::from_millis(u64::from_be_bytes(bytes) % most)
     }
 }
 
-/// An update carries no token, so one whose answer was lost is not sent again.
+/// An update carries no token, so one that may have been carried out is not sent again.
 fn may_pass(error: &ClientError, call: &Call) -> bool {
     let repeatable = call.method == Method::GET || call.retry_token || call.body.is_none();
     match error {
-        ClientError::Unreachable { .. } => repeatable,
+        ClientError::Unreachable { perhaps_arrived, .. } => repeatable || !perhaps_arrived,
         ClientError::Service(error) => match error.status {
             429 => true,
             501 => false,
             500.. => repeatable,
             _ => false,
         },
-        ClientError::Endpoint(_) | ClientError::Signing(_) | ClientError::Answer(_) => false,
+        ClientError::Endpoint(_)
+        | ClientError::Authorities(_)
+        | ClientError::Signing(_)
+        | ClientError::Answer(_) => false,
     }
 }

@@ -14,9 +14,12 @@ pub struct ServiceError {
 /// Why a call did not succeed. Holds no content and no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// The endpoint is no URL that can be called.
-    #[error("the endpoint is no http or https URL of a host: {0}")]
-    Endpoint(String),
+    /// The endpoint cannot be called. The URL is left out, for it may hold a password.
+    #[error("the endpoint cannot be called: {0}")]
+    Endpoint(&'static str),
+    /// The certificate authorities cannot be used.
+    #[error("the certificate authorities cannot be used: {0}")]
+    Authorities(String),
     /// The key cannot sign.
     #[error("the request cannot be signed: {0}")]
     Signing(String),
@@ -27,6 +30,8 @@ pub enum ClientError {
         host: String,
         /// What the system says.
         why: String,
+        /// Whether the request may have arrived, and been carried out.
+        perhaps_arrived: bool,
     },
     /// The service refused.
     #[error("{} {}: {}", .0.status, .0.code, .0.message)]

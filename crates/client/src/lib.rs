@@ -5,12 +5,14 @@ mod calls;
 mod client;
 mod endpoint;
 mod error;
+mod ini;
 mod profile;
 mod transport;
 
-pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary};
+pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use calls::{NewSecret, Selector};
-pub use client::Client;
-pub use endpoint::Endpoints;
+pub use client::{ApiKey, Client};
+pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};
 pub use profile::{Profile, ProfileError};
+pub use transport::Authorities;

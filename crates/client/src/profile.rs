@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use crate::ini::{DEFAULT, Settings, sections};
 
 /// A profile of Oracle's configuration file.
 ///
@@ -23,12 +23,18 @@ pub enum ProfileError {
     /// A line is neither a section, a setting nor a comment.
     #[error("line {0} is neither [section], key=value nor a comment")]
     Line(usize),
+    /// A section or a setting stands there twice.
+    #[error("line {0} repeats a section or a setting")]
+    Repeated(usize),
     /// The profile is not there.
     #[error("there is no profile `{0}`")]
     NoProfile(String),
     /// The profile lacks a setting.
     #[error("the profile lacks `{0}`")]
     Missing(&'static str),
+    /// A setting goes over more than one line, perhaps because of an indented one below it.
+    #[error("`{0}` of the profile goes over more than one line")]
+    Lines(&'static str),
 }
 
 impl Profile {
@@ -38,20 +44,18 @@ impl Profile {
     /// # Errors
     /// A [`ProfileError`].
     pub fn read(text: &str, name: &str) -> Result<Self, ProfileError> {
-        let sections = sections(text)?;
-        if !sections.contains_key(name) {
-            return Err(ProfileError::NoProfile(name.to_owned()));
-        }
-        let setting = |key: &str| {
-            let within = |section: &str| sections.get(section)?.get(key).cloned();
-            within(name).or_else(|| within("DEFAULT")).filter(|value| !value.is_empty())
-        };
-        let required = |key: &'static str| setting(key).ok_or(ProfileError::Missing(key));
+        let mut sections = sections(text)?;
+        let own = sections.remove(name);
+        let own = own.ok_or_else(|| ProfileError::NoProfile(name.to_owned()))?;
+        let mut settings = sections.remove(DEFAULT).unwrap_or_default();
+        settings.extend(own);
+        let required =
+            |key: &'static str| setting(&settings, key)?.ok_or(ProfileError::Missing(key));
         Ok(Self {
             user: required("user")?,
             fingerprint: required("fingerprint")?,
             tenancy: required("tenancy")?,
-            region: setting("region"),
+            region: setting(&settings, "region")?,
             key_file: required("key_file")?,
         })
     }
@@ -63,29 +67,13 @@ impl Profile {
     }
 }
 
-type Sections = BTreeMap<String, BTreeMap<String, String>>;
-
-fn sections(text: &str) -> Result<Sections, ProfileError> {
-    let mut sections = Sections::new();
-    let mut current = None;
-    for (number, line) in (1..).zip(text.lines()) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            sections.entry(name.trim().to_owned()).or_default();
-            current = Some(name.trim().to_owned());
-            continue;
-        }
-        let setting = line.split_once('=').or_else(|| line.split_once(':'));
-        let (Some((key, value)), Some(section)) = (setting, &current) else {
-            return Err(ProfileError::Line(number));
-        };
-        let settings = sections.entry(section.clone()).or_default();
-        settings.insert(key.trim().to_lowercase(), value.trim().to_owned());
+/// Returns a setting; one that is empty counts as absent.
+fn setting(settings: &Settings, key: &'static str) -> Result<Option<String>, ProfileError> {
+    let value = settings.get(key).filter(|value| !value.is_empty());
+    if value.is_some_and(|value| value.contains('\n')) {
+        return Err(ProfileError::Lines(key));
     }
-    Ok(sections)
+    Ok(value.cloned())
 }
 
 #[cfg(test)]
@@ -93,7 +81,7 @@ mod tests {
     use super::*;
 
     const TEXT: &str = "# comment\n[DEFAULT]\nuser=u\nfingerprint = aa:bb\ntenancy=t\nkey_file=~/k.pem\n\
-                        \n[prod]\nuser: p\nregion=us-ashburn-1\n";
+                        \n[prod]\nuser: p\nregion=us-ashburn-1\n[empty]\nuser=\n[long]\nuser=u\n  x=y\n";
 
     #[test]
     fn profiles_inherit_from_default() {
@@ -105,7 +93,11 @@ mod tests {
 
     #[test]
     fn errors_name_the_line_or_the_setting() {
-        assert_eq!(Profile::read(TEXT, "x"), Err(ProfileError::NoProfile("x".to_owned())));
+        let read = |name| Profile::read(TEXT, name);
+        assert_eq!(read("x"), Err(ProfileError::NoProfile("x".to_owned())));
+        assert_eq!(read("PROD"), Err(ProfileError::NoProfile("PROD".to_owned())));
+        assert_eq!(read("empty"), Err(ProfileError::Missing("user")));
+        assert_eq!(read("long"), Err(ProfileError::Lines("user")));
         assert_eq!(Profile::read("[a]\nuser=u\n", "a"), Err(ProfileError::Missing("fingerprint")));
         assert_eq!(Profile::read("[a]\nnonsense\n", "a"), Err(ProfileError::Line(2)));
     }

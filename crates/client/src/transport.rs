@@ -1,17 +1,22 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, Uri};
+use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client as HttpClient, Error as ExchangeError};
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::Instant;
 
 use crate::error::{ClientError, ServiceError};
 
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-const ANSWER_TIME: Duration = Duration::from_secs(20);
+const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Carries requests over HTTP and HTTPS.
 #[derive(Debug, Clone)]
@@ -23,65 +28,93 @@ pub(crate) struct Answer {
     pub(crate) next_page: Option<String>,
 }
 
+/// The certificate authorities to trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authorities<'a> {
+    /// Those of the system.
+    System,
+    /// Those of this PEM bundle, and no others.
+    Bundle(&'a [u8]),
+}
+
 impl Transport {
-    /// Makes a transport that trusts the system's certificate authorities. Without any, plain HTTP
-    /// still works.
-    pub(crate) fn new() -> Self {
+    /// Makes a transport. The system's authorities are not looked for if TLS is not needed.
+    pub(crate) fn new(authorities: Authorities<'_>, over_tls: bool) -> Result<Self, ClientError> {
+        let refused = |why: String| ClientError::Authorities(why);
         let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = match HttpsConnectorBuilder::new().with_provider_and_native_roots(provider) {
-            Ok(builder) => builder,
-            Err(_no_authorities) => HttpsConnectorBuilder::new().with_tls_config(no_authorities()),
+        let builder = HttpsConnectorBuilder::new();
+        let builder = match authorities {
+            Authorities::System if over_tls => builder
+                .with_provider_and_native_roots(provider)
+                .map_err(|error| refused(error.to_string()))?,
+            Authorities::System => builder.with_tls_config(config(RootCertStore::empty())?),
+            Authorities::Bundle(pem) => builder.with_tls_config(config(roots(pem)?)?),
         };
-        let connector = builder.https_or_http().enable_http1().build();
-        Self(HttpClient::builder(TokioExecutor::new()).build(connector))
+        let connector = builder.https_or_http().enable_http1().wrap_connector(connector());
+        Ok(Self(HttpClient::builder(TokioExecutor::new()).build(connector)))
     }
 
-    /// Sends a request with the headers that were signed.
+    /// Sends a request and reads the answer, until `until` at the latest.
     pub(crate) async fn send(
         &self,
-        method: Method,
-        uri: Uri,
-        headers: &[(&'static str, String)],
-        body: Bytes,
+        request: Request<Full<Bytes>>,
+        until: Instant,
     ) -> Result<Answer, ClientError> {
-        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
-        let unreachable = |why: String| ClientError::Unreachable { host: host.clone(), why };
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let request = request
-            .body(Full::new(body))
-            .map_err(|error| ClientError::Signing(error.to_string()))?;
+        let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let unreachable = |why, perhaps_arrived| {
+            let host = host.clone();
+            ClientError::Unreachable { host, why, perhaps_arrived }
+        };
         let exchange = async {
-            let answer =
-                self.0.request(request).await.map_err(|error| unreachable(chain(&error)))?;
-            let (head, body) = answer.into_parts();
+            let lost = |error: ExchangeError| unreachable(chain(&error), !error.is_connect());
+            let (head, body) = self.0.request(request).await.map_err(lost)?.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
-            Ok((head, body))
+            let body = body.map_err(|error| unreachable(error.to_string(), true))?;
+            Ok(Response::from_parts(head, body.to_bytes()))
         };
-        let answered = tokio::time::timeout(ANSWER_TIME, exchange).await;
-        let late = |_elapsed| unreachable(format!("nothing within {} s", ANSWER_TIME.as_secs()));
-        let (head, body) = answered.map_err(late)??;
+        let answered = tokio::time::timeout_at(until, exchange).await;
+        let answer =
+            answered.map_err(|_late| unreachable("it took too long".to_owned(), true))??;
         let header = |name: &str| {
-            head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+            let value = answer.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
         };
-        if head.status.is_success() {
-            return Ok(Answer { body, next_page: header("opc-next-page") });
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(Answer { next_page: header("opc-next-page"), body: answer.into_body() });
         }
-        Err(ClientError::Service(service_error(
-            head.status.as_u16(),
-            &body,
-            header("opc-request-id"),
-        )))
+        let request_id = header("opc-request-id");
+        Err(ClientError::Service(service_error(status.as_u16(), answer.body(), request_id)))
     }
 }
 
-fn no_authorities() -> rustls::ClientConfig {
-    rustls::ClientConfig::builder()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
+fn connector() -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT_TIME));
+    connector
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, ClientError> {
+    let refused = |why: String| ClientError::Authorities(why);
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| refused(error.to_string()))?;
+        roots.add(certificate).map_err(|error| refused(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(refused("there is no certificate in PEM".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn config(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError::Authorities(error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

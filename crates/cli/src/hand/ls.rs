@@ -29,7 +29,8 @@ pub(crate) async fn run(arguments: &LsArguments, environment: &Environment) -> R
     let vault_id = session.vault_id(&vault)?;
     let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
     let listed = session.client.secrets(&compartment_id, &vault_id, None).await;
-    let secrets = listed.map_err(|error| refused(&error, "list", &vault))?;
+    let secrets =
+        listed.map_err(|error| refused(&error, &format!("list the secrets of vault `{vault}`")))?;
     if arguments.json {
         let rows = secrets.iter().map(|secret| {
             serde_json::json!({

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use strongroom_client::{ClientError, ServiceError};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, printable};
 
 /// Writes to standard output.
 pub(super) fn write(bytes: &[u8]) -> Result<(), Failure> {
@@ -21,13 +21,14 @@ pub(super) fn write_json(document: &serde_json::Value) -> Result<(), Failure> {
 /// Writes rows under headings, columns aligned.
 pub(super) fn write_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let width = |column: usize, heading: &str| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
-        cells.chain([heading.len()]).max().unwrap_or(0)
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widths = cells.map(|cell| cell.chars().count());
+        widths.chain([heading.len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..).zip(headings).map(|(n, heading)| width(n, heading)).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let padded: Vec<String> =
-            widths.iter().zip(cells).map(|(width, cell)| format!("{cell:width$}")).collect();
+            widths.iter().zip(cells).map(|(&width, cell)| pad(cell, width)).collect();
         format!("{}\n", padded.join("  ").trim_end())
     };
     let mut text = line(&mut headings.iter().copied());
@@ -37,17 +38,22 @@ pub(super) fn write_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(),
     write(text.as_bytes())
 }
 
-/// Says why a call did not `verb` the secret `name`.
-pub(super) fn refused(error: &ClientError, verb: &str, name: &str) -> Failure {
-    let message = format!("cannot {verb} secret `{name}`");
+fn pad(cell: &str, width: usize) -> String {
+    format!("{:width$}", printable(cell))
+}
+
+/// Says why a call did not do what it should, such as "read secret `x`".
+pub(super) fn refused(error: &ClientError, what: &str) -> Failure {
+    let message = format!("cannot {what}");
     let failure = |code| Failure::new(Exit::Failed, code, message.clone());
     match error {
-        ClientError::Unreachable { host, why } => {
+        ClientError::Unreachable { host, why, .. } => {
             Failure::new(Exit::Unreachable, "unreachable", message.clone())
                 .because(format!("no answer from {host}: {why}"))
+                .fix("start `strongroom dev`, or give --endpoint URL")
         }
         ClientError::Service(service) => explain(service, failure),
-        ClientError::Endpoint(_) => {
+        ClientError::Endpoint(_) | ClientError::Authorities(_) => {
             Failure::configuration("bad-endpoint", message.clone()).because(error.to_string())
         }
         ClientError::Signing(_) | ClientError::Answer(_) => {
@@ -57,13 +63,16 @@ pub(super) fn refused(error: &ClientError, verb: &str, name: &str) -> Failure {
 }
 
 fn explain(service: &ServiceError, failure: impl Fn(&'static str) -> Failure) -> Failure {
-    let said = format!("{} {}: {}", service.status, service.code, service.message);
+    let said = match service.code.as_str() {
+        "" => format!("{} with no error of OCI's", service.status),
+        code => format!("{} {code}: {}", service.status, service.message),
+    };
     let failure = match service.status {
         401 => failure("not-authenticated").because(format!(
             "{said} (perhaps the API key is not registered, or this machine's clock is off)"
         )),
         403 => failure("missing-key-permission").because(format!(
-            "{said} (the secret may be read, but perhaps its key may not be used)"
+            "{said} (the secret may be seen, but perhaps its key may not be used)"
         )),
         404 => failure("missing-or-hidden").because(format!(
             "{said} (it does not exist here, or no policy lets this user see it)"
@@ -73,4 +82,57 @@ fn explain(service: &ServiceError, failure: impl Fn(&'static str) -> Failure) ->
         _ => failure("refused").because(said),
     };
     failure.of_request(service.request_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(status: u16, code: &str) -> ClientError {
+        ClientError::Service(ServiceError {
+            status,
+            code: code.to_owned(),
+            message: "said so".to_owned(),
+            request_id: Some("R1".to_owned()),
+        })
+    }
+
+    #[test]
+    fn every_refusal_has_its_word_and_its_exit() {
+        let unreachable = ClientError::Unreachable {
+            host: "127.0.0.1:1".to_owned(),
+            why: "refused".to_owned(),
+            perhaps_arrived: false,
+        };
+        for (error, code, exit) in [
+            (service(401, "NotAuthenticated"), "not-authenticated", Exit::Failed),
+            (service(403, "NotAuthorized"), "missing-key-permission", Exit::Failed),
+            (service(404, "NotAuthorizedOrNotFound"), "missing-or-hidden", Exit::Failed),
+            (service(409, "IncorrectState"), "refused", Exit::Failed),
+            (service(429, "TooManyRequests"), "throttled", Exit::Failed),
+            (service(503, "ServiceUnavailable"), "server-failed", Exit::Failed),
+            (unreachable, "unreachable", Exit::Unreachable),
+            (ClientError::Endpoint("it is no URL"), "bad-endpoint", Exit::Configuration),
+            (ClientError::Answer("ListSecrets"), "bad-answer", Exit::Failed),
+        ] {
+            let failure = refused(&error, "read secret `x`");
+            let expected = format!("error[{code}]: cannot read secret `x`\n");
+            assert!(failure.to_string().starts_with(&expected), "{failure}");
+            assert_eq!(failure.exit, exit);
+        }
+    }
+
+    #[test]
+    fn a_denial_tells_what_the_server_said() {
+        let failure = refused(&service(404, "NotAuthorizedOrNotFound"), "read secret `x`");
+        assert_eq!(
+            failure.to_string(),
+            "error[missing-or-hidden]: cannot read secret `x`\n  \
+             why: 404 NotAuthorizedOrNotFound: said so \
+             (it does not exist here, or no policy lets this user see it)\n  \
+             request: R1"
+        );
+        let failure = refused(&service(502, ""), "read secret `x`").to_string();
+        assert!(failure.contains("why: 502 with no error of OCI's\n"), "{failure}");
+    }
 }

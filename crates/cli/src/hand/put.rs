@@ -7,7 +7,8 @@ use strongroom_model::{Sensitive, private_file};
 
 use super::output::{refused, write, write_json};
 use super::reference::{Place, Reference};
-use super::settings::{Connection, Session};
+use super::session::Session;
+use super::settings::Connection;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 
@@ -57,10 +58,8 @@ pub(crate) async fn run(
         Place::Named { vault, name } => {
             let vault_id = session.vault_id(vault)?;
             let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
-            let found = session.client.secrets(&compartment_id, &vault_id, Some(name)).await;
-            let found = found.map_err(|error| refused(&error, "find", name))?;
-            match found.first() {
-                Some(secret) => update(&session, &secret.id, &value, arguments).await?,
+            match session.find(&compartment_id, &vault_id, name).await? {
+                Some(secret_id) => update(&session, &secret_id, &value, arguments).await?,
                 None if arguments.pending => {
                     let message = format!("cannot store `{name}` as pending");
                     return Err(Failure::new(Exit::Failed, "nothing-current", message)
@@ -76,7 +75,8 @@ pub(crate) async fn run(
                         content: &value,
                     };
                     let made = session.client.create_secret(&new).await;
-                    let made = made.map_err(|error| refused(&error, "create", name))?;
+                    let made =
+                        made.map_err(|error| refused(&error, &format!("create secret `{name}`")))?;
                     (made.id, made.secret_name, 1)
                 }
             }
@@ -113,6 +113,9 @@ fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
     if arguments.trim_newline && value.expose().ends_with(b"\n") {
         value.expose_mut().pop();
     }
+    if value.expose().is_empty() {
+        return Err(refuse("it is empty; perhaps the command before the pipe failed".to_owned()));
+    }
     Ok(value)
 }
 
@@ -125,14 +128,16 @@ async fn update(
 ) -> Result<(String, String, u64), Failure> {
     let stage = if arguments.pending { "PENDING" } else { "CURRENT" };
     let updated = session.client.update_secret(secret_id, value, stage).await;
-    let secret = updated.map_err(|error| refused(&error, "update", secret_id))?;
+    let secret =
+        updated.map_err(|error| refused(&error, &format!("update secret `{secret_id}`")))?;
     let current = secret.current_version_number.filter(|_| !arguments.pending);
     let number = if let Some(number) = current {
         number
     } else {
         let versions = session.client.secret_versions(&secret.id).await;
-        let versions = versions.map_err(|error| refused(&error, "list versions of", secret_id))?;
-        versions.first().map_or(0, |version| version.version_number)
+        let what = format!("list the versions of secret `{secret_id}`, which was updated");
+        let versions = versions.map_err(|error| refused(&error, &what))?;
+        versions.iter().map(|version| version.version_number).max().unwrap_or(0)
     };
     Ok((secret.id, secret.secret_name, number))
 }

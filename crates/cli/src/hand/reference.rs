@@ -66,20 +66,34 @@ impl FromStr for Reference {
         if !legal(vault) || !legal(name) {
             return Err(refuse("vault and name take the characters A-Z a-z 0-9 - _ . only"));
         }
-        let place = Place::Named { vault: vault.to_lowercase(), name: name.to_owned() };
+        let place = Place::Named { vault: alias(vault)?, name: name.to_owned() };
         Ok(Self { place, selector, pointer })
     }
+}
+
+/// Returns an alias as it is looked up: environment variables know neither case, dot nor hyphen.
+pub(crate) fn canonical_alias(alias: &str) -> String {
+    alias.to_lowercase().replace(['_', '.'], "-")
+}
+
+fn alias(text: &str) -> Result<String, Failure> {
+    if text.starts_with("ocid1.") {
+        return Err(refuse("the vault is an alias there, not an OCID"));
+    }
+    Ok(canonical_alias(text))
+}
+
+/// Returns the selector of a stage, whose name is read without case.
+pub(super) fn stage_named(name: &str) -> Result<Selector, Failure> {
+    let stage = Stage::ALL.iter().find(|stage| stage.name().eq_ignore_ascii_case(name));
+    let unknown = || refuse("stage is one of current, pending, latest, previous, deprecated");
+    Ok(Selector::Stage(stage.ok_or_else(unknown)?.name().to_owned()))
 }
 
 fn selector(query: &str) -> Result<Selector, Failure> {
     let (key, value) = query.split_once('=').ok_or_else(|| refuse("? needs key=value"))?;
     match key {
-        "stage" => {
-            let stage = Stage::ALL.iter().find(|stage| stage.name().eq_ignore_ascii_case(value));
-            let unknown =
-                || refuse("stage is one of current, pending, latest, previous, deprecated");
-            Ok(Selector::Stage(stage.ok_or_else(unknown)?.name().to_owned()))
-        }
+        "stage" => stage_named(value),
         "version" => {
             let number = value.parse().ok().filter(|number| *number > 0);
             number.map(Selector::Number).ok_or_else(|| refuse("version is a number from 1"))
@@ -95,7 +109,7 @@ impl FromStr for VaultReference {
 
     fn from_str(text: &str) -> Result<Self, Failure> {
         let name = text.strip_prefix("secret://").unwrap_or(text).trim_end_matches('/');
-        if legal(name) { Ok(Self(name.to_lowercase())) } else { Err(refuse("that names no vault")) }
+        if legal(name) { alias(name).map(Self) } else { Err(refuse("that names no vault")) }
     }
 }
 
@@ -118,6 +132,8 @@ mod tests {
             read("secret://v/n?version-name=blue").selector,
             Selector::Name("blue".to_owned())
         );
+        let place = Place::Named { vault: "my-vault-1".to_owned(), name: "N_1.x".to_owned() };
+        assert_eq!(read("secret://My_Vault.1/N_1.x").place, place);
         let id = "ocid1.vaultsecret.oc1.iad.abc";
         assert_eq!(read(id).place, Place::Id(id.parse().unwrap()));
     }
@@ -140,6 +156,9 @@ mod tests {
             "secret://v/n#",
             "secret://v/n m",
             "ocid1.vault.oc1.iad.abc",
+            "secret://v/n?stage=current&version=1",
+            "secret://ocid1.vault.oc1.iad.abc/n",
+            "SECRET://v/n",
         ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }

@@ -28,7 +28,8 @@ pub(crate) async fn run(
     let session = arguments.connection.open(environment)?;
     let secret_id = session.secret_id(&reference).await?;
     let listed = session.client.secret_versions(&secret_id).await;
-    let versions = listed.map_err(|error| refused(&error, "list versions of", &secret_id))?;
+    let versions = listed
+        .map_err(|error| refused(&error, &format!("list the versions of secret `{secret_id}`")))?;
     if arguments.json {
         let rows = versions.iter().map(|version| {
             serde_json::json!({

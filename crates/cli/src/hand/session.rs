@@ -1,0 +1,243 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use strongroom_client::{ApiKey, Authorities, BaseUrl, Client, ClientError, Endpoints, Profile};
+use strongroom_keyring::SystemRandom;
+use strongroom_model::{Ocid, OcidKind, Region, Sensitive, SystemClock, private_file};
+use strongroom_signing::PrivateKey;
+
+use super::configuration::Configuration;
+use super::development::Dev;
+use super::output::refused;
+use super::reference::{Place, Reference};
+use super::settings::{Connection, Origin, Settings};
+use crate::environment::Environment;
+use crate::failure::{Exit, Failure};
+use crate::serving::dev::shell_quoted;
+
+/// A client with what is known besides.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    pub(crate) client: Client,
+    dev: Option<Dev>,
+    /// A directory that a flag names comes before what the environment says.
+    dev_by_flag: bool,
+    environment: &'a Environment,
+    configuration: Configuration,
+}
+
+impl Connection {
+    /// Reads the development server's file, where that is what is meant: a directory is named, or
+    /// nothing else is and the usual one has it.
+    pub(crate) fn dev(&self, environment: &Environment) -> Result<Option<Dev>, Failure> {
+        let configuration = Configuration::read(self.config.as_deref(), environment)?;
+        dev_of(&Settings::settle(self, environment, &configuration), environment)
+    }
+
+    /// Makes a client.
+    pub(crate) fn open<'a>(&self, environment: &'a Environment) -> Result<Session<'a>, Failure> {
+        let configuration = Configuration::read(self.config.as_deref(), environment)?;
+        let settings = Settings::settle(self, environment, &configuration);
+        let dev = dev_of(&settings, environment)?;
+        let profile = read_profile(&settings, environment, dev.as_ref())?;
+        let endpoints = endpoints(&settings, environment, dev.as_ref(), &profile)?;
+        let key = read_key(&environment.path(&profile.key_file))?;
+        let key = ApiKey { id: profile.key_id(), key };
+        let bundle = settings.cert_bundle.as_deref().map(|path| {
+            private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
+        });
+        let bundle = bundle.transpose()?;
+        let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let client = Client::new(endpoints, authorities, key, clock, random);
+        let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
+        Ok(Session {
+            client,
+            dev,
+            dev_by_flag: self.data_dir.is_some(),
+            environment,
+            configuration,
+        })
+    }
+}
+
+fn bad_authorities(why: &str) -> Failure {
+    Failure::configuration("bad-authorities", "cannot read certificate authorities")
+        .because(why)
+        .fix("name a PEM file with --cert-bundle")
+}
+
+fn dev_of(settings: &Settings, environment: &Environment) -> Result<Option<Dev>, Failure> {
+    match &settings.data_dir {
+        Some(directory) => Dev::read(directory).map(Some),
+        None if settings.name_nothing() => Dev::usual(environment),
+        None => Ok(None),
+    }
+}
+
+fn read_profile(
+    settings: &Settings,
+    environment: &Environment,
+    dev: Option<&Dev>,
+) -> Result<Profile, Failure> {
+    let usual = || Some(Path::new(environment.home.as_ref()?).join(".oci/config"));
+    let path = match (&settings.config_file, dev) {
+        (Origin::Named(path), _) => Some(path.clone()),
+        (_, Some(dev)) => Some(dev.config_file.clone()),
+        (_, None) => usual(),
+    };
+    let path: PathBuf = path.ok_or_else(|| {
+        Failure::configuration("no-profile", "cannot tell whose credentials to use")
+            .because("HOME is not set")
+            .fix("name a file with --config-file")
+    })?;
+    let refused = |why: String| {
+        let message = format!("cannot use the configuration `{}`", path.display());
+        Failure::configuration("bad-profile", message).because(why)
+    };
+    let read = private_file::read(&path).map_err(|error| refused(error.to_string()));
+    let read = read.map_err(|failure| match &settings.config_file {
+        Origin::Default => failure.fix("start `strongroom dev`, or name a file with --config-file"),
+        Origin::Named(_) | Origin::DataDirectory => failure,
+    });
+    let text = String::from_utf8(read?).map_err(|_error| refused("not UTF-8".to_owned()))?;
+    let name = match &settings.profile {
+        Origin::Named(name) => name,
+        Origin::DataDirectory | Origin::Default => "DEFAULT",
+    };
+    Profile::read(&text, name).map_err(|error| refused(error.to_string()))
+}
+
+fn endpoints(
+    settings: &Settings,
+    environment: &Environment,
+    dev: Option<&Dev>,
+    profile: &Profile,
+) -> Result<Endpoints, Failure> {
+    let url = match (&settings.endpoint, dev) {
+        (Origin::Named(url), _) => Some(url),
+        (_, Some(dev)) => Some(&dev.base_url),
+        (_, None) => None,
+    };
+    if let Some(url) = url {
+        let url: Result<BaseUrl, ClientError> = url.parse();
+        return url.map(Endpoints::One).map_err(|error| {
+            Failure::configuration("bad-endpoint", "cannot use the endpoint")
+                .because(error.to_string())
+                .fix("give --endpoint http://127.0.0.1:8790")
+        });
+    }
+    let region = environment.oci_region.as_ref().or(profile.region.as_ref());
+    let known = region.and_then(|name| Region::named(name));
+    known.map(Endpoints::Region).ok_or_else(|| {
+        Failure::configuration("no-endpoint", "cannot tell which vault to call")
+            .because("no endpoint is given and the profile names no region of OCI")
+            .fix("start `strongroom dev`, or give --endpoint URL")
+    })
+}
+
+fn read_key(path: &Path) -> Result<PrivateKey, Failure> {
+    let refused = |why: String| {
+        Failure::configuration("bad-key", format!("cannot use the key `{}`", path.display()))
+            .because(why)
+    };
+    let content = private_file::read_private(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            refused(error.to_string()).fix(format!("chmod 600 {}", shell_quoted(path)))
+        }
+        _ => refused(error.to_string()),
+    });
+    let content = Sensitive::new(content?);
+    let text = std::str::from_utf8(content.expose());
+    let text = text.map_err(|_error| refused("not text".to_owned()))?;
+    PrivateKey::from_pem(text).map_err(|error| refused(error.to_string()))
+}
+
+impl Session<'_> {
+    /// Returns the OCID of the vault that an alias stands for.
+    pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
+        let dev = self.dev.as_ref().filter(|_| alias == "dev").map(|dev| &dev.vault_id);
+        let (in_environment, in_file) = (&self.environment.vaults, &self.configuration.vaults);
+        let known = self.first([None, in_environment.get(alias), dev, in_file.get(alias)]);
+        let variable = format!("STRONGROOM_VAULT_{}", alias.to_uppercase().replace('-', "_"));
+        let message = format!("cannot tell which vault `{alias}` is");
+        let failure = |why: String| {
+            Failure::configuration("unknown-vault", message.clone())
+                .because(why)
+                .fix(format!("export {variable}=<vault OCID>"))
+        };
+        let Some(id) = known else {
+            let aliases: Vec<&str> =
+                in_environment.keys().chain(in_file.keys()).map(String::as_str).collect();
+            return Err(failure(if aliases.is_empty() {
+                format!("{variable} is not set, nor does the configuration file name it")
+            } else {
+                format!("known are {}", aliases.join(", "))
+            }));
+        };
+        match id.parse::<Ocid>() {
+            Ok(ocid) if ocid.is(OcidKind::Vault) => Ok(id),
+            _ => Err(failure(format!("it stands for `{id}`, which is no OCID of a vault"))),
+        }
+    }
+
+    /// Returns the OCID of a secret.
+    pub(crate) async fn secret_id(&self, reference: &Reference) -> Result<String, Failure> {
+        let (vault, name) = match &reference.place {
+            Place::Id(id) => return Ok(id.to_string()),
+            Place::Named { vault, name } => (vault, name),
+        };
+        let vault_id = self.vault_id(vault)?;
+        let compartment_id = self.compartment_id(None)?;
+        let found = self.find(&compartment_id, &vault_id, name).await?;
+        found.ok_or_else(|| {
+            let message = format!("cannot find secret `{name}`");
+            Failure::new(Exit::Failed, "missing-or-hidden", message).because(format!(
+                "vault `{vault}` shows no secret of this name in {compartment_id}"
+            ))
+        })
+    }
+
+    /// Looks for a secret by name and returns its OCID; one that is deleted is not there.
+    pub(crate) async fn find(
+        &self,
+        compartment_id: &str,
+        vault_id: &str,
+        name: &str,
+    ) -> Result<Option<String>, Failure> {
+        let listed = self.client.secrets(compartment_id, vault_id, Some(name)).await;
+        let listed = listed.map_err(|error| refused(&error, &format!("find secret `{name}`")))?;
+        let lives = |state: &str| !matches!(state, "DELETING" | "DELETED" | "FAILED");
+        let found = listed.into_iter().find(|secret| lives(&secret.lifecycle_state));
+        Ok(found.map(|secret| secret.id))
+    }
+
+    /// Returns the compartment to make and list secrets in.
+    pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        let in_environment = self.environment.compartment_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.compartment_id);
+        let in_file = self.configuration.compartment_id.as_ref();
+        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+            Failure::configuration("no-compartment", "cannot tell which compartment is meant")
+                .fix("export STRONGROOM_COMPARTMENT_ID=<compartment OCID>")
+        })
+    }
+
+    /// Returns the key to make secrets with.
+    pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        let in_environment = self.environment.key_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.key_id);
+        let in_file = self.configuration.key_id.as_ref();
+        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+            Failure::configuration("no-key", "cannot tell which key is meant")
+                .fix("export STRONGROOM_KEY_ID=<key OCID>")
+        })
+    }
+
+    /// Returns the first that is known of flag, environment, development server and file.
+    fn first(&self, [flag, environment, dev, file]: [Option<&String>; 4]) -> Option<String> {
+        let (second, third) =
+            if self.dev_by_flag { (dev, environment) } else { (environment, dev) };
+        flag.or(second).or(third).or(file).cloned()
+    }
+}

@@ -1,0 +1,10 @@
+//! The client against a server that plays a script, over sockets.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tls;

@@ -1,0 +1,146 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use strongroom_client::{ApiKey, Authorities, Client, ClientError, Endpoints, NewSecret, Selector};
+use strongroom_model::{Random, Sensitive};
+use strongroom_signing::PrivateKey;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use crate::script::{FixedClock, KEY_ID, Line, answer, client, start};
+
+const SECRET: &str = r#"{"id":"s","secretName":"db","lifecycleState":"ACTIVE","vaultId":"v"}"#;
+
+/// Answers that pass are asked for again, at most four times; others are believed at once.
+#[tokio::test]
+async fn reads_are_tried_again_where_that_may_help() {
+    for (status, tries) in [
+        (400, 1),
+        (401, 1),
+        (403, 1),
+        (404, 1),
+        (409, 1),
+        (429, 5),
+        (500, 5),
+        (501, 1),
+        (502, 5),
+        (503, 5),
+    ] {
+        let (client, script) = start((0..6).map(|_| answer(status, ""))).await;
+        let error = client.secret_bundle("s", &Selector::Current).await.unwrap_err();
+        assert!(matches!(error, ClientError::Service(told) if told.status == status));
+        assert_eq!(script.seen().len(), tries, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_keeps_its_token_over_its_tries() {
+    let (client, script) = start([answer(503, ""), answer(429, ""), answer(200, SECRET)]).await;
+    let content = Sensitive::new(b"x".to_vec());
+    let new = NewSecret {
+        compartment_id: "c",
+        vault_id: "v",
+        key_id: "k",
+        name: "db",
+        content: &content,
+    };
+    client.create_secret(&new).await.unwrap();
+    let tokens: Vec<_> = script.seen().into_iter().map(|seen| seen.token.unwrap()).collect();
+    assert_eq!(tokens.len(), 3);
+    assert!(tokens.iter().all(|token| token.len() == 32 && *token == tokens[0]));
+}
+
+#[tokio::test]
+async fn an_update_that_may_have_happened_is_not_sent_again() {
+    let content = Sensitive::new(b"x".to_vec());
+    for (status, tries) in [(500, 1), (503, 1), (429, 2)] {
+        let (client, script) = start([answer(status, ""), answer(200, SECRET)]).await;
+        let updated = client.update_secret("s", &content, "CURRENT").await;
+        assert_eq!((updated.is_ok(), script.seen().len()), (tries == 2, tries), "{status}");
+        assert!(script.seen().iter().all(|seen| seen.token.is_none()));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_with_the_request() {
+    let line = Line {
+        status: 404,
+        headers: &[("opc-request-id", "R1")],
+        body: r#"{"code":"NotAuthorizedOrNotFound","message":"m"}"#,
+    };
+    let (client, _script) = start([line]).await;
+    let ClientError::Service(told) =
+        client.secret_bundle("s", &Selector::Current).await.unwrap_err()
+    else {
+        panic!("not a refusal");
+    };
+    assert_eq!((told.code.as_str(), told.message.as_str()), ("NotAuthorizedOrNotFound", "m"));
+    assert_eq!(told.request_id.as_deref(), Some("R1"));
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_has_done_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let key = PrivateKey::generate().unwrap();
+    let client = client("http", address, Authorities::System, key);
+    let error = client.secret_bundle("s", &Selector::Current).await.unwrap_err();
+    let ClientError::Unreachable { host, perhaps_arrived, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((host, perhaps_arrived), (address.to_string(), false));
+}
+
+/// Counts the pauses that are drawn, one after every try.
+#[derive(Debug, Default)]
+struct Draws(AtomicUsize);
+
+impl Random for Draws {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        bytes.fill(0);
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_cannot_have_happened_is_sent_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let key = ApiKey { id: KEY_ID.to_owned(), key: PrivateKey::generate().unwrap() };
+    let endpoints = Endpoints::One(endpoint.parse().unwrap());
+    let draws = Arc::new(Draws::default());
+    let random: Arc<dyn Random> = Arc::<Draws>::clone(&draws);
+    let client = Client::new(endpoints, Authorities::System, key, Arc::new(FixedClock), random);
+    let content = Sensitive::new(b"x".to_vec());
+    client.unwrap().update_secret("s", &content, "CURRENT").await.unwrap_err();
+    assert_eq!(draws.0.load(Ordering::Relaxed), 5);
+}
+
+/// The server takes every request and hangs up: an update is sent once, a read five times.
+#[tokio::test]
+async fn a_lost_answer_is_not_a_refused_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (taken, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let read = stream.read(&mut [0; 64]).await.unwrap();
+            taken.send(read).unwrap();
+        }
+    });
+    let key = PrivateKey::generate().unwrap();
+    let client = client("http", address, Authorities::System, key);
+    let content = Sensitive::new(b"x".to_vec());
+    let error = client.update_secret("s", &content, "CURRENT").await.unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { perhaps_arrived: true, .. }), "{error:?}");
+    assert!(told.try_recv().is_ok() && told.try_recv().is_err());
+    client.secret("s").await.unwrap_err();
+    let mut tries = 0;
+    while told.try_recv().is_ok() {
+        tries += 1;
+    }
+    assert_eq!(tries, 5);
+}

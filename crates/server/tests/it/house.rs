@@ -1,0 +1,168 @@
+//! A server in this process, with users of several kinds.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use strongroom_keyring::{RootKey, SystemRandom};
+use strongroom_model::{Clock, Ocid, Region, SystemClock};
+use strongroom_server::{
+    Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, WATCHED,
+    found_tenancy, free_vault_port,
+};
+use strongroom_signing::{Outgoing, PrivateKey, sign};
+use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Someone who signs requests.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    key_id: String,
+    key: PrivateKey,
+}
+
+pub(crate) struct House {
+    pub(crate) store: Arc<Memory>,
+    pub(crate) founded: Founded,
+    pub(crate) sample: Sample,
+    pub(crate) management: String,
+    pub(crate) admin: Caller,
+    serving: Serving,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl House {
+    pub(crate) async fn open(semantics: Semantics) -> Self {
+        let store = Arc::new(Memory::new(WATCHED));
+        let root_key = RootKey::generate(&SystemRandom);
+        let key = PrivateKey::generate().unwrap();
+        let public = key.public().unwrap();
+        let address = "127.0.0.1".parse().unwrap();
+        let port = free_vault_port(address, &SystemRandom).await.unwrap();
+        let new = NewTenancy {
+            name: "test",
+            region: Region::named("iad").unwrap(),
+            fingerprint: &public.fingerprint(),
+            public_key_pem: &public.to_pem(),
+            now: SystemClock.now(),
+            sample: Some(NewSample { content: b"c4n4ry", port }),
+        };
+        let founded = found_tenancy(&*store, &root_key, &SystemRandom, &new).await.unwrap();
+        let sample = founded.sample.clone().unwrap();
+        let parts = Parts {
+            store: Arc::<Memory>::clone(&store),
+            root_key,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            semantics,
+        };
+        let shared = Shared::load(parts).await.unwrap();
+        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let serving = server.serve(Arc::clone(&shared)).await.unwrap();
+        let management = shared.vault_endpoint(&sample.vault_id).await.unwrap().unwrap();
+        let key_id = format!("{}/{}/{}", founded.tenancy_id, founded.user_id, public.fingerprint());
+        Self { store, founded, sample, management, admin: Caller { key_id, key }, serving }
+    }
+
+    /// Adds a user who is in one group, named `G` and the user's name, and a policy with
+    /// `statements`.
+    pub(crate) async fn user(&self, name: &str, statements: &[&str]) -> Caller {
+        let key = PrivateKey::generate().unwrap();
+        let public = key.public().unwrap();
+        let id = |kind: &str| -> Ocid { format!("ocid1.{kind}.oc1..{name}").parse().unwrap() };
+        let (tenancy, now) = (&self.founded.tenancy_id, SystemClock.now());
+        let row = |row: Value| json!({ "v": 1, "row": row }).to_string().into_bytes();
+        let fingerprint = public.fingerprint();
+        let user = json!({
+            "id": id("user"), "compartmentId": tenancy, "name": name, "description": "",
+            "email": null, "timeCreated": now, "groupIds": [id("group")],
+        });
+        let group = json!({
+            "id": id("group"), "compartmentId": tenancy, "name": format!("G{name}"),
+            "description": "", "timeCreated": now,
+        });
+        let api_key = json!({
+            "userId": id("user"), "fingerprint": fingerprint, "publicKeyPem": public.to_pem(),
+            "timeCreated": now,
+        });
+        let policy = json!({
+            "id": id("policy"), "compartmentId": tenancy, "name": format!("P{name}"),
+            "description": "", "statements": statements, "timeCreated": now,
+        });
+        let batch = Batch::new()
+            .put(format!("g/{}", id("group")).into_bytes(), row(group))
+            .put(format!("u/{}", id("user")).into_bytes(), row(user))
+            .put(format!("a/{}/{fingerprint}", id("user")).into_bytes(), row(api_key))
+            .put(format!("p/{}", id("policy")).into_bytes(), row(policy));
+        self.store.commit(batch).await.unwrap();
+        Caller { key_id: format!("{tenancy}/{}/{fingerprint}", id("user")), key }
+    }
+
+    /// Someone who claims to be the administrator with a key of their own.
+    pub(crate) fn stranger(&self) -> Caller {
+        Caller { key_id: self.admin.key_id.clone(), key: PrivateKey::generate().unwrap() }
+    }
+
+    /// Someone of a tenancy that is not this server's.
+    pub(crate) fn foreigner(&self) -> Caller {
+        let key_id = self.admin.key_id.replace("ocid1.tenancy.oc1..", "ocid1.tenancy.oc1..b");
+        Caller { key_id, key: PrivateKey::generate().unwrap() }
+    }
+
+    /// Sends a request; a body of `Value::Null` is an empty one.
+    pub(crate) async fn send(
+        &self,
+        caller: Option<&Caller>,
+        url: &str,
+        method: &str,
+        body: Option<&Value>,
+    ) -> Answer {
+        let base = format!("{}{url}", self.serving.base_url());
+        let whole = if url.starts_with("http://") { url } else { &base };
+        let (host, path) = whole.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let target = format!("/{path}");
+        let bytes = match body {
+            Some(Value::Null) => Some(Vec::new()),
+            body => body.map(|body| body.to_string().into_bytes()),
+        };
+        let sent = bytes.as_deref().map(|bytes| ("application/json", bytes));
+        let outgoing = Outgoing { method, target: &target, host, body: sent };
+        let length = bytes.as_ref().map_or(0, Vec::len).to_string();
+        let headers = match caller {
+            Some(Caller { key_id, key }) => {
+                sign(&outgoing, key_id, key, SystemClock.now()).unwrap()
+            }
+            None => vec![("host", host.to_owned()), ("content-length", length)],
+        };
+        let lines: Vec<String> =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n{}\r\n", lines.concat());
+        let mut stream = TcpStream::connect(host).await.unwrap();
+        let message = [head.as_bytes(), &bytes.unwrap_or_default()].concat();
+        stream.write_all(&message).await.unwrap();
+        let mut received = String::new();
+        stream.read_to_string(&mut received).await.unwrap();
+        let status = received.split(' ').nth(1).unwrap().parse().unwrap();
+        let (_, body) = received.split_once("\r\n\r\n").unwrap();
+        Answer { status, body: serde_json::from_str(body).unwrap() }
+    }
+
+    /// All audit records, oldest first.
+    pub(crate) async fn records(&self) -> Vec<Value> {
+        let rows = self.store.scan(prefix_range(b"audit/"), Order::Ascending, usize::MAX).await;
+        let parse = |value: Vec<u8>| -> Vec<Value> {
+            let row: Value = serde_json::from_slice(&value).unwrap();
+            row["row"].as_array().unwrap().clone()
+        };
+        rows.unwrap().into_iter().flat_map(|(_, row)| parse(row.value)).collect()
+    }
+
+    pub(crate) async fn close(self) {
+        self.serving.stop().await;
+    }
+}
