@@ -1,2 +1,42 @@
-//! placeholder
-fn main() {}
+//! Measures reads against two floors and writes against the disk, pair by pair in one run.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a tool for developers: it prints, starts programs, takes times and does statistics"
+)]
+
+mod disk;
+mod floor;
+mod load;
+mod ours;
+mod process;
+mod report;
+mod rounds;
+
+use std::process::ExitCode;
+
+/// What a failure looks like in a tool.
+type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["floor", rest @ ..] => floor::run(rest),
+        _ => rounds::Plan::read(&words).and_then(|plan| rounds::run(&plan)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The server under test: the release binary, run as `init` and `serve` on a directory of its own.
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use strongroom_signing::PrivateKey;
+
+use crate::Outcome;
+use crate::load::{Identity, Place, request};
+use crate::process::Process;
+
+const READY_SECS_MAX: u64 = 20;
+
+/// A server with a vault and a key.
+pub(crate) struct Ours {
+    pub(crate) process: Process,
+    pub(crate) place: Place,
+    pub(crate) identity: Identity,
+    pub(crate) public_key_pem: String,
+    tenancy: String,
+    vault: String,
+    key: String,
+}
+
+pub(crate) fn binary() -> Outcome<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.with_file_name("strongroom"))
+}
+
+fn write_private(path: &Path, content: &[u8]) -> Outcome<()> {
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    Ok(file.write_all(content)?)
+}
+
+impl Ours {
+    /// Starts a server in `directory`, with TLS if a certificate and key file are given.
+    pub(crate) async fn start(directory: &Path, tls: Option<(&Path, &Path)>) -> Outcome<Self> {
+        std::fs::create_dir_all(directory)?;
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        write_private(&directory.join("passphrase"), b"of the bench")?;
+        let config = directory.join("strongroom.toml");
+        let (data, passphrase) = (directory.join("data"), directory.join("passphrase"));
+        let mut text = format!(
+            "data_dir = '{}'\nlisten = '127.0.0.1:{port}'\n[unseal]\npassphrase_file = '{}'\n",
+            data.display(),
+            passphrase.display(),
+        );
+        if let Some((certificate, key)) = tls {
+            let (certificate, key) = (certificate.display(), key.display());
+            text = format!("{text}[tls]\ncertificate = '{certificate}'\nkey = '{key}'\n");
+        }
+        std::fs::write(&config, text)?;
+        let init = Command::new(binary()?).arg("init").arg("--config").arg(&config).output()?;
+        if !init.status.success() {
+            return Err(String::from_utf8_lossy(&init.stderr).into_owned().into());
+        }
+        let printed = String::from_utf8(init.stdout)?;
+        let identity = identity_of(&printed)?;
+        let public_key_pem = identity.key.public()?.to_pem();
+        let process = Process::start(
+            Command::new(binary()?)
+                .arg("serve")
+                .arg("--config")
+                .arg(&config)
+                .env("STRONGROOM_LOG", "warn")
+                .stderr(Stdio::inherit()),
+        )?;
+        let certificate = tls.map(|(certificate, _)| std::fs::read(certificate)).transpose()?;
+        let place = Place::new(port, certificate.as_deref())?;
+        let tenancy = value_of(&printed, "tenancy=")?;
+        let mut ours = Self {
+            process,
+            place,
+            identity,
+            public_key_pem,
+            tenancy,
+            vault: String::new(),
+            key: String::new(),
+        };
+        ours.furnish(certificate.as_deref()).await?;
+        Ok(ours)
+    }
+
+    /// Makes a vault and a key, once the server answers.
+    async fn furnish(&mut self, certificate: Option<&[u8]>) -> Outcome<()> {
+        let body = json!({
+            "compartmentId": self.tenancy, "displayName": "bench", "vaultType": "DEFAULT",
+        });
+        let began = Instant::now();
+        let vault = loop {
+            match self.call(&self.place, "POST", "/20180608/vaults", &body).await {
+                Ok(vault) => break vault,
+                Err(error) if began.elapsed().as_secs() > READY_SECS_MAX => return Err(error),
+                Err(_not_yet) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        self.vault = text(&vault, "id")?;
+        let endpoint = text(&vault, "managementEndpoint")?;
+        let port = endpoint.rsplit(':').next().ok_or("no port")?.parse()?;
+        let management = Place::new(port, certificate)?;
+        let body = json!({
+            "compartmentId": self.tenancy, "displayName": "bench",
+            "keyShape": {"algorithm": "AES", "length": 32},
+        });
+        let key = self.call(&management, "POST", "/20180608/keys", &body).await?;
+        self.key = text(&key, "id")?;
+        Ok(())
+    }
+
+    async fn call(
+        &self,
+        place: &Place,
+        method: &str,
+        target: &str,
+        body: &Value,
+    ) -> Outcome<Value> {
+        let body = body.to_string();
+        let request = request(&self.identity, method, target, place.port, Some(body.as_bytes()))?;
+        Ok(serde_json::from_slice(&place.once(&request).await?)?)
+    }
+
+    /// Makes a secret with a value of `base64` and returns its identifier.
+    pub(crate) async fn secret(&self, name: &str, base64: &str) -> Outcome<String> {
+        let body = json!({
+            "compartmentId": self.tenancy, "vaultId": self.vault, "keyId": self.key,
+            "secretName": name, "secretContent": {"contentType": "BASE64", "content": base64},
+        });
+        text(&self.call(&self.place, "POST", "/20180608/secrets", &body).await?, "id")
+    }
+}
+
+fn text(value: &Value, field: &str) -> Outcome<String> {
+    Ok(value.get(field).and_then(Value::as_str).ok_or("a field is missing")?.to_owned())
+}
+
+fn value_of(printed: &str, name: &str) -> Outcome<String> {
+    let line = printed.lines().find_map(|line| line.strip_prefix(name));
+    Ok(line.ok_or("init did not print the profile")?.to_owned())
+}
+
+fn identity_of(printed: &str) -> Outcome<Identity> {
+    let parts = [
+        value_of(printed, "tenancy=")?,
+        value_of(printed, "user=")?,
+        value_of(printed, "fingerprint=")?,
+    ];
+    Ok(Identity { key_id: parts.join("/"), key: PrivateKey::from_pem(printed)? })
+}
+
+/// Seconds from the start of `dev` in an empty directory until it says that it is ready.
+pub(crate) fn start_secs(directory: &Path) -> Outcome<f64> {
+    let began = Instant::now();
+    let _process = Process::start(
+        Command::new(binary()?)
+            .args(["dev", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(directory)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )?;
+    while !directory.join("dev.json").exists() {
+        if began.elapsed().as_secs() > READY_SECS_MAX {
+            return Err("dev did not become ready".into());
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
