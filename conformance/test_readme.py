@@ -1,0 +1,44 @@
+"""What README.md and the greeting of `dev` tell a newcomer to paste works as it stands there."""
+
+import os
+import re
+import subprocess
+import sys
+
+from vault import BINARY, OCI, ROOT
+
+
+def shell(script, vault, **more):
+    keep = {"HOME": str(vault.directory), "SUPPRESS_LABEL_WARNING": "True", **more}
+    path = f"{BINARY.parent}:{OCI.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-ec", script], capture_output=True, text=True, env={**keep, "PATH": path}, timeout=120,
+        check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_greeting_can_be_pasted(vault):
+    greeting = vault.log.read_text()
+    oci_line = next(line for line in greeting.splitlines() if line.startswith("  oci "))
+    assert shell(oci_line, vault) == "hello from strongroom"
+    get_line = next(line for line in greeting.splitlines() if line.startswith("  strongroom get"))
+    assert shell(get_line, vault) == "hello from strongroom"
+
+
+def test_the_first_secret_of_the_readme(vault):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## A first secret\n.*?\n\n((?:    .*\n)+)", readme, re.S).group(1)
+    script = "\n".join(line[4:] for line in block.splitlines())
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "correct horse" in printed and "version 2" in printed and '"secret-name": "db-password"' in printed
+
+
+def test_the_python_of_the_readme(vault):
+    readme = (ROOT / "README.md").read_text()
+    program = re.search(r"```python\n(.*?)```", readme, re.S).group(1)
+    environment = {**os.environ, "STRONGROOM_DATA_DIR": str(vault.directory)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60,
+        check=False)
+    assert done.stdout == "hello from strongroom\n", done.stderr
