@@ -14,6 +14,7 @@ use strongroom_store::{
 };
 
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
+use crate::secret_cache::SecretCache;
 
 const SCAN_ROWS: usize = 1024;
 
@@ -260,64 +261,78 @@ impl Directory for Catalog {
     }
 }
 
+/// A request's view of the store: everything that was acknowledged before it is in it.
+#[derive(Debug, Clone)]
+pub(crate) struct View {
+    pub(crate) cursor: Cursor,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
 /// The current projection, brought up to date by whoever needs it.
 #[derive(Debug)]
 pub(crate) struct CatalogCell {
-    current: RwLock<(Cursor, Arc<Catalog>)>,
+    current: RwLock<View>,
+    pub(crate) secrets: SecretCache,
 }
 
 impl CatalogCell {
     pub(crate) async fn load(store: &dyn Store, root_key: &RootKey) -> Result<Self, StoreError> {
-        let loaded = load(store, root_key).await?;
-        Ok(Self { current: RwLock::new(loaded) })
+        let view = load(store, root_key).await?;
+        let secrets = SecretCache::default();
+        secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
+        Ok(Self { current: RwLock::new(view), secrets })
     }
 
-    /// Asks the store what has changed, applies it and returns the result.
+    /// Asks the store what has changed, applies it and returns the result. Changed secrets are
+    /// forgotten before anyone goes on with the new view.
     pub(crate) async fn fresh(
         &self,
         store: &dyn Store,
         root_key: &RootKey,
-    ) -> Result<Arc<Catalog>, StoreError> {
-        let (cursor, catalog) = self.snapshot();
-        let (cursor, delta) = store.fresh(cursor).await?;
+    ) -> Result<View, StoreError> {
+        let view = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let (cursor, delta) = store.fresh(view.cursor).await?;
         let changes = match delta {
-            Delta::Changes(changes) if changes.is_empty() => return Ok(catalog),
+            Delta::Changes(changes) if changes.is_empty() => return Ok(view),
             Delta::Changes(changes) => changes,
-            Delta::Reset => return Ok(self.publish(load(store, root_key).await?)),
+            Delta::Reset => {
+                let view = load(store, root_key).await?;
+                self.secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
+                return Ok(self.publish(view));
+            }
         };
-        let mut next = Catalog::clone(&catalog);
-        for change in &changes {
+        self.secrets.advance(cursor, Some(changes.iter().map(|change| change.key.as_slice())));
+        let of_secret = |change: &&Change| change.key.starts_with(b"s/");
+        if changes.iter().all(|change| of_secret(&change)) {
+            return Ok(self.publish(View { cursor, catalog: view.catalog }));
+        }
+        let mut next = Catalog::clone(&view.catalog);
+        for change in changes.iter().filter(|change| !of_secret(change)) {
             next.apply(change, root_key)?;
         }
         next.derive()?;
-        Ok(self.publish((cursor, Arc::new(next))))
-    }
-
-    fn snapshot(&self) -> (Cursor, Arc<Catalog>) {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        (current.0, Arc::clone(&current.1))
+        Ok(self.publish(View { cursor, catalog: Arc::new(next) }))
     }
 
     /// Puts a newer projection in place; an older one, from a request that was slower, is not.
-    fn publish(&self, next: (Cursor, Arc<Catalog>)) -> Arc<Catalog> {
+    fn publish(&self, next: View) -> View {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        let result = Arc::clone(&next.1);
-        if next.0 > current.0 {
-            *current = next;
+        if next.cursor > current.cursor {
+            *current = next.clone();
         }
-        result
+        next
     }
 }
 
 /// Reads everything. Kinds are read in the order in which they refer to each other.
-async fn load(store: &dyn Store, root_key: &RootKey) -> Result<(Cursor, Arc<Catalog>), StoreError> {
+async fn load(store: &dyn Store, root_key: &RootKey) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
         return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
     };
     let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?);
-    for prefix in rows::WATCHED {
+    for prefix in rows::KEPT {
         let mut range = prefix_range(prefix.as_bytes());
         loop {
             let page = store.scan(range.clone(), Order::Ascending, SCAN_ROWS).await?;
@@ -332,5 +347,5 @@ async fn load(store: &dyn Store, root_key: &RootKey) -> Result<(Cursor, Arc<Cata
         }
     }
     catalog.derive()?;
-    Ok((cursor, Arc::new(catalog)))
+    Ok(View { cursor, catalog: Arc::new(catalog) })
 }

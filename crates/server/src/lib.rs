@@ -16,6 +16,7 @@ mod panics;
 mod pipeline;
 mod reply;
 mod rows;
+mod secret_cache;
 mod shared;
 mod tls;
 

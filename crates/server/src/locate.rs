@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use strongroom_model::{Ocid, Secret};
-use strongroom_store::{Revision, Store};
+use strongroom_model::Ocid;
+use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
-use crate::catalog::{Catalog, KeyEntry, VaultEntry};
+use crate::catalog::{Catalog, KeyEntry, VaultEntry, View};
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
+use crate::secret_cache::SecretAt;
+use crate::shared::Shared;
 
 /// Where a request came in: the vault's own authority, or the one of everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub(crate) struct Located {
     pub(crate) vault_path: Option<Arc<[Ocid]>>,
     pub(crate) key: Option<Arc<KeyEntry>>,
     pub(crate) key_path: Option<Arc<[Ocid]>>,
-    pub(crate) secret: Option<(Secret, Revision)>,
+    pub(crate) secret: Option<Arc<SecretAt>>,
     /// Identifier of the target, for the audit record.
     pub(crate) target_id: Option<Ocid>,
 }
@@ -36,10 +38,10 @@ pub(crate) struct Located {
 pub(crate) async fn locate(
     ask: &Ask,
     door: &Door,
-    catalog: &Catalog,
-    store: &dyn Store,
+    shared: &Shared,
+    view: &View,
 ) -> Result<Located, Failure> {
-    let finder = Finder { catalog, door };
+    let finder = Finder { catalog: &view.catalog, door };
     Ok(match ask {
         Ask::CreateVault(details) => finder.compartment(&details.compartment_id),
         Ask::ListVaults(by) | Ask::ListSecrets(by, _) | Ask::ListCompartments(by, _) => {
@@ -59,10 +61,10 @@ pub(crate) async fn locate(
         | Ask::ListSecretVersions(id, _)
         | Ask::GetSecretVersion(id, _)
         | Ask::GetSecretBundle(id, _)
-        | Ask::ListSecretBundleVersions(id, _) => finder.secret(id, store).await?,
+        | Ask::ListSecretBundleVersions(id, _) => finder.secret(id, shared, view.cursor).await?,
         Ask::GetSecretBundleByName { vault_id, name, .. } => {
-            match secret_named(vault_id, name, store).await? {
-                Some(id) => finder.secret(&id, store).await?,
+            match secret_named(vault_id, name, &*shared.store).await? {
+                Some(id) => finder.secret(&id, shared, view.cursor).await?,
                 None => Located::default(),
             }
         }
@@ -158,23 +160,38 @@ impl Finder<'_> {
         }
     }
 
-    async fn secret(&self, id: &Ocid, store: &dyn Store) -> Result<Located, Failure> {
-        let row_key = rows::secret(id);
-        let found = store.get(&[row_key.as_slice()]).await?.into_iter().next().flatten();
+    async fn secret(&self, id: &Ocid, shared: &Shared, cursor: Cursor) -> Result<Located, Failure> {
         let target_id = Some(id.clone());
-        let Some(row) = found else {
+        let Some(found) = read_secret(id, shared, cursor).await? else {
             return Ok(Located { target_id, ..Located::default() });
         };
-        let SecretRow { secret } = rows::decode(&row_key, &row.value)?;
+        let secret = &found.0;
         let key = self.catalog.keys.get(&secret.key_id).map(Arc::clone);
         let key_path = key.as_ref().and_then(|entry| self.catalog.path(&entry.key.compartment_id));
         Ok(Located {
             compartment: self.catalog.path(&secret.compartment_id),
             key,
             key_path,
-            secret: Some((secret, row.revision)),
+            secret: Some(found),
             target_id,
             ..Located::default()
         })
     }
+}
+
+async fn read_secret(
+    id: &Ocid,
+    shared: &Shared,
+    cursor: Cursor,
+) -> Result<Option<Arc<SecretAt>>, Failure> {
+    if let Some(kept) = shared.secrets().secret(id) {
+        return Ok(Some(kept));
+    }
+    let key = rows::secret(id);
+    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let Some(row) = found else { return Ok(None) };
+    let SecretRow { secret } = rows::decode(&key, &row.value)?;
+    let found = Arc::new((secret, row.revision));
+    shared.secrets().keep_secret(cursor, &found);
+    Ok(Some(found))
 }

@@ -60,18 +60,19 @@ async fn travel(
     record: &mut AuditRecord,
 ) -> Result<Reply, Failure> {
     let call = Call::read(request).await?;
-    let catalog = shared.catalog().await?;
-    let principal = authenticate(&call, &catalog, record.time)?;
+    let view = shared.view().await?;
+    let catalog = &*view.catalog;
+    let principal = authenticate(&call, catalog, record.time)?;
     record.principal_id = Some(principal.user_id.clone());
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
     admit_at(door, matched.operation)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
-    let located = locate(&ask, door, &catalog, &*shared.store).await?;
+    let located = locate(&ask, door, shared, &view).await?;
     record.target_id.clone_from(&located.target_id);
     record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
-    let permit = authorize(&principal, matched.operation, located, &catalog, shared.semantics)?;
-    let context = Context { shared, catalog: &catalog, call: &call, principal: &principal, record };
+    let permit = authorize(&principal, matched.operation, located, catalog, shared.semantics)?;
+    let context = Context { shared, catalog, call: &call, principal: &principal, record };
     ops::perform(context, permit, ask).await
 }
 

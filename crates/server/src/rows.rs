@@ -11,7 +11,11 @@ use strongroom_store::StoreError;
 const VERSION: u32 = 1;
 
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const WATCHED: [&str; 9] = ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/"];
+pub(crate) const KEPT: [&str; 9] = ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/"];
+
+/// Prefixes of the rows whose changes every node must learn of: those, and secrets.
+pub(crate) const WATCHED: [&str; 10] =
+    ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/", "s/"];
 
 /// Row of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]

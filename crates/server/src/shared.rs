@@ -6,9 +6,10 @@ use strongroom_policy::Semantics;
 use strongroom_store::{Batch, Store, StoreError};
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
-use crate::catalog::{Catalog, CatalogCell};
+use crate::catalog::{Catalog, CatalogCell, View};
 use crate::endpoints::Endpoints;
 use crate::rows;
+use crate::secret_cache::SecretCache;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -50,7 +51,8 @@ impl Shared {
         let root_key = Arc::new(parts.root_key);
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let catalog = CatalogCell::load(&*parts.store, &root_key).await?;
-        let home = catalog.fresh(&*parts.store, &root_key).await?.tenancy.home_region.clone();
+        let home =
+            catalog.fresh(&*parts.store, &root_key).await?.catalog.tenancy.home_region.clone();
         let region = Region::named(&home)
             .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
         Ok(Arc::new(Self {
@@ -70,7 +72,17 @@ impl Shared {
     /// Returns the policies, users, vaults and keys as of now: every change acknowledged before the
     /// call is in it.
     pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>, StoreError> {
+        Ok(self.view().await?.catalog)
+    }
+
+    /// Returns the same with the place in history that it stands for.
+    pub(crate) async fn view(&self) -> Result<View, StoreError> {
         self.catalog.fresh(&*self.store, &self.root_key).await
+    }
+
+    /// Returns the cache of secrets.
+    pub(crate) const fn secrets(&self) -> &SecretCache {
+        &self.catalog.secrets
     }
 
     /// Commits `batch` together with the record of its request: neither exists without the other.

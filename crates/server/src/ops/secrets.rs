@@ -24,9 +24,8 @@ const LIST_ROWS_MAX: usize = 5_000;
 /// The secret of a permit, and the revision of its row.
 pub(super) fn secret_of(permit: &Permit) -> Result<(&Secret, Revision), Failure> {
     let found = permit.located.secret.as_ref();
-    let (secret, revision) =
-        found.ok_or_else(|| Failure::internal("a permit without its secret"))?;
-    Ok((secret, *revision))
+    let found = found.ok_or_else(|| Failure::internal("a permit without its secret"))?;
+    Ok((&found.0, found.1))
 }
 
 /// `CreateSecret`: the secret and its version 1, in one commit.

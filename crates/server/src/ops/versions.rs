@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use strongroom_model::SecretVersion;
 use strongroom_store::{Order, prefix_range};
 use strongroom_wire::bodies::SecretVersionBody;
@@ -41,12 +43,18 @@ pub(super) async fn read(
     context: &Context<'_>,
     permit: &Permit,
     number: u64,
-) -> Result<SecretVersionRow, Failure> {
+) -> Result<Arc<SecretVersionRow>, Failure> {
     let (secret, _) = secret_of(permit)?;
+    let cache = context.shared.secrets();
+    if let Some(kept) = cache.version(&secret.id, number) {
+        return Ok(kept);
+    }
     let key = rows::secret_version(&secret.id, number);
     let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let row = found.ok_or_else(|| Failure::not_found("the secret has no such version"))?;
-    Ok(rows::decode(&key, &row.value)?)
+    let row = Arc::new(rows::decode(&key, &row.value)?);
+    cache.keep_version(&secret.id, &row);
+    Ok(row)
 }
 
 /// One page of a secret's versions.

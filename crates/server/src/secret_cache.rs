@@ -1,0 +1,136 @@
+//! Secrets that were read lately, decoded: their metadata, and their contents as they are sealed.
+//! Plaintext never comes here.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use strongroom_model::{Ocid, Secret};
+use strongroom_store::{Cursor, Revision};
+
+use crate::rows::SecretVersionRow;
+
+/// Secrets kept at most.
+const SECRETS_MAX: usize = 16 * 1024;
+
+/// Bytes of sealed content kept at most.
+const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A secret and the commit that wrote it.
+pub(crate) type SecretAt = (Secret, Revision);
+
+#[derive(Debug, Default)]
+struct Kept {
+    /// Up to where changes were taken into account.
+    cursor: Cursor,
+    secrets: HashMap<Ocid, Arc<SecretAt>>,
+    /// Versions never change once they are written.
+    versions: HashMap<(Ocid, u64), Arc<SecretVersionRow>>,
+    content_bytes: usize,
+}
+
+/// The cache. What a request finds in it is as of that request's view of the store, or newer.
+#[derive(Debug, Default)]
+pub(crate) struct SecretCache(RwLock<Kept>);
+
+impl SecretCache {
+    /// Forgets the secrets that changed on the way to `cursor`; without a list, all.
+    pub(crate) fn advance<'a>(
+        &self,
+        cursor: Cursor,
+        changed: Option<impl Iterator<Item = &'a [u8]>>,
+    ) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if cursor <= kept.cursor {
+            return;
+        }
+        kept.cursor = cursor;
+        let Some(changed) = changed else {
+            kept.secrets.clear();
+            return;
+        };
+        for key in changed {
+            let id = key.strip_prefix(b"s/").and_then(|id| std::str::from_utf8(id).ok());
+            if let Some(id) = id.and_then(|id| id.parse::<Ocid>().ok()) {
+                kept.secrets.remove(&id);
+            }
+        }
+    }
+
+    pub(crate) fn secret(&self, id: &Ocid) -> Option<Arc<SecretAt>> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kept.secrets.get(id).map(Arc::clone)
+    }
+
+    /// Keeps a secret that was read by a request whose view of the store is `cursor`. If another
+    /// request has moved on meanwhile, what was read may be old, and is not kept.
+    pub(crate) fn keep_secret(&self, cursor: Cursor, secret: &Arc<SecretAt>) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.cursor != cursor {
+            return;
+        }
+        if kept.secrets.len() >= SECRETS_MAX {
+            kept.secrets.clear();
+        }
+        kept.secrets.insert(secret.0.id.clone(), Arc::clone(secret));
+    }
+
+    pub(crate) fn version(&self, secret: &Ocid, number: u64) -> Option<Arc<SecretVersionRow>> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kept.versions.get(&(secret.clone(), number)).map(Arc::clone)
+    }
+
+    pub(crate) fn keep_version(&self, secret: &Ocid, row: &Arc<SecretVersionRow>) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.content_bytes >= CONTENT_BYTES_MAX {
+            kept.versions.clear();
+            kept.content_bytes = 0;
+        }
+        kept.content_bytes += row.content.as_bytes().len();
+        let number = row.secret_version.number;
+        kept.versions.insert((secret.clone(), number), Arc::clone(row));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_model::{SecretState, Stages, Tags, Timestamp};
+
+    use super::*;
+
+    fn secret(name: &str) -> Arc<SecretAt> {
+        let id = |kind: &str| format!("ocid1.{kind}.oc1..{name}").parse().unwrap();
+        let secret = Secret {
+            id: id("vaultsecret"),
+            compartment_id: id("compartment"),
+            vault_id: id("vault"),
+            key_id: id("key"),
+            name: name.to_owned(),
+            description: None,
+            metadata: std::collections::BTreeMap::new(),
+            state: SecretState::Active,
+            time_created: Timestamp::UNIX_EPOCH,
+            stages: Stages::FIRST,
+            tags: Tags::default(),
+        };
+        Arc::new((secret, Revision(1)))
+    }
+
+    #[test]
+    fn what_changed_is_forgotten_and_what_is_old_is_not_kept() {
+        let cache = SecretCache::default();
+        let (a, b) = (secret("a"), secret("b"));
+        cache.keep_secret(Cursor(0), &a);
+        cache.keep_secret(Cursor(0), &b);
+        let key = format!("s/{}", a.0.id);
+        cache.advance(Cursor(2), Some([key.as_bytes()].into_iter()));
+        assert!(cache.secret(&a.0.id).is_none() && cache.secret(&b.0.id).is_some());
+        cache.keep_secret(Cursor(1), &a);
+        assert!(cache.secret(&a.0.id).is_none(), "read before the change, kept after it");
+        cache.keep_secret(Cursor(2), &a);
+        assert!(cache.secret(&a.0.id).is_some());
+        cache.advance(Cursor(1), None::<std::iter::Empty<&[u8]>>);
+        assert!(cache.secret(&a.0.id).is_some(), "an older view has nothing to say");
+        cache.advance(Cursor(3), None::<std::iter::Empty<&[u8]>>);
+        assert!(cache.secret(&a.0.id).is_none());
+    }
+}
