@@ -1,6 +1,6 @@
 use strongroom_model::{Ocid, Permission, Principal};
 
-use crate::set::{Grantees, PolicySet};
+use crate::set::{Grant, Grants, PolicySet};
 
 /// A permission asked for, and where.
 #[derive(Debug, Clone, Copy)]
@@ -58,16 +58,18 @@ pub fn decide(set: &PolicySet, question: &Question<'_>) -> Decision {
     Decision { reasons: question.needs.iter().map(reason).collect() }
 }
 
+/// Finds a statement that grants: the nearest compartment's first, and there what is for everyone.
+/// The cost grows with the caller's groups, not with the statements for others.
 fn granting(set: &PolicySet, principal: &Principal, asked: &Asked<'_>) -> Option<usize> {
-    let covers = |grantees: &Grantees| match grantees {
-        Grantees::Everyone => true,
-        Grantees::Members(groups) => groups.iter().any(|group| principal.group_ids.contains(group)),
+    let of_caller = |grants: &Grants| {
+        let grants_it = |grant: &&Grant| grant.permissions.contains(asked.permission);
+        let as_member = || {
+            let groups = principal.group_ids.iter();
+            groups.filter_map(|group| grants.by_group.get(group)).flatten().find(grants_it)
+        };
+        let grant = grants.everyone.iter().find(grants_it).or_else(as_member);
+        grant.map(|grant| grant.statement)
     };
-    asked
-        .path
-        .iter()
-        .filter_map(|compartment| set.grants.get(compartment))
-        .flatten()
-        .find(|grant| grant.permissions.contains(asked.permission) && covers(&grant.grantees))
-        .map(|grant| grant.statement)
+    let mut reaching = asked.path.iter().filter_map(|compartment| set.grants.get(compartment));
+    reaching.find_map(of_caller)
 }

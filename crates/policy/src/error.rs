@@ -41,12 +41,30 @@ impl ParseError {
         Self { kind: ParseErrorKind::Unsupported, ..Self::syntax(span, message, &[]) }
     }
 
+    /// A word that is not in a list: a misspelling if one of `known` is near, else a word of one of
+    /// the services whose policies this version does not evaluate.
+    pub(crate) fn unknown(
+        span: Range<usize>,
+        what: &str,
+        word: &str,
+        known: impl Iterator<Item = &'static str>,
+    ) -> Self {
+        let misspelt = Self::syntax(span.clone(), format!("unknown {what} `{word}`"), &[])
+            .suggest(word, known);
+        if misspelt.suggestion.is_some() {
+            misspelt
+        } else {
+            Self::unsupported(span, &format!("{what} `{word}`"))
+        }
+    }
+
     /// Adds the known word nearest to `word`, if one is near enough to be a misspelling.
     pub(crate) fn suggest(self, word: &str, known: impl Iterator<Item = &'static str>) -> Self {
         let word = word.to_ascii_lowercase();
         let nearest =
             known.map(|known| (distance(&word, &known.to_ascii_lowercase()), known)).min();
-        let near = nearest.filter(|(distance, known)| *distance <= known.len() / 3 + 1);
+        let near =
+            nearest.filter(|(distance, known)| *distance <= ((known.len() + 1) / 4).clamp(1, 2));
         Self { suggestion: near.map(|(_, known)| known), ..self }
     }
 

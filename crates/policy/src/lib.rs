@@ -14,4 +14,4 @@ pub use error::{ParseError, ParseErrorKind};
 pub use parser::parse;
 pub use required::{Need, Semantics, Target, required};
 pub use resource_type::{ResourceType, Verb, permissions_of};
-pub use set::{CompileError, Directory, PolicySet, Source, StatementRef};
+pub use set::{CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef};

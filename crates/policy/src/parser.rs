@@ -17,8 +17,8 @@ pub fn parse(text: &str) -> Result<Statement, ParseError> {
     parser.statement()
 }
 
-const SUBJECTS: [&str; 7] =
-    ["group", "any-user", "any-group", "dynamic-group", "service", "resource", "allow"];
+const SUBJECTS: [&str; 6] =
+    ["group", "any-user", "any-group", "dynamic-group", "service", "resource"];
 
 struct Parser<'a> {
     tokens: Vec<Placed<'a>>,
@@ -51,7 +51,9 @@ impl<'a> Parser<'a> {
         let error = |message: &str| ParseError::syntax(span.clone(), message, expected);
         match token {
             Token::End => error("the statement ends too early"),
-            Token::Word(word) => error("unexpected word").suggest(word, expected.iter().copied()),
+            Token::Word(word) => {
+                error(&format!("unexpected word `{word}`")).suggest(word, expected.iter().copied())
+            }
             Token::Quoted(_) => error("unexpected quoted text"),
             Token::Comma | Token::Colon | Token::Slash | Token::Open | Token::Close => {
                 error("unexpected punctuation")
@@ -88,6 +90,9 @@ impl<'a> Parser<'a> {
         }
         let subject = self.placed(Self::subject)?;
         let action = self.placed(Self::action)?;
+        if let Action::Permissions(_) = action.value {
+            self.no_resource_type()?;
+        }
         self.expect("in")?;
         let location = self.placed(Self::location)?;
         if let Some(span) = self.keyword("where") {
@@ -145,13 +150,21 @@ impl<'a> Parser<'a> {
         Ok(Subject::Groups(groups))
     }
 
+    /// Takes the word `id` if an identifier is meant to follow it; a name may be `id` too, and then
+    /// the grammar goes on with punctuation or with the keyword `next`.
+    fn id(&mut self, next: &str) -> bool {
+        let follows = self.tokens.get(self.at + 1).map(|placed| &placed.token);
+        let identifier = match follows {
+            Some(Token::Word(word)) => !word.eq_ignore_ascii_case(next),
+            Some(Token::Quoted(_)) => true,
+            _ => false,
+        };
+        identifier && self.keyword("id").is_some()
+    }
+
     /// A group; after one that was named by OCID the word `id` may be left out.
     fn group(&mut self, by_id: bool) -> Result<GroupName, ParseError> {
-        let next_is_ocid = matches!(
-            self.tokens.get(self.at + 1).map(|placed| &placed.token),
-            Some(Token::Word(word) | Token::Quoted(word)) if word.starts_with("ocid1.")
-        );
-        if next_is_ocid && self.keyword("id").is_some() {
+        if self.id("to") {
             return self.ocid().map(GroupName::Id);
         }
         if by_id && matches!(self.peek().0, Token::Word(word) if word.starts_with("ocid1.")) {
@@ -209,22 +222,35 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected(&["inspect", "read", "use", "manage"]));
         };
         self.advance();
-        let (token, span) = self.peek();
-        let Token::Word(word) = token else {
-            return Err(self.unexpected(&["a resource-type"]));
-        };
-        let unknown = || {
-            let known = ResourceType::ALL.iter().map(|known| known.name());
-            let expected = ["a resource-type of vaults, keys, secrets, identity or audit"];
-            ParseError::syntax(span, "unknown resource-type", &expected).suggest(word, known)
-        };
-        let resource_type = ResourceType::named(word).ok_or_else(unknown)?;
-        self.advance();
-        Ok(Action::Verb(verb, resource_type))
+        self.resource_type().map(|resource_type| Action::Verb(verb, resource_type))
     }
 
-    /// `{A, B}`, the opening brace already taken. A resource-type may follow it; the permissions
-    /// name theirs already.
+    fn resource_type(&mut self) -> Result<ResourceType, ParseError> {
+        let (token, span) = self.peek();
+        let word = match token {
+            Token::Word(word) if !word.eq_ignore_ascii_case("in") => word,
+            _ => return Err(self.unexpected(&["a resource-type"])),
+        };
+        let known = ResourceType::ALL.iter().map(|known| known.name());
+        let unknown = || ParseError::unknown(span, "resource-type", word, known);
+        let resource_type = ResourceType::named(word).ok_or_else(unknown)?;
+        self.advance();
+        Ok(resource_type)
+    }
+
+    /// A resource-type may stand between a permission set and `in`; what it would take away from
+    /// the set is not evaluated.
+    fn no_resource_type(&self) -> Result<(), ParseError> {
+        let (token, span) = self.peek();
+        let after = self.tokens.get(self.at + 1).map(|placed| &placed.token);
+        let then_in = matches!(after, Some(Token::Word(word)) if word.eq_ignore_ascii_case("in"));
+        if matches!(token, Token::Word(_)) && then_in {
+            return Err(ParseError::unsupported(span, "a resource-type after a permission set"));
+        }
+        Ok(())
+    }
+
+    /// `{A, B}`, the opening brace already taken.
     fn permissions(&mut self) -> Result<PermissionSet, ParseError> {
         let mut permissions = Vec::new();
         loop {
@@ -232,11 +258,8 @@ impl<'a> Parser<'a> {
             let Token::Word(word) = token else {
                 return Err(self.unexpected(&["a permission"]));
             };
-            let unknown = || {
-                let known = Permission::ALL.iter().map(|known| known.name());
-                ParseError::syntax(span, "unknown permission", &["a permission"])
-                    .suggest(&word.to_ascii_uppercase(), known)
-            };
+            let known = Permission::ALL.iter().map(|known| known.name());
+            let unknown = || ParseError::unknown(span, "permission", word, known);
             permissions.push(Permission::named(word).ok_or_else(unknown)?);
             self.advance();
             match self.peek().0 {
@@ -257,11 +280,7 @@ impl<'a> Parser<'a> {
         if self.keyword("compartment").is_none() {
             return Err(self.unexpected(&["tenancy", "compartment"]));
         }
-        let ocid_follows = matches!(
-            self.tokens.get(self.at + 1).map(|placed| &placed.token),
-            Some(Token::Word(word) | Token::Quoted(word)) if word.starts_with("ocid1.")
-        );
-        if ocid_follows && self.keyword("id").is_some() {
+        if self.id("where") {
             return self.ocid().map(Location::Id);
         }
         let mut path = vec![self.name("a compartment name")?];
@@ -304,6 +323,17 @@ mod tests {
             ("Allow group A to read secrets in tenant", "tenant", Some("tenancy")),
             ("Allow group A to read secrets in tenancy now", "now", None),
             ("Allow group A to read secrets in compartment 'X", "'X", None),
+            ("Allow group A to read secrets on tenancy", "on", Some("in")),
+            ("Allow group A to {KEY_READ} on tenancy", "on", Some("in")),
+            (
+                "Allow group id ocd1.group.oc1..a to read secrets in tenancy",
+                "ocd1.group.oc1..a",
+                None,
+            ),
+            ("Allow group A to read secrets in compartment id 'prod'", "'prod'", None),
+            ("Allow group A to read in tenancy", "in", None),
+            ("Allow user alice to read secrets in tenancy", "user", None),
+            ("Allow group A to read secret in tenancy", "secret", Some("secrets")),
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(
@@ -316,7 +346,7 @@ mod tests {
         let rendered = parse("Allow group A to raed secrets in tenancy").unwrap_err();
         assert_eq!(
             rendered.render("Allow group A to raed secrets in tenancy"),
-            "error: unexpected word at character 17, expected inspect, read, use, manage\n  \
+            "error: unexpected word `raed` at character 17, expected inspect, read, use, manage\n  \
              | Allow group A to raed secrets in tenancy\n  \
              |                  ^^^^\n  \
              = did you mean `read`?"
@@ -329,6 +359,13 @@ mod tests {
             ("deny group A to read secrets in tenancy", "deny"),
             ("Allow dynamic-group D to read secrets in tenancy", "dynamic-group"),
             ("Allow group A to read secrets in tenancy where target.secret.name = 'x'", "where"),
+            ("Allow group A to manage buckets in tenancy", "buckets"),
+            ("Allow group A to {SUBNET_READ} in tenancy", "SUBNET_READ"),
+            ("Allow group A to {SECRET_READ} secrets in tenancy", "secrets"),
+            ("Allow service X to read secrets in tenancy", "service"),
+            ("Allow resource vault secret X to read secrets in tenancy", "resource"),
+            ("Endorse group A to read secrets in any-tenancy", "Endorse"),
+            ("Admit group A of tenancy T to read secrets in tenancy", "Admit"),
             ("Define tenancy T as ocid1.tenancy.oc1..t", "Define"),
         ] {
             let error = parse(text).unwrap_err();

@@ -70,10 +70,10 @@ resource_types! {
     SecretFamily "secret-family";
     KeyFamily "key-family" | "vault-family";
     Vaults "vaults" | "vault";
-    Keys "keys" | "key";
+    Keys "keys";
     KeyDelegate "key-delegate" | "key-delegates";
     HsmCluster "hsm-cluster";
-    Secrets "secrets" | "secret";
+    Secrets "secrets";
     SecretVersions "secret-versions";
     SecretBundles "secret-bundles";
     SecretReplication "secret-replication";
@@ -83,7 +83,7 @@ resource_types! {
     Groups "groups";
     NetworkSources "network-sources";
     Policies "policies";
-    TagNamespaces "tag-namespaces";
+    TagNamespaces "tag-namespaces" | "tag-namespace";
     TagDefaults "tag-defaults";
     Tenancies "tenancies";
     Users "users";

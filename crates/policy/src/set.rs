@@ -1,8 +1,9 @@
 use std::collections::HashMap;
+use std::ops::Range;
 
 use strongroom_model::{Ocid, PermissionSet};
 
-use crate::ast::{Action, GroupName, Location, Statement, Subject};
+use crate::ast::{Action, GroupName, Location, Spanned, Statement, Subject};
 use crate::error::ParseError;
 use crate::parser::parse;
 use crate::resource_type::permissions_of;
@@ -20,7 +21,7 @@ pub struct Source {
     pub statements: Vec<String>,
 }
 
-/// Turns names into identifiers, once, when policies are compiled.
+/// Turns names into identifiers, once, when policies are compiled. Names are compared without case.
 pub trait Directory {
     /// Returns the tenancy.
     fn tenancy(&self) -> &Ocid;
@@ -28,7 +29,7 @@ pub trait Directory {
     /// Finds a group; without a domain in `Default`.
     fn group_named(&self, domain: Option<&str>, name: &str) -> Option<Ocid>;
 
-    /// Follows names down from a compartment.
+    /// Follows names down from a compartment, child by child; an empty path leads to `from`.
     fn compartment_at(&self, from: &Ocid, path: &[&str]) -> Option<Ocid>;
 
     /// Returns a compartment's name; the tenancy has none.
@@ -38,38 +39,37 @@ pub trait Directory {
     fn is_within(&self, id: &Ocid, ancestor: &Ocid) -> bool;
 }
 
-/// Why a policy does not compile.
+/// Why a policy does not compile, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CompileError {
-    /// A statement is not in the language.
-    #[error("policy `{policy}`, statement {number}: {error}")]
-    Parse {
-        /// Name of the policy.
-        policy: String,
-        /// Number of the statement, from 1.
-        number: usize,
-        /// What is wrong.
-        error: ParseError,
-    },
-    /// A group is not there.
-    #[error("policy `{policy}`, statement {number}: the group does not exist")]
-    UnknownGroup {
-        /// Name of the policy.
-        policy: String,
-        /// Number of the statement, from 1.
-        number: usize,
-    },
-    /// A compartment is not there or not in reach of the policy.
+#[error("policy `{policy}`, statement {number}: {cause}")]
+pub struct CompileError {
+    /// Name of the policy.
+    pub policy: String,
+    /// Number of the statement, from 1.
+    pub number: usize,
+    /// The offending bytes of the statement.
+    pub span: Range<usize>,
+    /// What is wrong.
+    pub cause: CompileErrorCause,
+}
+
+/// What is wrong with a statement that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompileErrorCause {
+    /// It is not in the language, or not in the part that is evaluated.
+    #[error(transparent)]
+    Parse(Box<ParseError>),
+    /// A group of this name is not there.
+    #[error("the group `{0}` does not exist")]
+    UnknownGroup(String),
+    /// The compartment is not there or not in reach of the policy; the name, path or identifier.
     #[error(
-        "policy `{policy}`, statement {number}: the compartment does not exist or is not part of \
-         the policy compartment subtree"
+        "the compartment `{0}` does not exist or is not part of the policy compartment subtree"
     )]
-    UnknownCompartment {
-        /// Name of the policy.
-        policy: String,
-        /// Number of the statement, from 1.
-        number: usize,
-    },
+    UnknownCompartment(String),
+    /// `tenancy` in a policy that is attached below the root.
+    #[error("the tenancy is not part of the policy compartment subtree")]
+    TenancyOutOfReach,
 }
 
 /// A statement of a policy.
@@ -83,28 +83,33 @@ pub struct StatementRef {
     pub number: usize,
 }
 
-/// Who a grant is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Grantees {
-    Everyone,
-    Members(Vec<Ocid>),
-}
-
-/// A compiled statement.
-#[derive(Debug, Clone)]
+/// What a statement grants.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Grant {
-    pub(crate) grantees: Grantees,
     pub(crate) permissions: PermissionSet,
     /// Index of the statement among all.
     pub(crate) statement: usize,
 }
 
+/// What is granted in a compartment, by whom it is for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grants {
+    pub(crate) everyone: Vec<Grant>,
+    pub(crate) by_group: HashMap<Ocid, Vec<Grant>>,
+}
+
+/// Who a statement is for.
+enum Grantees {
+    Everyone,
+    Members(Vec<Ocid>),
+}
+
 /// All policies of a tenancy, compiled once for each change of them: grants by the compartment they
-/// hold in.
+/// hold in, and there by group.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     pub(crate) tenancy: Option<Ocid>,
-    pub(crate) grants: HashMap<Ocid, Vec<Grant>>,
+    pub(crate) grants: HashMap<Ocid, Grants>,
     pub(crate) statements: Vec<StatementRef>,
 }
 
@@ -118,8 +123,9 @@ impl PolicySet {
         for source in sources {
             for (index, text) in source.statements.iter().enumerate() {
                 let place = Place { source, number: index.saturating_add(1), directory };
-                let (at, grant) = place.compile(text, set.statements.len())?;
-                set.grants.entry(at).or_default().push(grant);
+                let (at, grantees, permissions) = place.compile(text)?;
+                let grant = Grant { permissions, statement: set.statements.len() };
+                set.grants.entry(at).or_default().add(grantees, grant);
                 set.statements.push(place.reference());
             }
         }
@@ -133,6 +139,20 @@ impl PolicySet {
     }
 }
 
+impl Grants {
+    fn add(&mut self, grantees: Grantees, grant: Grant) {
+        match grantees {
+            Grantees::Everyone => self.everyone.push(grant),
+            Grantees::Members(groups) => {
+                for group in groups {
+                    self.by_group.entry(group).or_default().push(grant);
+                }
+            }
+        }
+    }
+}
+
+/// Where a statement stands, and what its names mean there.
 struct Place<'a> {
     source: &'a Source,
     number: usize,
@@ -148,61 +168,74 @@ impl Place<'_> {
         }
     }
 
-    fn compile(&self, text: &str, statement: usize) -> Result<(Ocid, Grant), CompileError> {
-        let (policy, number) = (self.source.policy_name.clone(), self.number);
-        let Statement { subject, action, location } =
-            parse(text).map_err(|error| CompileError::Parse { policy, number, error })?;
+    fn error(&self, span: Range<usize>, cause: CompileErrorCause) -> CompileError {
+        let policy = self.source.policy_name.clone();
+        CompileError { policy, number: self.number, span, cause }
+    }
+
+    fn compile(&self, text: &str) -> Result<(Ocid, Grantees, PermissionSet), CompileError> {
+        let Statement { subject, action, location } = parse(text).map_err(|error| {
+            self.error(error.span.clone(), CompileErrorCause::Parse(error.into()))
+        })?;
         let permissions = match action.value {
             Action::Verb(verb, resource_type) => permissions_of(resource_type, verb),
             Action::Permissions(permissions) => permissions,
         };
         let grantees = self.grantees(subject.value)?;
-        let at = self.location(&location.value).ok_or_else(|| {
-            CompileError::UnknownCompartment { policy: self.source.policy_name.clone(), number }
-        })?;
-        Ok((at, Grant { grantees, permissions, statement }))
+        let at = self.location(location)?;
+        Ok((at, grantees, permissions))
     }
 
     fn grantees(&self, subject: Subject) -> Result<Grantees, CompileError> {
-        let groups = match subject {
-            Subject::AnyUser | Subject::AnyGroup => return Ok(Grantees::Everyone),
-            Subject::Groups(groups) => groups,
-        };
-        let find = |group: GroupName| match group {
-            GroupName::Id(id) => Some(id),
-            GroupName::Named { domain, name } => {
-                self.directory.group_named(domain.as_deref(), &name)
+        match subject {
+            Subject::AnyUser | Subject::AnyGroup => Ok(Grantees::Everyone),
+            Subject::Groups(groups) => {
+                let ids = groups.into_iter().map(|group| self.group(group));
+                ids.collect::<Result<_, _>>().map(Grantees::Members)
             }
-        };
-        let unknown = || CompileError::UnknownGroup {
-            policy: self.source.policy_name.clone(),
-            number: self.number,
-        };
-        let ids = groups.into_iter().map(|group| find(group.value).ok_or_else(unknown));
-        Ok(Grantees::Members(ids.collect::<Result<_, _>>()?))
+        }
     }
 
-    /// `compartment NAME` is a child of the attachment, or the attachment itself; what lies outside
-    /// the attachment's subtree is not in reach.
-    fn location(&self, location: &Location) -> Option<Ocid> {
+    fn group(&self, group: Spanned<GroupName>) -> Result<Ocid, CompileError> {
+        match group.value {
+            GroupName::Id(id) => Ok(id),
+            GroupName::Named { domain, name } => {
+                let found = self.directory.group_named(domain.as_deref(), &name);
+                found.ok_or_else(|| {
+                    let name = domain.map(|domain| domain + "/").unwrap_or_default() + &name;
+                    self.error(group.span, CompileErrorCause::UnknownGroup(name))
+                })
+            }
+        }
+    }
+
+    /// Finds the compartment, which must be in the subtree of the attachment. `compartment NAME` is
+    /// a child of the attachment, or else the attachment itself.
+    fn location(&self, location: Spanned<Location>) -> Result<Ocid, CompileError> {
         let attached_to = &self.source.attached_to;
-        match location {
+        let (found, cause) = match location.value {
             Location::Tenancy => {
-                Some(attached_to.clone()).filter(|at| at == self.directory.tenancy())
+                let root = (attached_to == self.directory.tenancy()).then(|| attached_to.clone());
+                (root, CompileErrorCause::TenancyOutOfReach)
             }
             Location::Id(id) => {
-                Some(id.clone()).filter(|id| self.directory.is_within(id, attached_to))
+                let cause = CompileErrorCause::UnknownCompartment(id.to_string());
+                (Some(id).filter(|id| self.directory.is_within(id, attached_to)), cause)
             }
             Location::Path(path) => {
                 let names: Vec<&str> = path.iter().map(String::as_str).collect();
                 let below = self.directory.compartment_at(attached_to, &names);
-                below.or_else(|| {
-                    let own = self.directory.compartment_name(attached_to)?;
-                    let (first, rest) = names.split_first()?;
-                    let same = own.eq_ignore_ascii_case(first);
-                    self.directory.compartment_at(attached_to, rest).filter(|_| same)
-                })
+                let found = below.or_else(|| self.attachment_called(&names));
+                (found, CompileErrorCause::UnknownCompartment(path.join(":")))
             }
-        }
+        };
+        found.ok_or_else(|| self.error(location.span, cause))
+    }
+
+    /// Returns the attachment if `path` is its name.
+    fn attachment_called(&self, path: &[&str]) -> Option<Ocid> {
+        let attached_to = &self.source.attached_to;
+        let own = self.directory.compartment_name(attached_to)?;
+        matches!(path, [name] if own.eq_ignore_ascii_case(name)).then(|| attached_to.clone())
     }
 }

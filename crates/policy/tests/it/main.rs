@@ -1,8 +1,16 @@
-//! Real statements, refused statements, and decisions of others.
+//! The language against statements that others wrote, decisions against cases and a second evaluator.
 
 #[cfg(test)]
-mod brute_force;
+mod agreement;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod corpora;
+mod corpus;
+#[cfg(test)]
+mod grammar;
+#[cfg(test)]
+mod reach;
+#[cfg(test)]
+mod tables;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,158 @@
+//! Oracle's tables, as data, against ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use strongroom_model::{Operation, Permission};
+use strongroom_policy::{ResourceType, Semantics, Target, Verb, permissions_of, required};
+
+/// Asked for by operations, granted by no row of Oracle's tables; granted here with these rows.
+const GAPS: [(&str, Verb, &str); 3] = [
+    ("compartments", Verb::Inspect, "COMPARTMENT_READ"),
+    ("tag-defaults", Verb::Manage, "TAG_DEFAULT_MANAGE"),
+    ("audit-events", Verb::Manage, "AUDIT_CONFIGURATION"),
+];
+
+/// `key-family` stands in older pages only, without a table.
+const KEY_FAMILY: [&str; 3] = ["vaults", "keys", "key-delegate"];
+
+/// Oracle's tables, read and added up without the code under test.
+pub(crate) struct Tables {
+    json: Value,
+}
+
+impl Tables {
+    pub(crate) fn read() -> Self {
+        Self { json: serde_json::from_str(include_str!("../corpus/permissions.json")).unwrap() }
+    }
+
+    fn members(&self, resource_type: &str) -> Vec<String> {
+        match resource_type {
+            "all-resources" => {
+                self.json["resource_types"].as_object().unwrap().keys().cloned().collect()
+            }
+            "key-family" => KEY_FAMILY.map(str::to_owned).to_vec(),
+            family if self.json["families"].get(family).is_some() => {
+                strings(&self.json["families"][family])
+            }
+            single => vec![single.to_owned()],
+        }
+    }
+
+    /// What a verb grants on a resource-type or family, by name.
+    pub(crate) fn granted(&self, resource_type: &str, verb: Verb) -> BTreeSet<String> {
+        let mut granted = BTreeSet::new();
+        for member in self.members(resource_type) {
+            for level in Verb::ALL.into_iter().filter(|level| *level <= verb) {
+                granted.extend(strings(&self.json["resource_types"][&member][level.name()]));
+                let gap = |gap: &&(&str, Verb, &str)| gap.0 == member && gap.1 == level;
+                granted.extend(GAPS.iter().filter(gap).map(|(_, _, name)| (*name).to_owned()));
+            }
+        }
+        granted
+    }
+
+    /// What an operation needs, by name.
+    pub(crate) fn needed(&self, operation: &str) -> Vec<String> {
+        strings(&self.json["operations"][operation])
+    }
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_verb_grants_on_every_resource_type_what_oracle_lists() {
+    let tables = Tables::read();
+    for resource_type in ResourceType::ALL {
+        for verb in Verb::ALL {
+            let granted = permissions_of(*resource_type, verb);
+            let ours: BTreeSet<String> = Permission::ALL
+                .iter()
+                .filter(|permission| granted.contains(**permission))
+                .map(|permission| permission.name().to_owned())
+                .collect();
+            let context = format!("{} {}", verb.name(), resource_type.name());
+            assert_eq!(ours, tables.granted(resource_type.name(), verb), "{context}");
+        }
+    }
+}
+
+#[test]
+fn every_resource_type_of_oracles_tables_is_known() {
+    let tables = Tables::read();
+    for name in tables.members("all-resources") {
+        let found = ResourceType::named(&name.to_uppercase()).map(ResourceType::name);
+        assert_eq!(found, Some(name.as_str()));
+    }
+    assert_eq!(ResourceType::ALL.len(), tables.members("all-resources").len() + 3);
+}
+
+#[test]
+fn spellings_seen_in_the_wild_are_known_and_others_are_not() {
+    for (spelling, name) in [
+        ("vault", Some("vaults")),
+        ("key-delegates", Some("key-delegate")),
+        ("vault-family", Some("key-family")),
+        ("tag-namespace", Some("tag-namespaces")),
+        ("secret", None),
+        ("key", None),
+        ("instances", None),
+    ] {
+        assert_eq!(ResourceType::named(spelling).map(ResourceType::name), name, "{spelling}");
+    }
+}
+
+#[test]
+fn every_operation_needs_what_oracle_lists() {
+    let tables = Tables::read();
+    for operation in Operation::ALL {
+        let needs = required(*operation, Semantics::Oracle).iter();
+        let ours: BTreeSet<&str> = needs.map(|need| need.permission.name()).collect();
+        let listed = tables.needed(operation.name());
+        assert_eq!(ours, listed.iter().map(String::as_str).collect(), "{operation:?}");
+        assert!(!ours.is_empty(), "{operation:?} would be denied to everybody");
+    }
+}
+
+#[test]
+fn strict_semantics_add_the_key_to_reading_a_bundle_and_nothing_else() {
+    for operation in Operation::ALL {
+        let oracle = required(*operation, Semantics::Oracle);
+        let strict = required(*operation, Semantics::Strict);
+        let added = strict.strip_prefix(oracle).unwrap();
+        let reads =
+            matches!(operation, Operation::GetSecretBundle | Operation::GetSecretBundleByName);
+        let added: Vec<_> = added.iter().map(|need| (need.permission, need.on)).collect();
+        let expected = if reads { vec![(Permission::KeyDecrypt, Target::Key)] } else { vec![] };
+        assert_eq!(added, expected, "{operation:?}");
+    }
+    assert_eq!(Semantics::default(), Semantics::Strict);
+}
+
+#[test]
+fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
+    let mut elsewhere: BTreeMap<&str, Vec<(&str, Target)>> = BTreeMap::new();
+    for operation in Operation::ALL {
+        for need in required(*operation, Semantics::Oracle) {
+            if need.on != Target::Compartment {
+                let entry = elsewhere.entry(operation.name()).or_default();
+                entry.push((need.permission.name(), need.on));
+            }
+        }
+    }
+    let expected = BTreeMap::from([
+        ("CreateKey", vec![("VAULT_CREATE_KEY", Target::Vault)]),
+        (
+            "CreateSecret",
+            vec![
+                ("VAULT_CREATE_SECRET", Target::Vault),
+                ("KEY_ENCRYPT", Target::Key),
+                ("KEY_DECRYPT", Target::Key),
+            ],
+        ),
+        ("ListRegionSubscriptions", vec![("TENANCY_INSPECT", Target::Tenancy)]),
+    ]);
+    assert_eq!(elsewhere, expected);
+}
