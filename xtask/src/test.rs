@@ -11,16 +11,17 @@ const CARGO_DENY: &str = "0.20.2";
 
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-const ALL: [Step; 9] = [
+const ALL: [Step; 10] = [
     ("Debian packages", debian_packages),
     ("Python environment", python_environment),
     ("format", |root| call(root, "cargo", &["fmt", "--all", "--check"])),
     ("clippy", clippy),
     ("licenses, bans and sources", cargo_deny),
-    ("release build", |root| call(root, "cargo", &["build", "--release", "-p", "strongroom"])),
+    ("release build", release_build),
     ("Rust tests", rust_tests),
     ("oracles", oracles),
     ("conformance", conformance),
+    ("bench, a short run", |root| call(root, "target/release/strongroom-bench", &["--smoke"])),
 ];
 
 /// Runs every step, or with `quick` those that need nothing installed.
@@ -99,6 +100,11 @@ fn cargo_deny(root: &Path) -> Result<(), String> {
         call(root, "cargo", &[install.as_slice(), &["--version", CARGO_DENY]].concat())?;
     }
     call(root, &own.display().to_string(), &check)
+}
+
+fn release_build(root: &Path) -> Result<(), String> {
+    let packages = ["--package", "strongroom", "--package", "strongroom-bench"];
+    call(root, "cargo", &[&["build", "--quiet", "--release"], packages.as_slice()].concat())
 }
 
 fn rust_tests(root: &Path) -> Result<(), String> {

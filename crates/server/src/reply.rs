@@ -25,10 +25,17 @@ pub(crate) struct Reply {
 impl Reply {
     /// Makes an answer out of a body.
     pub(crate) fn of<T: Serialize>(body: &T) -> Result<Self, Failure> {
-        let bytes = serde_json::to_vec(body)
+        Self::sized(body, 0)
+    }
+
+    /// Makes an answer out of a body that is about `bytes` larger than most: a buffer that has to
+    /// grow leaves its content behind.
+    pub(crate) fn sized<T: Serialize>(body: &T, bytes: usize) -> Result<Self, Failure> {
+        let mut buffer = Sensitive::new(Vec::with_capacity(BODY_BYTES.saturating_add(bytes)));
+        serde_json::to_writer(buffer.expose_mut(), body)
             .map_err(|_error| Failure::internal("the answer cannot be encoded"))?;
         Ok(Self {
-            body: Sensitive::new(bytes),
+            body: buffer,
             etag: None,
             next_page: None,
             version_number: None,
@@ -53,6 +60,18 @@ impl Reply {
     }
 }
 
+/// Room for a body without content.
+const BODY_BYTES: usize = 768;
+
+/// A body that is wiped when it has been sent.
+struct Owned(Sensitive);
+
+impl AsRef<[u8]> for Owned {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose()
+    }
+}
+
 const OPC_REQUEST_ID: HeaderName = HeaderName::from_static("opc-request-id");
 const OPC_NEXT_PAGE: HeaderName = HeaderName::from_static("opc-next-page");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -60,8 +79,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Renders a success.
 pub(crate) fn success(reply: Reply, request_id: &RequestId) -> Response<Full<Bytes>> {
-    let bytes = Bytes::copy_from_slice(reply.body.expose());
-    let mut response = base(200, bytes, request_id);
+    let mut response = base(200, Bytes::from_owner(Owned(reply.body)), request_id);
     let headers = response.headers_mut();
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::try_from(etag.to_string()).ok()) {
         headers.insert(ETAG, etag);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value;
 use strongroom_model::{
@@ -12,6 +14,11 @@ use strongroom_model::{
 
 fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*at))
+}
+
+/// Encodes while writing, so that no copy of the encoded content is left behind.
+fn base64<S: serde::Serializer>(content: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(content, &STANDARD))
 }
 
 #[derive(Debug, Serialize)]
@@ -297,16 +304,17 @@ pub struct SecretBundleBody<'a> {
 #[serde(rename_all = "camelCase")]
 struct BundleContent<'a> {
     content_type: &'static str,
-    content: &'a str,
+    #[serde(serialize_with = "base64")]
+    content: &'a [u8],
 }
 
 impl<'a> SecretBundleBody<'a> {
-    /// Renders a version of `secret` with its content, given in base64.
+    /// Renders a version of `secret` with its content.
     #[must_use]
-    pub fn new(secret: &'a Secret, version: &'a SecretVersion, content_base64: &'a str) -> Self {
+    pub fn new(secret: &'a Secret, version: &'a SecretVersion, content: &'a [u8]) -> Self {
         Self {
             version: SecretBundleVersion::new(secret, version),
-            content: BundleContent { content_type: "BASE64", content: content_base64 },
+            content: BundleContent { content_type: "BASE64", content },
             metadata: &secret.metadata,
         }
     }

@@ -1,7 +1,5 @@
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use strongroom_keyring::Binding;
-use strongroom_model::{Ocid, Secret, Sensitive, Stage};
+use strongroom_model::{Ocid, Secret, Stage};
 use strongroom_wire::bodies::{SecretBundleBody, SecretBundleVersion};
 
 use super::secrets::secret_of;
@@ -34,10 +32,10 @@ pub(super) async fn get(
         .material
         .open_secret(&binding, &row.sealed())
         .map_err(|_error| Failure::internal("a secret version does not open"))?;
-    let encoded = Sensitive::new(STANDARD.encode(opened.expose()).into_bytes());
-    let text = std::str::from_utf8(encoded.expose()).unwrap_or_default();
-    let body = SecretBundleBody::new(secret, &row.secret_version, text);
-    Ok(Reply::of(&body)?.with_etag(revision).with_version(number))
+    let body = SecretBundleBody::new(secret, &row.secret_version, opened.expose());
+    Ok(Reply::sized(&body, opened.expose().len().saturating_mul(2))?
+        .with_etag(revision)
+        .with_version(number))
 }
 
 async fn number_of(
