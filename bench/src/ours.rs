@@ -22,6 +22,7 @@ pub(crate) struct Ours {
     pub(crate) place: Place,
     pub(crate) identity: Identity,
     pub(crate) public_key_pem: String,
+    log: PathBuf,
     tenancy: String,
     vault: String,
     key: String,
@@ -68,8 +69,8 @@ impl Ours {
                 .arg("serve")
                 .arg("--config")
                 .arg(&config)
-                .env("STRONGROOM_LOG", "warn")
-                .stderr(Stdio::inherit()),
+                .env("STRONGROOM_LOG", "info")
+                .stderr(std::fs::File::create(directory.join("log"))?),
         )?;
         let certificate = tls.map(|(certificate, _)| std::fs::read(certificate)).transpose()?;
         let place = Place::new(port, certificate.as_deref())?;
@@ -79,6 +80,7 @@ impl Ours {
             place,
             identity,
             public_key_pem,
+            log: directory.join("log"),
             tenancy,
             vault: String::new(),
             key: String::new(),
@@ -111,6 +113,17 @@ impl Ours {
         let key = self.call(&management, "POST", "/20180608/keys", &body).await?;
         self.key = text(&key, "id")?;
         Ok(())
+    }
+
+    /// Ends the server and returns how many commits it made, and in how many syncs of the disk.
+    pub(crate) fn end(mut self) -> Outcome<(f64, f64)> {
+        self.process.end()?;
+        let log = std::fs::read_to_string(&self.log)?;
+        let line: Value = serde_json::from_str(log.lines().last().ok_or("an empty log")?)?;
+        let fields = line.get("fields").ok_or("no counts in the log")?;
+        let number =
+            |name: &str| fields.get(name).and_then(Value::as_f64).ok_or("no counts in the log");
+        Ok((number("commits")?, number("syncs")?))
     }
 
     async fn call(

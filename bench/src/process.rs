@@ -44,6 +44,17 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Asks the process to end (SIGTERM) and waits until it has.
+    pub(crate) fn end(&mut self) -> Outcome<()> {
+        let status = Command::new("kill").arg(self.0.id().to_string()).status()?;
+        if !status.success() || !self.0.wait()?.success() {
+            return Err("the server did not end well".into());
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::locate::Door;
 use crate::pipeline::answer;
 use crate::shared::Shared;
+use crate::sweep::keep_swept;
 use crate::tls::TlsIdentity;
 
 const HEADER_TIME: Duration = Duration::from_secs(15);
@@ -42,6 +43,7 @@ pub struct Serving {
     base_url: String,
     stop: watch::Sender<bool>,
     doors: tokio::task::JoinHandle<()>,
+    sweeper: tokio::task::JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -108,8 +110,10 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let entrance = Entrance { shared: Arc::clone(&shared), tls: self.tls, stopping };
         let base_url = format!("{scheme}://{host}:{}", address.port());
+        let sweeper = Arc::clone(&entrance.shared);
+        let sweeper = tokio::spawn(async move { keep_swept(&sweeper).await });
         let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
-        Ok(Serving { base_url, stop, doors })
+        Ok(Serving { base_url, stop, doors, sweeper })
     }
 }
 
@@ -122,6 +126,7 @@ impl Serving {
 
     /// Stops listening, lets requests that are in flight finish, for at most ten seconds.
     pub async fn stop(self) {
+        self.sweeper.abort();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");

@@ -18,6 +18,7 @@ mod reply;
 mod rows;
 mod secret_cache;
 mod shared;
+mod sweep;
 mod tls;
 
 pub use bootstrap::{

@@ -145,6 +145,9 @@ pub(crate) async fn run(
     signals.come().await;
     serving.stop().await;
     store.close();
+    let stats = store.stats();
+    let (commits, groups, syncs) = (stats.commits, stats.groups, stats.syncs);
+    tracing::info!(commits, groups, syncs, "stopped");
     Ok(())
 }
 

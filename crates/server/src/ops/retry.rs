@@ -5,8 +5,8 @@ use strongroom_wire::{ErrorCode, Refusal};
 use super::Context;
 use crate::failure::Failure;
 use crate::rows::{self, RetryRow};
+use crate::sweep::RETRY_TOKEN_SECS;
 
-const HOURS: i64 = 24;
 const LENGTH_MAX: usize = 255;
 
 /// `opc-retry-token`: the same token with the same body means the same request for 24 hours.
@@ -54,8 +54,7 @@ impl Retry {
             return Ok(Earlier::None(Self { token, now }));
         };
         let earlier: RetryRow = rows::decode(&key, &row.value)?;
-        let age_hours = (now.as_second() - earlier.time_created.as_second()) / 3600;
-        if age_hours >= HOURS {
+        if now.as_second() - earlier.time_created.as_second() >= RETRY_TOKEN_SECS {
             let token = Some(Token { key, body_digest, require: Require::Revision(row.revision) });
             return Ok(Earlier::None(Self { token, now }));
         }

@@ -86,7 +86,8 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     }
     connection
         .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+             PRAGMA wal_autocheckpoint = 4000;",
         )
         .map_err(io)?;
     Ok(connection)

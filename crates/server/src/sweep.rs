@@ -1,0 +1,78 @@
+//! Removes what has served its time: retry tokens after a day.
+
+use std::time::Duration;
+
+use strongroom_model::Timestamp;
+use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_range};
+
+use crate::rows::{self, RetryRow};
+use crate::shared::Shared;
+
+const PAUSE: Duration = Duration::from_hours(1);
+const ROWS_AT_ONCE: usize = 512;
+
+/// How long a retry token is remembered. Source: OCI API reference, `opc-retry-token`.
+pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
+
+/// Sweeps now and every hour, for as long as it is polled.
+pub(crate) async fn keep_swept(shared: &Shared) {
+    loop {
+        match retry_tokens(&*shared.store, shared.clock.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "retry tokens swept"),
+            Err(error) => tracing::warn!(%error, "retry tokens were not swept"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Removes the retry tokens that are older than a day and returns how many.
+async fn retry_tokens(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
+    let mut range = prefix_range(&rows::retry(""));
+    let mut removed = 0;
+    loop {
+        let page = store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
+        let Some((last, _)) = page.last() else { return Ok(removed) };
+        range.start = [last.as_slice(), b"\0"].concat();
+        for (key, row) in page {
+            let token: RetryRow = rows::decode(&key, &row.value)?;
+            if now.as_second() - token.time_created.as_second() < RETRY_TOKEN_SECS {
+                continue;
+            }
+            let batch = Batch::new().require(key.clone(), Require::Revision(row.revision));
+            match store.commit(batch.delete(key).sync(Sync::Deferred)).await {
+                Ok(_) => removed += 1,
+                // Used anew meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_store::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_a_day_old_goes() {
+        let store = Memory::new(&[]);
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for (name, age) in [("old", 86_400), ("young", 86_399)] {
+            let row = RetryRow {
+                body_digest: String::new(),
+                made: "ocid1.vault.oc1.iad.x.y".parse().unwrap(),
+                time_created: Timestamp::from_second(1_000_000 - age).unwrap(),
+            };
+            let batch = Batch::new().put(rows::retry(name), rows::encode(&row).unwrap());
+            store.commit(batch).await.unwrap();
+        }
+        assert_eq!(retry_tokens(&store, now).await, Ok(1));
+        let (old, young) = (rows::retry("old"), rows::retry("young"));
+        let left = store.get(&[&old, &young]).await.unwrap();
+        assert_eq!((left[0].is_some(), left[1].is_some()), (false, true));
+        assert_eq!(retry_tokens(&store, now).await, Ok(0));
+    }
+}
