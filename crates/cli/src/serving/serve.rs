@@ -1,3 +1,4 @@
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,8 +122,9 @@ pub(crate) async fn run(
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
+    let passphrase = configuration.unseal.passphrase(environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let root_key = open_root_key(&directory, &configuration.unseal, environment)?;
+    let root_key = open_root_key(&directory, &passphrase)?;
     let store = Arc::new(directory.open_store()?);
     let parts = Parts {
         store: Arc::<Sqlite>::clone(&store),
@@ -165,17 +167,18 @@ fn read_tls(files: &TlsFiles) -> Result<TlsIdentity, Failure> {
         .map_err(|error| refused(&files.certificate, error.to_string()))
 }
 
-fn open_root_key(
-    directory: &DataDirectory,
-    unseal: &Unseal,
-    environment: &Environment,
-) -> Result<RootKey, Failure> {
+fn open_root_key(directory: &DataDirectory, passphrase: &Passphrase) -> Result<RootKey, Failure> {
     let path = directory.join("root.key");
-    root_file::open_sealed(&path, &unseal.passphrase(environment)?).map_err(|error| {
+    root_file::open_sealed(&path, passphrase).map_err(|error| {
         let message = format!("cannot open the root key `{}`", path.display());
-        Failure::configuration("root-key-unusable", message)
-            .because(error.to_string())
-            .fix("run `strongroom init` once for a new server")
+        let failure =
+            Failure::configuration("root-key-unusable", message).because(error.to_string());
+        match error {
+            root_file::RootFileError::Io(error) if error.kind() == ErrorKind::NotFound => {
+                failure.fix("strongroom init --config FILE")
+            }
+            _ => failure,
+        }
     })
 }
 

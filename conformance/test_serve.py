@@ -1,0 +1,88 @@
+"""A server of one's own: `init` once, then `serve`, over TLS, with the real command line."""
+
+import datetime
+import ipaddress
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from vault import BINARY, OCI
+
+
+def private(path, content):
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(content)
+
+
+def certificate(directory):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(1).not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256())
+    )
+    (directory / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private(directory / "tls.key", key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+
+
+def strongroom(*arguments):
+    return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_server_of_ones_own(tmp_path):
+    certificate(tmp_path)
+    private(tmp_path / "passphrase", b"correct horse\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "strongroom.toml"
+    config.write_text(
+        f"data_dir = '{tmp_path}/data'\nlisten = '127.0.0.1:{port}'\n"
+        f"[tls]\ncertificate = '{tmp_path}/tls.crt'\nkey = '{tmp_path}/tls.key'\n"
+        f"[unseal]\npassphrase_file = '{tmp_path}/passphrase'\n")
+    before = strongroom("serve", "--config", config)
+    assert before.returncode == 3 and "strongroom init" in before.stderr
+    made = strongroom("init", "--config", config)
+    assert made.returncode == 0, made.stderr
+    again = strongroom("init", "--config", config)
+    assert again.returncode == 3 and "BEGIN" not in again.stdout
+    profile, _, pem = made.stdout.partition("-----BEGIN")
+    private(tmp_path / "admin.pem", ("-----BEGIN" + pem).encode())
+    profile = profile.replace("~/.oci/admin.pem\n", f"{tmp_path}/admin.pem\n", 1)
+    private(tmp_path / "config", profile.split("\n\n")[0].encode())
+    log = open(tmp_path / "log", "wb")
+    server = subprocess.Popen([str(BINARY), "serve", "--config", str(config)], stderr=log)
+    try:
+        while b'"ready"' not in (tmp_path / "log").read_bytes():
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.02)
+        tenancy = next(line[8:] for line in profile.splitlines() if line.startswith("tenancy="))
+        done = subprocess.run(
+            [str(OCI), "--config-file", str(tmp_path / "config"), "--cert-bundle", str(tmp_path / "tls.crt"),
+             "--endpoint", f"https://127.0.0.1:{port}", "kms", "management", "vault", "create",
+             "--compartment-id", tenancy, "--display-name", "own", "--vault-type", "DEFAULT"],
+            capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "SUPPRESS_LABEL_WARNING": "True"})
+        assert done.returncode == 0, done.stderr
+        vault = json.loads(done.stdout)["data"]
+        assert vault["management-endpoint"].startswith("https://127.0.0.1:")
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+    finally:
+        server.kill()
+        log.close()
+    (tmp_path / "passphrase").write_bytes(b"wrong")
+    wrong = strongroom("serve", "--config", config)
+    assert wrong.returncode == 3 and "passphrase does not open" in wrong.stderr
+    files = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
+    assert b"correct horse" not in files and pem.encode()[100:160] not in files
