@@ -28,7 +28,7 @@ def test_the_greeting_can_be_pasted(vault):
 
 def test_the_first_secret_of_the_readme(vault):
     readme = (ROOT / "README.md").read_text()
-    block = re.search(r"## A first secret\n.*?\n\n((?:    .*\n)+)", readme, re.S).group(1)
+    block = re.search(r"## A first secret\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
     script = "\n".join(line[4:] for line in block.splitlines())
     printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
     assert "correct horse" in printed and "version 2" in printed and '"secret-name": "db-password"' in printed

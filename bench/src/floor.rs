@@ -1,12 +1,14 @@
 //! The floors: a bare hyper server that answers fixed bytes, and the same with the signature
 //! verified by a key that was parsed once.
 
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue as Value};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -19,9 +21,17 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::Outcome;
+use crate::answer::Recorded;
+use crate::load::Place;
+use crate::ours::Tls;
+use crate::process::Process;
+
+/// Stands for a file that is not given.
+const NONE: &str = "-";
 
 struct Floor {
     answer: Bytes,
+    headers: HeaderMap,
     key: Option<PublicKey>,
 }
 
@@ -39,6 +49,14 @@ impl HeaderSource for Headers<'_> {
 }
 
 impl Floor {
+    fn new(recorded: Recorded, key: Option<PublicKey>) -> Outcome<Self> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in recorded.headers {
+            headers.append(HeaderName::try_from(name)?, Value::try_from(value)?);
+        }
+        Ok(Self { answer: Bytes::from(recorded.body), headers, key })
+    }
+
     fn holds(&self, request: &Request<Incoming>) -> bool {
         let Some(key) = &self.key else { return true };
         let headers = Headers(request.headers());
@@ -54,36 +72,49 @@ impl Floor {
         if !self.holds(request) {
             *response.status_mut() = hyper::StatusCode::UNAUTHORIZED;
         }
-        let headers = response.headers_mut();
-        for (name, value) in [
-            ("content-type", "application/json"),
-            ("cache-control", "no-store"),
-            ("etag", "0000000000000001"),
-            (
-                "opc-request-id",
-                "5C1F5C1F5C1F5C1F5C1F5C1F5C1F5C1F/5C1F5C1F5C1F5C1F5C1F5C1F5C1F5C1F/5C1F5C1F5C1F5C1F5C1F5C1F5C1F5C1F",
-            ),
-        ] {
-            headers.insert(name, hyper::header::HeaderValue::from_static(value));
-        }
+        response.headers_mut().clone_from(&self.headers);
         response
     }
 }
 
-/// Runs a floor: `LENGTH-FILE KEY-FILE|- CERTIFICATE-FILE|- PRIVATE-KEY-FILE|-`. Prints its port.
+/// Starts a floor as a process of its own; it verifies signatures if a key is given.
+pub(crate) fn start(
+    answer: &Path,
+    key: Option<&Path>,
+    tls: Option<&Tls>,
+) -> Outcome<(Process, Place)> {
+    let none = Path::new(NONE);
+    let (process, port) = Process::start_with_port(
+        Command::new(std::env::current_exe()?)
+            .arg("floor")
+            .arg(answer)
+            .arg(key.unwrap_or(none))
+            .arg(tls.map_or(none, |tls| &tls.certificate))
+            .arg(tls.map_or(none, |tls| &tls.key)),
+    )?;
+    let trusted = tls.map(|tls| std::fs::read(&tls.certificate)).transpose()?;
+    Ok((process, Place::new(port, trusted.as_deref())?))
+}
+
+/// Runs a floor: `ANSWER-FILE KEY-FILE|- CERTIFICATE-FILE|- PRIVATE-KEY-FILE|-`. Prints its port.
 pub(crate) fn run(arguments: &[&str]) -> Outcome<()> {
     let [answer, key, certificate, private_key] = arguments else {
-        return Err("floor ANSWER KEY|- CERTIFICATE|- PRIVATE-KEY|-".into());
+        return Err("usage: floor ANSWER KEY|- CERTIFICATE|- PRIVATE-KEY|-".into());
     };
-    let file = |name: &str| (name != "-").then(|| std::fs::read(name)).transpose();
+    let file = |name: &str| (name != NONE).then(|| std::fs::read(name)).transpose();
     let key = file(key)?.map(|pem| PublicKey::from_pem(&String::from_utf8_lossy(&pem)));
-    let floor = Floor { answer: Bytes::from(std::fs::read(answer)?), key: key.transpose()? };
+    let floor = Floor::new(Recorded::read(&std::fs::read(answer)?)?, key.transpose()?)?;
     let tls = match (file(certificate)?, file(private_key)?) {
         (Some(certificate), Some(key)) => Some(acceptor(&certificate, &key)?),
         _ => None,
     };
+    // As many workers as the server under test: one for each core.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(Arc::new(floor), tls))
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("{}", listener.local_addr()?.port());
+        serve(listener, Arc::new(floor), tls).await
+    })
 }
 
 fn acceptor(certificate: &[u8], key: &[u8]) -> Outcome<TlsAcceptor> {
@@ -96,9 +127,7 @@ fn acceptor(certificate: &[u8], key: &[u8]) -> Outcome<TlsAcceptor> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-async fn serve(floor: Arc<Floor>, tls: Option<TlsAcceptor>) -> Outcome<()> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?.port());
+async fn serve(listener: TcpListener, floor: Arc<Floor>, tls: Option<TlsAcceptor>) -> Outcome<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -129,4 +158,56 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .serve_connection(TokioIo::new(stream), service);
     // The load generator closes connections in the middle.
     let _ended = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::load::Load;
+    use crate::requests::{Identity, bent, reads};
+
+    async fn place(key: Option<PublicKey>) -> Place {
+        let headers = vec![("etag".to_owned(), "7".to_owned())];
+        let recorded = Recorded { headers, body: b"{}".to_vec() };
+        let floor = Arc::new(Floor::new(recorded, key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(serve(listener, floor, None));
+        Place::new(port, None).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn only_the_floor_with_a_key_verifies() {
+        let identity = Identity::generate().unwrap();
+        let (bare, verifying) = (place(None).await, identity.key.public().unwrap());
+        let verifying = place(Some(verifying)).await;
+        for (place, of_bent) in [(&bare, 200), (&verifying, 401)] {
+            let request = identity.request("GET", "/a?b=c", place.port, None).unwrap();
+            assert_eq!(place.status(&request).await.unwrap(), 200);
+            assert_eq!(place.status(&bent(&request).unwrap()).await.unwrap(), of_bent);
+            let recorded = Recorded::read(&place.once(&request).await.unwrap()).unwrap();
+            assert_eq!(recorded.body, b"{}");
+            assert_eq!(recorded.headers, [("etag".to_owned(), "7".to_owned())]);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_signed_read_is_accepted_and_refusals_fail_a_round() {
+        let (identity, stranger) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        let place = place(Some(identity.key.public().unwrap())).await;
+        let lists = vec![reads(&identity, "/a", place.port).await.unwrap(); 3];
+        for request in lists[0].iter() {
+            assert_eq!(place.status(request).await.unwrap(), 200);
+        }
+        let short = Duration::from_millis(50);
+        let served = Load::connect(&place, &lists).await.unwrap().run(short).await.unwrap();
+        assert_eq!(served.refused, 0);
+        assert!(served.checked("floor").is_ok());
+        let lists = [reads(&stranger, "/a", place.port).await.unwrap()];
+        let served = Load::connect(&place, &lists).await.unwrap().run(short).await.unwrap();
+        assert!(served.refused > 0 && served.latencies.count() == 0);
+        assert!(served.checked("floor").is_err());
+    }
 }

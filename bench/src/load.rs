@@ -1,24 +1,20 @@
-//! The load generator: requests signed beforehand, connections that each send one at a time.
+//! The load generator: connections that each send one request at a time, in a closed loop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use strongroom_model::{Clock, SystemClock};
-use strongroom_signing::{Outgoing, PrivateKey, sign};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::Outcome;
+use crate::answer::Answer;
+use crate::histogram::Histogram;
+use crate::requests::Requests;
 
-/// Who signs.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) key_id: String,
-    pub(crate) key: PrivateKey,
-}
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Where a server is, and the certificate to trust if it speaks TLS.
 #[derive(Clone)]
@@ -28,12 +24,13 @@ pub(crate) struct Place {
 }
 
 /// What a round of load did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Served {
-    pub(crate) requests: u64,
     pub(crate) secs: f64,
-    /// Sorted, in microseconds.
-    pub(crate) latencies: Vec<u32>,
+    /// Of all answers with status 200.
+    pub(crate) latencies: Histogram,
+    /// Answers with any other status.
+    pub(crate) refused: u64,
 }
 
 impl Place {
@@ -58,13 +55,23 @@ impl Place {
                 Box::new(tls.connect(ServerName::try_from("127.0.0.1")?.to_owned(), stream).await?)
             }
         };
-        Ok(Connection { stream, buffer: vec![0; 64 * 1024] })
+        Ok(Connection { stream, buffer: vec![0; ANSWER_BYTES_MAX] })
     }
 
-    /// Sends one request on a connection of its own and returns the body of a success.
+    /// Sends one request on a connection of its own and returns the status.
+    pub(crate) async fn status(&self, request: &[u8]) -> Outcome<u16> {
+        Ok(self.connect().await?.exchange(request).await?.status)
+    }
+
+    /// Sends one request on a connection of its own and returns a success as it came.
     pub(crate) async fn once(&self, request: &[u8]) -> Outcome<Vec<u8>> {
         let mut connection = self.connect().await?;
-        connection.exchange(request).await
+        let answer = connection.exchange(request).await?;
+        let received = connection.buffer.get(..answer.whole).unwrap_or_default();
+        if answer.status == 200 {
+            return Ok(received.to_vec());
+        }
+        Err(String::from_utf8_lossy(received).into_owned().into())
     }
 }
 
@@ -78,103 +85,93 @@ struct Connection {
 }
 
 impl Connection {
-    async fn exchange(&mut self, request: &[u8]) -> Outcome<Vec<u8>> {
-        let (head, length) = self.round_trip(request).await?;
-        Ok(self.buffer.get(head..head + length).unwrap_or_default().to_vec())
-    }
-
-    /// Returns where the body of the answer is; anything but 200 is an error.
-    async fn round_trip(&mut self, request: &[u8]) -> Outcome<(usize, usize)> {
+    async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer> {
         self.stream.write_all(request).await?;
+        // TLS keeps what it could not send at once until it is told to go on.
+        self.stream.flush().await?;
         let mut filled = 0;
         loop {
-            let free = self.buffer.get_mut(filled..).ok_or("the answer is too large")?;
+            let free = self.buffer.get_mut(filled..).unwrap_or_default();
             let read = self.stream.read(free).await?;
             if read == 0 {
-                return Err("the server closed the connection".into());
+                return Err("the server closed the connection, or answered too much".into());
             }
             filled += read;
-            let got = self.buffer.get(..filled).unwrap_or_default();
-            let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
-                continue;
-            };
-            let head = got.get(..end).unwrap_or_default();
-            let length = content_length(head)?;
-            if filled >= end + 4 + length {
-                if head.starts_with(b"HTTP/1.1 200") {
-                    return Ok((end + 4, length));
-                }
-                return Err(String::from_utf8_lossy(got).into_owned().into());
+            if let Some(answer) = Answer::read(self.buffer.get(..filled).unwrap_or_default())? {
+                return Ok(answer);
             }
         }
     }
 }
 
-fn content_length(head: &[u8]) -> Outcome<usize> {
-    let head = std::str::from_utf8(head)?;
-    let line = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    Ok(line.ok_or("no content-length")?.parse()?)
+/// Connections that are open and have been used once, each with what it sends.
+pub(crate) struct Load(Vec<(Connection, Requests)>);
+
+impl Load {
+    /// Connects once for each list, so that neither handshakes nor first uses are measured.
+    pub(crate) async fn connect(place: &Place, lists: &[Requests]) -> Outcome<Self> {
+        let mut connections = Vec::with_capacity(lists.len());
+        for list in lists {
+            let mut connection = place.connect().await?;
+            connection.exchange(list.last().ok_or("nothing to send")?).await?;
+            connections.push((connection, Arc::clone(list)));
+        }
+        Ok(Self(connections))
+    }
+
+    /// Repeats the lists for a while, each connection starting at another place of its list.
+    pub(crate) async fn run(self, duration: Duration) -> Outcome<Served> {
+        let began = Instant::now();
+        let tasks: Vec<_> = self
+            .0
+            .into_iter()
+            .enumerate()
+            .map(|(number, (connection, list))| {
+                tokio::spawn(client(connection, list, number, began + duration))
+            })
+            .collect();
+        let mut served = Served::default();
+        for task in tasks {
+            let (latencies, refused) = task.await??;
+            served.latencies.merge(&latencies);
+            served.refused += refused;
+        }
+        served.secs = began.elapsed().as_secs_f64();
+        Ok(served)
+    }
 }
 
-/// Signs a request and renders it.
-pub(crate) fn request(
-    identity: &Identity,
-    method: &str,
-    target: &str,
-    port: u16,
-    body: Option<&[u8]>,
-) -> Outcome<Vec<u8>> {
-    let host = format!("127.0.0.1:{port}");
-    let sent = body.map(|body| ("application/json", body));
-    let outgoing = Outgoing { method, target, host: &host, body: sent };
-    let headers = sign(&outgoing, &identity.key_id, &identity.key, SystemClock.now())?;
-    let lines: Vec<String> =
-        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let head = format!("{method} {target} HTTP/1.1\r\n{}\r\n", lines.concat());
-    Ok([head.as_bytes(), body.unwrap_or_default()].concat())
-}
-
-/// Loads a server for a while: one connection for each list of requests, which it repeats.
-pub(crate) async fn run(
-    place: &Place,
-    requests: &[Arc<Vec<Vec<u8>>>],
-    duration: Duration,
-) -> Outcome<Served> {
-    let mut connections = Vec::new();
-    for requests in requests {
-        connections.push((place.connect().await?, Arc::clone(requests)));
+impl Served {
+    /// Passes on what was served if every answer was a success.
+    pub(crate) fn checked(self, server: &str) -> Outcome<Self> {
+        let (refused, accepted) = (self.refused, self.latencies.count());
+        if refused == 0 && accepted > 0 {
+            return Ok(self);
+        }
+        Err(format!("{server}: {refused} answers were not 200, {accepted} were").into())
     }
-    let began = Instant::now();
-    let tasks: Vec<_> = connections
-        .into_iter()
-        .enumerate()
-        .map(|(number, (connection, requests))| {
-            tokio::spawn(client(connection, requests, number, began + duration))
-        })
-        .collect();
-    let mut latencies = Vec::new();
-    for task in tasks {
-        latencies.extend(task.await??);
-    }
-    let secs = began.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    Ok(Served { requests: latencies.len() as u64, secs, latencies })
 }
 
 async fn client(
     mut connection: Connection,
-    requests: Arc<Vec<Vec<u8>>>,
+    list: Requests,
     number: usize,
     until: Instant,
-) -> Outcome<Vec<u32>> {
-    let mut latencies = Vec::with_capacity(64 * 1024);
-    for request in requests.iter().cycle().skip(number) {
-        let sent = Instant::now();
+) -> Outcome<(Histogram, u64)> {
+    let (mut latencies, mut refused) = (Histogram::default(), 0);
+    let mut sent = Instant::now();
+    for request in list.iter().cycle().skip(number * 7 % list.len().max(1)) {
         if sent >= until {
             break;
         }
-        connection.round_trip(request).await?;
-        latencies.push(sent.elapsed().as_micros() as u32);
+        let answer = connection.exchange(request).await?;
+        let now = Instant::now();
+        if answer.status == 200 {
+            latencies.add(u64::try_from((now - sent).as_nanos())?);
+        } else {
+            refused += 1;
+        }
+        sent = now;
     }
-    Ok(latencies)
+    Ok((latencies, refused))
 }

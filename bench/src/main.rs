@@ -12,13 +12,19 @@
     reason = "a tool for developers: it prints, starts programs, takes times and does statistics"
 )]
 
+mod answer;
 mod disk;
 mod floor;
+mod histogram;
 mod load;
 mod ours;
+mod plan;
 mod process;
+mod reads;
 mod report;
+mod requests;
 mod rounds;
+mod writes;
 
 use std::process::ExitCode;
 
@@ -30,7 +36,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["floor", rest @ ..] => floor::run(rest),
-        _ => rounds::Plan::read(&words).and_then(|plan| rounds::run(&plan)),
+        ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
+        rest => plan::Plan::read(rest).and_then(rounds::whole),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,14 +5,17 @@ use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strongroom_signing::PrivateKey;
 
 use crate::Outcome;
-use crate::load::{Identity, Place, request};
+use crate::answer::Recorded;
+use crate::load::Place;
 use crate::process::Process;
+use crate::requests::Identity;
 
 const READY_SECS_MAX: u64 = 20;
 
@@ -20,15 +23,31 @@ const READY_SECS_MAX: u64 = 20;
 pub(crate) struct Ours {
     pub(crate) process: Process,
     pub(crate) place: Place,
-    pub(crate) identity: Identity,
-    pub(crate) public_key_pem: String,
+    pub(crate) identity: Arc<Identity>,
     log: PathBuf,
     tenancy: String,
     vault: String,
     key: String,
 }
 
-pub(crate) fn binary() -> Outcome<PathBuf> {
+/// Files of a self-signed P-256 certificate for the loopback address.
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+impl Tls {
+    /// Makes a certificate and writes it and its key into `directory`.
+    pub(crate) fn create(directory: &Path) -> Outcome<Self> {
+        let signed = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
+        let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
+        std::fs::write(&certificate, signed.cert.pem())?;
+        write_private(&key, signed.signing_key.serialize_pem().as_bytes())?;
+        Ok(Self { certificate, key })
+    }
+}
+
+fn binary() -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.with_file_name("strongroom"))
 }
@@ -40,8 +59,8 @@ fn write_private(path: &Path, content: &[u8]) -> Outcome<()> {
 }
 
 impl Ours {
-    /// Starts a server in `directory`, with TLS if a certificate and key file are given.
-    pub(crate) async fn start(directory: &Path, tls: Option<(&Path, &Path)>) -> Outcome<Self> {
+    /// Starts a server in `directory`, with TLS if a certificate is given.
+    pub(crate) async fn start(directory: &Path, tls: Option<&Tls>) -> Outcome<Self> {
         std::fs::create_dir_all(directory)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         write_private(&directory.join("passphrase"), b"of the bench")?;
@@ -52,8 +71,8 @@ impl Ours {
             data.display(),
             passphrase.display(),
         );
-        if let Some((certificate, key)) = tls {
-            let (certificate, key) = (certificate.display(), key.display());
+        if let Some(tls) = tls {
+            let (certificate, key) = (tls.certificate.display(), tls.key.display());
             text = format!("{text}[tls]\ncertificate = '{certificate}'\nkey = '{key}'\n");
         }
         std::fs::write(&config, text)?;
@@ -62,8 +81,7 @@ impl Ours {
             return Err(String::from_utf8_lossy(&init.stderr).into_owned().into());
         }
         let printed = String::from_utf8(init.stdout)?;
-        let identity = identity_of(&printed)?;
-        let public_key_pem = identity.key.public()?.to_pem();
+        let identity = Arc::new(identity_of(&printed)?);
         let process = Process::start(
             Command::new(binary()?)
                 .arg("serve")
@@ -72,14 +90,13 @@ impl Ours {
                 .env("STRONGROOM_LOG", "info")
                 .stderr(std::fs::File::create(directory.join("log"))?),
         )?;
-        let certificate = tls.map(|(certificate, _)| std::fs::read(certificate)).transpose()?;
+        let certificate = tls.map(|tls| std::fs::read(&tls.certificate)).transpose()?;
         let place = Place::new(port, certificate.as_deref())?;
         let tenancy = value_of(&printed, "tenancy=")?;
         let mut ours = Self {
             process,
             place,
             identity,
-            public_key_pem,
             log: directory.join("log"),
             tenancy,
             vault: String::new(),
@@ -99,7 +116,10 @@ impl Ours {
             match self.call(&self.place, "POST", "/20180608/vaults", &body).await {
                 Ok(vault) => break vault,
                 Err(error) if began.elapsed().as_secs() > READY_SECS_MAX => return Err(error),
-                Err(_not_yet) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(_not_yet) => {
+                    self.process.check_runs()?;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
         };
         self.vault = text(&vault, "id")?;
@@ -134,8 +154,9 @@ impl Ours {
         body: &Value,
     ) -> Outcome<Value> {
         let body = body.to_string();
-        let request = request(&self.identity, method, target, place.port, Some(body.as_bytes()))?;
-        Ok(serde_json::from_slice(&place.once(&request).await?)?)
+        let request = self.identity.request(method, target, place.port, Some(body.as_bytes()))?;
+        let answer = Recorded::read(&place.once(&request).await?)?;
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 
     /// Makes a secret with a value of `base64` and returns its identifier.
@@ -169,7 +190,7 @@ fn identity_of(printed: &str) -> Outcome<Identity> {
 /// Seconds from the start of `dev` in an empty directory until it says that it is ready.
 pub(crate) fn start_secs(directory: &Path) -> Outcome<f64> {
     let began = Instant::now();
-    let _process = Process::start(
+    let mut process = Process::start(
         Command::new(binary()?)
             .args(["dev", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(directory)
@@ -177,6 +198,7 @@ pub(crate) fn start_secs(directory: &Path) -> Outcome<f64> {
             .stderr(Stdio::null()),
     )?;
     while !directory.join("dev.json").exists() {
+        process.check_runs()?;
         if began.elapsed().as_secs() > READY_SECS_MAX {
             return Err("dev did not become ready".into());
         }

@@ -24,13 +24,26 @@ impl Process {
         Ok((process, line.trim().parse()?))
     }
 
-    /// Seconds of CPU that it has used, user and system.
+    /// Fails if the program has ended, which no server under test does by itself.
+    pub(crate) fn check_runs(&mut self) -> Outcome<()> {
+        match self.0.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(format!("the server ended with {status}").into()),
+        }
+    }
+
+    /// Asks the process to end (SIGTERM) and waits until it has.
+    pub(crate) fn end(&mut self) -> Outcome<()> {
+        let status = Command::new("kill").arg(self.0.id().to_string()).status()?;
+        if !status.success() || !self.0.wait()?.success() {
+            return Err("the server did not end well".into());
+        }
+        Ok(())
+    }
+
+    /// Seconds of CPU that it has used, user and system, all threads.
     pub(crate) fn cpu_secs(&self) -> Outcome<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        let (_, fields) = stat.rsplit_once(')').ok_or("stat")?;
-        let ticks: Vec<f64> =
-            fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-        Ok(ticks.iter().sum::<f64>() / TICKS)
+        cpu_secs_of(&std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?)
     }
 
     /// Memory now and at most, in KiB.
@@ -44,21 +57,30 @@ impl Process {
     }
 }
 
-impl Process {
-    /// Asks the process to end (SIGTERM) and waits until it has.
-    pub(crate) fn end(&mut self) -> Outcome<()> {
-        let status = Command::new("kill").arg(self.0.id().to_string()).status()?;
-        if !status.success() || !self.0.wait()?.success() {
-            return Err("the server did not end well".into());
-        }
-        Ok(())
-    }
-}
-
 impl Drop for Process {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _killed = self.0.kill();
         let _status = self.0.wait();
+    }
+}
+
+/// Fields 14 and 15 (proc(5)): `utime` and `stime`. The second field is a name in parentheses that
+/// may hold spaces and parentheses itself.
+fn cpu_secs_of(stat: &str) -> Outcome<f64> {
+    let (_, fields) = stat.rsplit_once(')').ok_or("stat")?;
+    let ticks: Vec<f64> =
+        fields.split_whitespace().skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(ticks.iter().sum::<f64>() / TICKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_system_time_are_added() {
+        let stat = "7 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 900 900 20 0";
+        assert!((cpu_secs_of(stat).unwrap() - 3.0).abs() < 1e-9);
     }
 }

@@ -38,23 +38,26 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn there(program: &str, argument: &str) -> bool {
-    let quiet = Command::new(program)
-        .arg(argument)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    quiet.is_ok_and(|status| status.success())
+/// Returns what a program says of its version, empty if it is not there.
+fn version(program: &Path) -> String {
+    let said = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).into_owned()).unwrap_or_default()
 }
 
-/// A C compiler for aws-lc and SQLite, and Python's own virtual environments.
+fn there(program: &str) -> bool {
+    !version(Path::new(program)).is_empty()
+}
+
+/// A C compiler for aws-lc and SQLite, git for tidy, and Python's own virtual environments.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
-    if !there("cc", "--version") {
+    if !there("cc") {
         missing.extend(["gcc", "libc6-dev"]);
     }
-    if !there("python3", "--version") {
+    if !there("git") {
+        missing.push("git");
+    }
+    if !there("python3") {
         missing.extend(["python3", "python3-venv"]);
     } else if call(root, "python3", &["-c", "import venv, ensurepip"]).is_err() {
         missing.push("python3-venv");
@@ -62,9 +65,10 @@ fn debian_packages(root: &Path) -> Result<(), String> {
     if missing.is_empty() {
         return Ok(());
     }
-    let install = [&["install", "--yes", "--no-install-recommends"], missing.as_slice()].concat();
-    call(root, "apt-get", &["update", "--quiet"])?;
-    call(root, "apt-get", &install)
+    let quiet = ["DEBIAN_FRONTEND=noninteractive", "apt-get"];
+    let install = ["install", "--yes", "--no-install-recommends"];
+    call(root, "env", &[quiet.as_slice(), &["update", "--quiet"]].concat())?;
+    call(root, "env", &[quiet.as_slice(), &install, &missing].concat())
 }
 
 /// Makes `.venv` from `conformance/requirements.txt`, anew if that has changed.
@@ -87,19 +91,20 @@ fn clippy(root: &Path) -> Result<(), String> {
     call(root, "cargo", &arguments)
 }
 
+/// Checks with the one version of cargo-deny that `deny.toml` is written for.
 fn cargo_deny(root: &Path) -> Result<(), String> {
     let tools = root.join("target/tools");
     let own = tools.join("bin/cargo-deny");
-    let check = ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
-    if there("cargo-deny", "--version") {
-        return call(root, "cargo-deny", &check);
-    }
-    if !own.exists() {
+    let right = |program: &Path| version(program).trim() == format!("cargo-deny {CARGO_DENY}");
+    let installed = Path::new("cargo-deny");
+    let program = if right(installed) { installed } else { own.as_path() };
+    if !right(program) {
         let tools = tools.display().to_string();
-        let install = ["install", "--quiet", "--locked", "--root", &tools, "cargo-deny"];
+        let install = ["install", "--quiet", "--locked", "--force", "--root", &tools, "cargo-deny"];
         call(root, "cargo", &[install.as_slice(), &["--version", CARGO_DENY]].concat())?;
     }
-    call(root, &own.display().to_string(), &check)
+    let check = ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
+    call(root, &program.display().to_string(), &check)
 }
 
 fn release_build(root: &Path) -> Result<(), String> {

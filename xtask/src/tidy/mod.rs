@@ -1,98 +1,65 @@
-//! Rules of this codebase that no compiler knows. Each finding names the place and what to do.
+//! Rules of this codebase that no compiler knows. Each finding names the place, the rule and what to
+//! do.
 
+mod code;
 mod docs;
+mod doors;
 mod lengths;
+mod links;
+mod lints;
 mod operations;
 mod ranks;
 mod stages;
 mod tests_reached;
+mod tree;
 mod words;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+
+use self::tree::Tree;
 
 /// Something that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// `file:line`, or the file.
+    /// `file:line`.
     place: String,
-    /// The rule, and what to do.
-    rule: String,
+    /// What is wrong, and what to do.
+    what: String,
 }
 
 impl Finding {
-    fn new(place: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { place: place.into(), rule: rule.into() }
-    }
-}
-
-/// A file of the tree.
-#[derive(Debug, Clone)]
-pub(crate) struct Source {
-    /// Path from the root, with slashes.
-    path: String,
-    /// Content.
-    text: String,
-}
-
-/// The files that rules look at.
-#[derive(Debug, Default)]
-pub(crate) struct Tree(Vec<Source>);
-
-impl Tree {
-    fn read(root: &Path) -> Result<Self, String> {
-        let listed = Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .current_dir(root)
-            .output()
-            .map_err(|error| error.to_string())?;
-        let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let read = |name: &str| {
-            let text = fs::read_to_string(root.join(PathBuf::from(name))).ok()?;
-            Some(Source { path: name.to_owned(), text })
-        };
-        Ok(Self(names.lines().filter_map(read).collect()))
-    }
-
-    fn text(&self, path: &str) -> &str {
-        self.0.iter().find(|source| source.path == path).map_or("", |source| &source.text)
-    }
-
-    fn within<'a>(&'a self, prefix: &'a str, end: &'a str) -> impl Iterator<Item = &'a Source> {
-        self.0.iter().filter(move |s| s.path.starts_with(prefix) && s.path.ends_with(end))
-    }
-
-    #[cfg(test)]
-    fn of(files: &[(&str, &str)]) -> Self {
-        let source = |(path, text): &(&str, &str)| Source {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        };
-        Self(files.iter().map(source).collect())
+    fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
+        Self { place: format!("{path}:{line}"), what: what.into() }
     }
 }
 
 type Rule = fn(&Tree) -> Vec<Finding>;
 
-const RULES: [Rule; 7] = [
-    docs::check,
-    lengths::check,
-    operations::check,
-    ranks::check,
-    stages::check,
-    tests_reached::check,
-    words::check,
+const RULES: [(&str, Rule); 10] = [
+    ("docs", docs::check),
+    ("doors", doors::check),
+    ("lengths", lengths::check),
+    ("links", links::check),
+    ("lints", lints::check),
+    ("operations", operations::check),
+    ("ranks", ranks::check),
+    ("stages", stages::check),
+    ("tests-reached", tests_reached::check),
+    ("words", words::check),
 ];
 
-/// Checks the tree and prints what breaks a rule.
+/// Checks the tree, and prints its measures and what breaks a rule.
 pub(crate) fn run(root: &Path) -> Result<(), String> {
     let tree = Tree::read(root)?;
-    let findings: Vec<Finding> = RULES.iter().flat_map(|rule| rule(&tree)).collect();
-    for Finding { place, rule } in &findings {
-        eprintln!("{place}: {rule}");
+    println!("{}", lengths::measures(&tree));
+    let mut count = 0;
+    for (name, rule) in RULES {
+        for Finding { place, what } in rule(&tree) {
+            eprintln!("{place}: {name}: {what}");
+            count += 1;
+        }
     }
-    if findings.is_empty() { Ok(()) } else { Err(format!("{} findings", findings.len())) }
+    if count == 0 { Ok(()) } else { Err(format!("{count} findings")) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-use super::{Finding, Tree};
+use super::Finding;
+use super::tree::Tree;
 
 /// Each crate and those of the workspace that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 9] = [
@@ -17,21 +18,27 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for source in tree.within("crates/", "/Cargo.toml") {
-        let name = source.path.split('/').nth(1).unwrap_or_default();
+        let Some((name, _)) = source.in_crate() else { continue };
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(known, _)| *known == name) else {
-            findings.push(Finding::new(source.path.clone(), "give the new crate a rank in tidy"));
+            let what = format!("tidy knows no rank of `{name}`: add it to xtask/src/tidy/ranks.rs");
+            findings.push(Finding::new(&source.path, 1, what));
             continue;
         };
-        for (number, line) in (1..).zip(source.text.lines()) {
-            let Some(rest) = line.strip_prefix("strongroom-") else { continue };
-            let imported = rest.split(['.', ' ', '=']).next().unwrap_or_default();
-            if !allowed.contains(&imported) {
-                let place = format!("{}:{number}", source.path);
-                findings.push(Finding::new(place, format!("{name} must not import {imported}")));
+        for (line, text) in source.lines().filter(|(_, text)| !text.starts_with("name = ")) {
+            for imported in imported(text).filter(|imported| !allowed.contains(imported)) {
+                let what = format!("{name} must not import {imported}: move what it needs down");
+                findings.push(Finding::new(&source.path, line, what));
             }
         }
     }
     findings
+}
+
+/// Finds the workspace's crates in a line, however the dependency is written.
+fn imported(line: &str) -> impl Iterator<Item = &str> {
+    let code = line.split('#').next().unwrap_or(line);
+    let end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    code.split("strongroom-").skip(1).filter_map(move |rest| rest.split(end).next())
 }
 
 #[cfg(test)]
@@ -40,14 +47,17 @@ mod tests {
 
     #[test]
     fn an_import_sideways_or_upwards_is_found() {
-        let tree = Tree::of(&[
-            (
-                "crates/policy/Cargo.toml",
-                "strongroom-model.workspace = true\nstrongroom-wire.workspace = true\n",
-            ),
-            ("crates/client/Cargo.toml", "strongroom-server.workspace = true\n"),
-            ("crates/novelty/Cargo.toml", ""),
-        ]);
-        assert_eq!(check(&tree).len(), 3);
+        let good = "name = \"strongroom-policy\"\nstrongroom-model.workspace = true\n";
+        assert_eq!(check(&Tree::of(&[("crates/policy/Cargo.toml", good)])), []);
+        for line in [
+            "strongroom-wire.workspace = true",
+            "strongroom-server = { path = \"../server\" }",
+            "[dependencies.strongroom-server]",
+            "other = { package = \"strongroom-client\", path = \"../client\" }",
+        ] {
+            let found = check(&Tree::of(&[("crates/policy/Cargo.toml", line)]));
+            assert_eq!(found.len(), 1, "{line}");
+        }
+        assert_eq!(check(&Tree::of(&[("crates/novelty/Cargo.toml", "")])).len(), 1);
     }
 }

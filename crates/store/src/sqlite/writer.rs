@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::file::io;
 use super::readers::point;
@@ -46,7 +47,8 @@ pub(super) struct Writer {
     stats: Arc<Mutex<Stats>>,
     last: u64,
     mode: Sync,
-    unsynced: bool,
+    /// When the oldest commit that the disk does not have yet was made.
+    unsynced: Option<Instant>,
 }
 
 impl Writer {
@@ -60,18 +62,14 @@ impl Writer {
             .map_err(io)?;
         let last = u64::try_from(last)
             .map_err(|_error| StoreError::Corrupt("the last revision is negative".to_owned()))?;
-        Ok(Self { connection, changes, stats, last, mode: Sync::Full, unsynced: false })
+        Ok(Self { connection, changes, stats, last, mode: Sync::Full, unsynced: None })
     }
 
     /// Serves jobs until told to close, or until a commit's outcome is unknown: after a failed sync
     /// nothing that the system says of the file can be believed.
     pub(super) fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            let first = if self.unsynced {
-                queue.recv_timeout(DEFERRED_FOR)
-            } else {
-                queue.recv().map_err(|_closed| RecvTimeoutError::Disconnected)
-            };
+            let first = self.next(queue);
             let outcome = match first {
                 Ok(Job::Commit { batch, answer }) => self.group(queue, batch, answer),
                 Err(RecvTimeoutError::Timeout) => self.sync().map(|()| true),
@@ -88,6 +86,15 @@ impl Writer {
         }
         if let Err(error) = self.sync() {
             tracing::error!(%error, "the store was closed without a last sync");
+        }
+    }
+
+    /// Waits for a job, or until a deferred commit is due on the disk, however many jobs wait.
+    fn next(&self, queue: &Receiver<Job>) -> Result<Job, RecvTimeoutError> {
+        match self.unsynced.map(|since| DEFERRED_FOR.saturating_sub(since.elapsed())) {
+            None => queue.recv().map_err(|_closed| RecvTimeoutError::Disconnected),
+            Some(Duration::ZERO) => Err(RecvTimeoutError::Timeout),
+            Some(left) => queue.recv_timeout(left),
         }
     }
 
@@ -144,8 +151,8 @@ impl Writer {
         self.remember_last()?;
         self.connection.execute_batch("COMMIT").map_err(io)?;
         self.unsynced = match sync {
-            Sync::Full => false,
-            Sync::Deferred => true,
+            Sync::Full => None,
+            Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),
         };
         self.changes.publish(told);
         self.count(&outcomes, sync);
@@ -216,7 +223,7 @@ impl Writer {
 
     /// Brings deferred commits to the disk: a full commit syncs the log before it too.
     fn sync(&mut self) -> Result<(), StoreError> {
-        if self.unsynced {
+        if self.unsynced.is_some() {
             self.transact(&[])?;
         }
         Ok(())

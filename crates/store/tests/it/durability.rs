@@ -45,6 +45,18 @@ async fn deferred_commits_do_not_wait_for_the_disk() {
     assert_eq!(store.stats().syncs, 1);
 }
 
+#[tokio::test]
+async fn steady_deferred_commits_reach_the_disk_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    for number in 0..30_u8 {
+        let batch = Batch::new().put(vec![number], Vec::new()).sync(Sync::Deferred);
+        store.commit(batch).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(store.stats().syncs >= 2, "{:?}", store.stats());
+}
+
 /// Writes until killed, saying on standard output what was acknowledged. Runs only as the child of
 /// the test below.
 #[tokio::test]
