@@ -67,12 +67,13 @@ def test_a_server_of_ones_own(tmp_path):
             assert server.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.02)
         tenancy = next(line[8:] for line in profile.splitlines() if line.startswith("tenancy="))
+        # A bundle in the environment would come before the one of the command line.
         done = subprocess.run(
             [str(OCI), "--config-file", str(tmp_path / "config"), "--cert-bundle", str(tmp_path / "tls.crt"),
              "--endpoint", f"https://127.0.0.1:{port}", "kms", "management", "vault", "create",
              "--compartment-id", tenancy, "--display-name", "own", "--vault-type", "DEFAULT"],
             capture_output=True, text=True, timeout=60, check=False,
-            env={**os.environ, "SUPPRESS_LABEL_WARNING": "True"})
+            env={**os.environ, "SUPPRESS_LABEL_WARNING": "True", "REQUESTS_CA_BUNDLE": str(tmp_path / "tls.crt")})
         assert done.returncode == 0, done.stderr
         vault = json.loads(done.stdout)["data"]
         assert vault["management-endpoint"].startswith("https://127.0.0.1:")
