@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::rows;
 
 /// How often the writer lets other tasks run before it takes a group.
-const GATHER_TURNS: usize = 4;
+const GATHER_TURNS: usize = 12;
 
 /// The record of one request. Holds identifiers and outcomes, never content.
 #[derive(Debug, Clone, Serialize)]
