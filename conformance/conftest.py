@@ -1,7 +1,8 @@
-"""One server for all tests that do not end it."""
+"""One server for all tests that do not end it, and the table of what was asked."""
 
 import pytest
 
+import record
 from vault import Vault
 
 
@@ -21,3 +22,26 @@ def own_vault(tmp_path):
     if server.process is not None and server.process.poll() is None:
         server.process.kill()
         server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def turnable(tmp_path_factory):
+    """A server whose clock can be turned."""
+    directory = tmp_path_factory.mktemp("turnable") / "data"
+    server = Vault(directory, "--listen", "127.0.0.1:0", "--clock", "manual")
+    server.start()
+    yield server
+    assert server.end() == 0
+
+
+def pytest_collection_modifyitems(config, items):
+    given = [arg for arg in config.args if "::" in arg or arg.endswith(".py")]
+    config.whole_run = not (config.option.keyword or given)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus == 0 and getattr(session.config, "whole_run", False):
+        wrong = record.settle()
+        if wrong is not None:
+            print("\n" + wrong)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,15 +1,20 @@
 """A server under test: the release binary, its files, and Oracle's clients pointed at it."""
 
 import base64
+import datetime
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import oci
+
+import record
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = pathlib.Path(os.environ.get("STRONGROOM_BIN", ROOT / "target" / "release" / "strongroom"))
@@ -66,6 +71,9 @@ class Vault:
             [str(OCI), *map(str, arguments)],
             capture_output=True, text=True, env=self.environment(**more), timeout=120, check=False,
         )
+        refused = re.search(r'"status": (\d+)', done.stderr)
+        status = int(refused.group(1)) if refused else 200 if done.returncode == 0 else 599
+        record.note("oci", record.operation_of(arguments), status)
         if not ok:
             return done
         assert done.returncode == 0, done.stderr
@@ -81,11 +89,22 @@ class Vault:
 
     def client(self, kind, endpoint=None, **config):
         """Makes a client of Oracle's Python SDK that does not try again by itself."""
-        return kind(
+        return record.Recorded(kind(
             {**self.config(), **config},
             service_endpoint=endpoint or self.dev["base_url"],
             retry_strategy=oci.retry.NoneRetryStrategy(),
+        ))
+
+    def advance(self, **duration):
+        """Turns the server's clock; what falls due is done when this returns."""
+        secs = int(datetime.timedelta(**duration).total_seconds())
+        request = urllib.request.Request(
+            self.dev["base_url"] + "/_strongroom/clock",
+            json.dumps({"advanceSeconds": secs}).encode(),
+            {"content-type": "application/json"},
         )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)["now"]
 
     def signer(self):
         config = self.config()
@@ -114,3 +133,8 @@ def content_of(content, **more):
 
 def content_in(bundle):
     return base64.b64decode(bundle.secret_bundle_content.content)
+
+
+def absent(ocid):
+    """An identifier that differs in its last character."""
+    return ocid[:-1] + ("3" if ocid.endswith("2") else "2")

@@ -2,8 +2,12 @@
 
 #![expect(clippy::print_stdout, reason = "an example that is read by a test")]
 
-use strongroom_keyring::{Binding, KeyLength, Passphrase, RootKey, SystemRandom, root_file};
-use strongroom_model::{Ocid, Sensitive};
+use std::collections::BTreeMap;
+
+use strongroom_keyring::{
+    Binding, Context, Material, Passphrase, RootKey, SystemRandom, root_file,
+};
+use strongroom_model::{AesLength, KeyShape, Ocid, Sensitive};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
@@ -21,15 +25,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = RootKey::generate(&SystemRandom);
     root_file::create_sealed(&path, &root, &passphrase, &SystemRandom)?;
     let (vault_key, sealed_vault) = root.new_vault_key(&bound(&vault, 1), &SystemRandom)?;
-    let (master, sealed_master) =
-        vault_key.new_key_version(&bound(&version, 1), KeyLength::Aes192, &SystemRandom)?;
+    let made = Material::generate(KeyShape::Aes(AesLength::Aes192), &SystemRandom)?;
+    let sealed_master = vault_key.seal_material(&bound(&version, 1), &made, &SystemRandom)?;
+    let Material::Symmetric(master) = made else { return Err("not symmetric".into()) };
     let content = master.seal_secret(&bound(&secret, 7), b"known content", &SystemRandom)?;
+    let key: Ocid = "ocid1.key.oc1.iad.v.k".parse()?;
+    let associated = BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".into(), "1".into())]);
+    let asked = Context { key: &key, version: &version, associated: &associated };
+    let ciphertext = master.encrypt(&asked, b"known plaintext", &SystemRandom)?;
     println!(
-        "{{\"vault\":\"{}\",\"master\":\"{}\",\"data_key\":\"{}\",\"content\":\"{}\"}}",
+        "{{\"vault\":\"{}\",\"master\":\"{}\",\"data_key\":\"{}\",\"content\":\"{}\",\"ciphertext\":\"{}\"}}",
         hex(sealed_vault.as_bytes()),
         hex(sealed_master.as_bytes()),
         hex(content.data_key.as_bytes()),
         hex(content.content.as_bytes()),
+        hex(&ciphertext),
     );
     Ok(())
 }

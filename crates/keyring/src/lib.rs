@@ -1,12 +1,26 @@
 //! The key hierarchy: sealing and opening of keys and secret contents; the only room that sees plaintext keys.
 
+mod asymmetric;
+mod ciphertext;
+mod gcm;
 mod hierarchy;
+mod locked;
+mod material;
 mod passphrase;
 mod random;
 pub mod root_file;
 mod seal;
+mod sha224;
+#[cfg(test)]
+mod vectors;
+mod version_key;
+pub mod wrapping;
 
-pub use hierarchy::{KeyLength, MasterKey, RootKey, SealedSecret, VaultKey};
+pub use asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey, digest};
+pub use ciphertext::{Context, version_of};
+pub use hierarchy::{RootKey, VaultKey};
+pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;
 pub use seal::{Binding, OpenError, SealError, Sealed};
+pub use version_key::{UseError, VersionKey};

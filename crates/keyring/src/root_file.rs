@@ -122,7 +122,7 @@ mod tests {
         let path = directory.path().join("root.key");
         let root_key = RootKey::generate(&SystemRandom);
         create(&path, &root_key).unwrap();
-        assert_eq!(open(&path).unwrap().material(), root_key.material());
+        assert_eq!(open(&path).unwrap().material().expose(), root_key.material().expose());
         assert!(create(&path, &root_key).is_err());
         assert!(matches!(open_sealed(&path, &passphrase("x")), Err(RootFileError::Format)));
     }
@@ -134,7 +134,7 @@ mod tests {
         let root_key = RootKey::generate(&SystemRandom);
         create_sealed(&path, &root_key, &passphrase("correct horse"), &SystemRandom).unwrap();
         let opened = open_sealed(&path, &passphrase("correct horse\n")).unwrap();
-        assert_eq!(opened.material(), root_key.material());
+        assert_eq!(opened.material().expose(), root_key.material().expose());
         let wrong = open_sealed(&path, &passphrase("correct horse "));
         assert!(matches!(wrong, Err(RootFileError::Passphrase)));
         let content = private_file::read(&path).unwrap();

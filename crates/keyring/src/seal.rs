@@ -1,15 +1,16 @@
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk};
+use aws_lc_rs::hmac;
 use strongroom_model::{Ocid, Random, Sensitive};
 use zeroize::Zeroizing;
+
+use crate::gcm::{self, NONCE_BYTES, TAG_BYTES};
+use crate::locked::LockedBytes;
 
 const FORMAT: u8 = 1;
 const SALT_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
-const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
 
 /// Bytes that only the key they were sealed under can open: format byte, salt, ciphertext, tag.
 /// Authenticated from the first byte to the last.
@@ -58,6 +59,7 @@ pub(crate) enum Layer {
     KeyVersion,
     DataKey,
     Content,
+    Backup,
 }
 
 impl Layer {
@@ -68,6 +70,7 @@ impl Layer {
             Self::KeyVersion => b"strongroom/1/key-version",
             Self::DataKey => b"strongroom/1/data-key",
             Self::Content => b"strongroom/1/content",
+            Self::Backup => b"strongroom/1/backup",
         }
     }
 }
@@ -85,12 +88,14 @@ pub struct SealError;
 
 /// A key that seals. Each value gets a key and a nonce of its own, derived from a fresh 256-bit
 /// salt (RFC 5869), so that no pair of key and nonce repeats, even when a data directory is cloned.
-pub(crate) struct SealingKey(Prk);
+pub(crate) struct SealingKey(LockedBytes);
 
 impl SealingKey {
-    /// Takes key material.
+    /// Takes key material; what is kept is HKDF's extract of it.
     pub(crate) fn new(material: &[u8]) -> Self {
-        Self(Salt::new(HKDF_SHA256, b"strongroom/1").extract(material))
+        let extract = hmac::Key::new(hmac::HMAC_SHA256, b"strongroom/1");
+        let tag = hmac::sign(&extract, material);
+        Self(LockedBytes::with(tag.as_ref().len(), |bytes| bytes.copy_from_slice(tag.as_ref())))
     }
 
     pub(crate) fn seal(
@@ -102,18 +107,17 @@ impl SealingKey {
     ) -> Result<Sealed, SealError> {
         let mut salt = [0_u8; SALT_BYTES];
         random.fill(&mut salt);
-        let (key, nonce) = self.derive(layer, &salt).ok_or(SealError)?;
         let length = 1 + SALT_BYTES + plaintext.len() + TAG_BYTES;
         let mut bytes = Vec::with_capacity(length);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&salt);
         bytes.extend_from_slice(plaintext);
         let (_, body) = bytes.split_at_mut(1 + SALT_BYTES);
-        let aad = associated(layer, FORMAT, binding);
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(aad), body)
-            .map_err(|_unspecified| SealError)?;
-        bytes.extend_from_slice(tag.as_ref());
+        let associated = associated(layer, FORMAT, binding);
+        let derived = self.derive(layer.label(), &salt, KEY_BYTES).ok_or(SealError)?;
+        let (key, nonce) = derived.split_at(KEY_BYTES);
+        let tag = gcm::seal(key, nonce, &associated, body).ok_or(SealError)?;
+        bytes.extend_from_slice(&tag);
         Ok(Sealed(bytes))
     }
 
@@ -128,28 +132,33 @@ impl SealingKey {
         if *format != FORMAT || body.len() < TAG_BYTES {
             return Err(OpenError);
         }
-        let (key, nonce) = self.derive(layer, salt).ok_or(OpenError)?;
         let mut plaintext = Sensitive::new(body.to_vec());
-        let aad = Aad::from(associated(layer, *format, binding));
-        let opened = key.open_in_place(nonce, aad, plaintext.expose_mut());
-        let length = opened.map_err(|_unspecified| OpenError)?.len();
-        plaintext.expose_mut().truncate(length);
+        let associated = associated(layer, *format, binding);
+        let derived = self.derive(layer.label(), salt, KEY_BYTES).ok_or(OpenError)?;
+        let (key, nonce) = derived.split_at(KEY_BYTES);
+        let length = gcm::open(key, nonce, &associated, plaintext.expose_mut());
+        plaintext.expose_mut().truncate(length.ok_or(OpenError)?);
         Ok(plaintext)
     }
 
-    fn derive(&self, layer: Layer, salt: &[u8]) -> Option<(LessSafeKey, Nonce)> {
-        struct KeyAndNonce;
-        impl KeyType for KeyAndNonce {
+    /// Derives a key of `key_bytes` bytes and the nonce behind it.
+    pub(crate) fn derive(
+        &self,
+        label: &[u8],
+        salt: &[u8],
+        key_bytes: usize,
+    ) -> Option<Zeroizing<Vec<u8>>> {
+        struct Bytes(usize);
+        impl KeyType for Bytes {
             fn len(&self) -> usize {
-                KEY_BYTES + NONCE_BYTES
+                self.0
             }
         }
-        let mut derived = Zeroizing::new([0_u8; KEY_BYTES + NONCE_BYTES]);
-        let info = [layer.label(), salt];
-        self.0.expand(&info, KeyAndNonce).ok()?.fill(derived.as_mut_slice()).ok()?;
-        let (key, nonce) = derived.split_at(KEY_BYTES);
-        let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).ok()?);
-        Some((key, Nonce::try_assume_unique_for_key(nonce).ok()?))
+        let mut derived = Zeroizing::new(vec![0_u8; key_bytes + NONCE_BYTES]);
+        let info = [label, salt];
+        let extracted = Prk::new_less_safe(HKDF_SHA256, self.0.expose());
+        extracted.expand(&info, Bytes(derived.len())).ok()?.fill(&mut derived).ok()?;
+        Some(derived)
     }
 }
 

@@ -1,33 +1,49 @@
 //! The nouns of the product: identifiers, resources, operations, time and sensitive bytes; pure state moves.
 
+mod algorithm;
 mod clock;
+mod key;
+mod key_shape;
+mod lifecycle;
+mod limits;
 mod ocid;
 mod operation;
+pub mod pem;
 mod permission;
 mod principal;
 pub mod private_file;
 mod random;
 mod region;
 mod resources;
+mod rotation;
 mod secret;
 mod sensitive;
 mod tags;
+mod vault;
 
-pub use clock::{Clock, SystemClock, Timestamp, rfc3339};
+pub use algorithm::{
+    EncryptionAlgorithm, Hash, MessageType, SignatureScheme, SigningAlgorithm, WrappingAlgorithm,
+};
+pub use clock::{Clock, SystemClock, Timestamp, TurnableClock, rfc3339};
+pub use key::{
+    Key, KeyChange, KeyState, KeyVersion, KeyVersionState, MissingInterval, Origin, ProtectionMode,
+    RotationChange,
+};
+pub use key_shape::{AesLength, Curve, KeyAlgorithm, KeyShape, RsaLength, ShapeError};
+pub use lifecycle::{DELETION_DAYS_MAX, DELETION_DAYS_MIN, LifecycleError};
+pub use limits::Limits;
 pub use ocid::{Ocid, OcidKind, ParseOcidError, VaultTag};
 pub use operation::{Operation, Service};
 pub use permission::{Permission, PermissionSet};
 pub use principal::Principal;
 pub use random::Random;
 pub use region::{Realm, Region};
-pub use resources::{
-    ApiKey, Compartment, CompartmentState, Group, Key, KeyAlgorithm, KeyShape, KeyState,
-    KeyVersion, KeyVersionState, Policy, ProtectionMode, Tenancy, User, Vault, VaultState,
-    VaultType,
-};
+pub use resources::{ApiKey, Compartment, CompartmentState, Group, Policy, Tenancy, User};
+pub use rotation::{AutoRotation, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN, RotationStatus};
 pub use secret::{
     NewVersion, Secret, SecretChange, SecretError, SecretState, SecretVersion, Stage, Stages,
     VersionMove,
 };
 pub use sensitive::Sensitive;
 pub use tags::{DefinedTags, Tags};
+pub use vault::{Vault, VaultReplica, VaultState, VaultType};

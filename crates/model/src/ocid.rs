@@ -37,6 +37,8 @@ pub enum OcidKind {
     Key,
     /// `keyversion`.
     KeyVersion,
+    /// `vaultreplica`.
+    VaultReplica,
     /// `vaultsecret`.
     Secret,
     /// `instance`.
@@ -56,6 +58,7 @@ impl OcidKind {
             Self::Vault => "vault",
             Self::Key => "key",
             Self::KeyVersion => "keyversion",
+            Self::VaultReplica => "vaultreplica",
             Self::Secret => "vaultsecret",
             Self::Instance => "instance",
         }
@@ -109,6 +112,16 @@ impl Ocid {
         let unique = unique("abaaaaaa", random);
         let (kind, realm) = (kind.segment(), region.realm.key);
         Self(format!("ocid1.{kind}.{realm}.{}.{}.{unique}", region.key, tag.as_str()).into())
+    }
+
+    /// Returns the identifier that differs in its type segment only.
+    #[must_use]
+    pub fn of_kind(&self, kind: OcidKind) -> Self {
+        let mut segments: Vec<&str> = self.0.split('.').collect();
+        if let Some(segment) = segments.get_mut(1) {
+            *segment = kind.segment();
+        }
+        Self(segments.join(".").into())
     }
 
     /// Returns the identifier as text.

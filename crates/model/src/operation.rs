@@ -35,6 +35,8 @@ pub enum Service {
     KmsVault,
     /// Key management, one endpoint per vault.
     KmsManagement,
+    /// Encryption and signatures, one endpoint per vault.
+    KmsCrypto,
     /// Secret management, `vaults.<region>`.
     Vault,
     /// Secret retrieval, `secrets.vaults.<region>`.
@@ -44,8 +46,20 @@ pub enum Service {
 }
 
 operations! {
-    KmsVault { CreateVault, GetVault, ListVaults, }
-    KmsManagement { CreateKey, GetKey, ListKeys, ListKeyVersions, }
+    KmsVault {
+        CreateVault, GetVault, ListVaults, UpdateVault, ScheduleVaultDeletion, CancelVaultDeletion,
+        ChangeVaultCompartment, GetVaultUsage, BackupVault, RestoreVaultFromFile,
+        RestoreVaultFromObjectStore, CreateVaultReplica, DeleteVaultReplica, ListVaultReplicas,
+        UpdateRegisteredVaultForMtls,
+    }
+    KmsManagement {
+        CreateKey, GetKey, ListKeys, UpdateKey, EnableKey, DisableKey, ScheduleKeyDeletion,
+        CancelKeyDeletion, ChangeKeyCompartment, CreateKeyVersion, GetKeyVersion, ListKeyVersions,
+        ScheduleKeyVersionDeletion, CancelKeyVersionDeletion, GetWrappingKey, ImportKey,
+        ImportKeyVersion, BackupKey, RestoreKeyFromFile, RestoreKeyFromObjectStore,
+        GetReplicationStatus,
+    }
+    KmsCrypto { Encrypt, Decrypt, GenerateDataEncryptionKey, Sign, Verify, ExportKey, }
     Vault {
         CreateSecret, GetSecret, ListSecrets, UpdateSecret, ListSecretVersions, GetSecretVersion,
     }

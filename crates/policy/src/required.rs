@@ -21,6 +21,8 @@ pub enum Target {
     Vault,
     /// The key that the request refers to.
     Key,
+    /// The compartment that the resource is moved to.
+    Destination,
     /// The tenancy.
     Tenancy,
 }
@@ -46,16 +48,62 @@ const fn here(permission: Permission) -> Need {
 ///
 /// Source: OCI policy reference, "Permissions Required for Each API Operation".
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 pub const fn required(operation: Operation, semantics: Semantics) -> &'static [Need] {
     match operation {
         Operation::CreateVault => const { &[here(P::VaultCreate)] },
-        Operation::GetVault => const { &[here(P::VaultRead)] },
-        Operation::ListVaults => const { &[here(P::VaultInspect)] },
+        Operation::GetVault
+        | Operation::GetVaultUsage
+        | Operation::GetWrappingKey
+        | Operation::GetReplicationStatus => const { &[here(P::VaultRead)] },
+        Operation::ListVaults | Operation::ListVaultReplicas => const { &[here(P::VaultInspect)] },
+        Operation::UpdateVault | Operation::UpdateRegisteredVaultForMtls => {
+            const { &[here(P::VaultUpdate)] }
+        }
+        Operation::ScheduleVaultDeletion | Operation::CancelVaultDeletion => {
+            const { &[here(P::VaultDelete)] }
+        }
+        Operation::ChangeVaultCompartment => {
+            const { &[here(P::VaultMove), on(Target::Destination, P::VaultMove)] }
+        }
+        Operation::BackupVault => const { &[here(P::VaultBackup)] },
+        Operation::RestoreVaultFromFile | Operation::RestoreVaultFromObjectStore => {
+            const { &[here(P::VaultRestore)] }
+        }
+        Operation::CreateVaultReplica | Operation::DeleteVaultReplica => {
+            const { &[here(P::VaultReplicate)] }
+        }
         Operation::CreateKey => {
             const { &[here(P::KeyCreate), on(Target::Vault, P::VaultCreateKey)] }
         }
-        Operation::GetKey => const { &[here(P::KeyRead)] },
+        Operation::ImportKey => {
+            const { &[here(P::KeyImport), on(Target::Vault, P::VaultImportKey)] }
+        }
+        Operation::GetKey | Operation::GetKeyVersion => const { &[here(P::KeyRead)] },
         Operation::ListKeys | Operation::ListKeyVersions => const { &[here(P::KeyInspect)] },
+        Operation::UpdateKey | Operation::EnableKey | Operation::DisableKey => {
+            const { &[here(P::KeyUpdate)] }
+        }
+        Operation::ScheduleKeyDeletion
+        | Operation::CancelKeyDeletion
+        | Operation::ScheduleKeyVersionDeletion
+        | Operation::CancelKeyVersionDeletion => const { &[here(P::KeyDelete)] },
+        Operation::ChangeKeyCompartment => {
+            const { &[here(P::KeyMove), on(Target::Destination, P::KeyMove)] }
+        }
+        Operation::CreateKeyVersion => const { &[here(P::KeyRotate)] },
+        Operation::ImportKeyVersion => const { &[here(P::KeyImport)] },
+        Operation::BackupKey => const { &[here(P::KeyBackup)] },
+        Operation::RestoreKeyFromFile | Operation::RestoreKeyFromObjectStore => {
+            const { &[here(P::KeyRestore)] }
+        }
+        Operation::Encrypt | Operation::GenerateDataEncryptionKey => {
+            const { &[here(P::KeyEncrypt)] }
+        }
+        Operation::Decrypt => const { &[here(P::KeyDecrypt)] },
+        Operation::Sign => const { &[here(P::KeySign)] },
+        Operation::Verify => const { &[here(P::KeyVerify)] },
+        Operation::ExportKey => const { &[here(P::KeyExport)] },
         Operation::CreateSecret => {
             const {
                 &[

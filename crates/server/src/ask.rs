@@ -1,9 +1,15 @@
 //! What a request asks for: the operation with its parameters, read and checked.
 
-use strongroom_model::{Ocid, Operation, Stage};
+use std::collections::BTreeMap;
+
+use strongroom_model::{Ocid, Operation, Stage, Timestamp};
 use strongroom_wire::{
-    CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails, Matched,
-    Paging, Query, Refusal, SortOrder, UpdateSecretDetails, parse_object,
+    BackupDetails, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
+    CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, Fields,
+    GenerateKeyDetails, ImportKeyDetails, Matched, Paging, Query, Refusal, ReplicaDetails,
+    RestoreDetails, SignDetails, SortOrder, UpdateKeyDetails, UpdateSecretDetails,
+    UpdateVaultDetails, VerifyDetails, WrappedImportKey, parse_object, parse_optional_object,
+    read_compartment_id, read_no_external_version, read_time_of_deletion,
 };
 
 use crate::failure::Failure;
@@ -14,10 +20,45 @@ pub(crate) enum Ask {
     CreateVault(CreateVaultDetails),
     GetVault(Ocid),
     ListVaults(ByCompartment),
+    UpdateVault(Ocid, UpdateVaultDetails),
+    ScheduleVaultDeletion(Ocid, Option<Timestamp>),
+    CancelVaultDeletion(Ocid),
+    ChangeVaultCompartment(Ocid, Ocid),
+    GetVaultUsage(Ocid),
+    BackupVault(Ocid, BackupDetails),
+    RestoreVaultFromFile(Ocid),
+    RestoreVaultFromObjectStore(Ocid, RestoreDetails),
+    CreateVaultReplica(Ocid, ReplicaDetails),
+    DeleteVaultReplica(Ocid, ReplicaDetails),
+    ListVaultReplicas(Ocid, Listing),
+    UpdateRegisteredVaultForMtls(Ocid),
     CreateKey(CreateKeyDetails),
     GetKey(Ocid),
     ListKeys(ByCompartment, KeyFilter),
+    UpdateKey(Ocid, UpdateKeyDetails),
+    EnableKey(Ocid),
+    DisableKey(Ocid),
+    ScheduleKeyDeletion(Ocid, Option<Timestamp>),
+    CancelKeyDeletion(Ocid),
+    ChangeKeyCompartment(Ocid, Ocid),
+    CreateKeyVersion(Ocid),
+    GetKeyVersion(Ocid, Ocid),
     ListKeyVersions(Ocid, Listing),
+    ScheduleKeyVersionDeletion(Ocid, Ocid, Option<Timestamp>),
+    CancelKeyVersionDeletion(Ocid, Ocid),
+    GetWrappingKey,
+    ImportKey(ImportKeyDetails),
+    ImportKeyVersion(Ocid, WrappedImportKey),
+    BackupKey(Ocid, BackupDetails),
+    RestoreKeyFromFile,
+    RestoreKeyFromObjectStore(RestoreDetails),
+    GetReplicationStatus(Ocid),
+    Encrypt(EncryptDetails),
+    Decrypt(DecryptDetails),
+    GenerateDataEncryptionKey(GenerateKeyDetails),
+    Sign(SignDetails),
+    Verify(VerifyDetails),
+    ExportKey(ExportKeyDetails),
     CreateSecret(CreateSecretDetails),
     GetSecret(Ocid),
     ListSecrets(ByCompartment, SecretFilter),
@@ -86,28 +127,118 @@ pub(crate) struct CompartmentFilter {
 }
 
 impl Ask {
+    /// What the caller wants the audit record to say: `loggingContext`.
+    pub(crate) fn logging_context(&self) -> Option<&BTreeMap<String, String>> {
+        match self {
+            Self::Encrypt(details) => Some(&details.logging),
+            Self::Decrypt(details) => Some(&details.logging),
+            Self::GenerateDataEncryptionKey(details) => Some(&details.logging),
+            Self::Sign(details) => Some(&details.logging),
+            Self::Verify(details) => Some(&details.signed.logging),
+            Self::ExportKey(details) => Some(&details.logging),
+            _ => None,
+        }
+    }
+
     /// Reads query and body of a request whose route is known.
+    #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     pub(crate) fn read(matched: &Matched, query: &str, body: &[u8]) -> Result<Self, Failure> {
         let query = Query::parse(query)?;
         let operation = matched.operation;
         Ok(match operation {
-            Operation::CreateVault => {
-                Self::CreateVault(CreateVaultDetails::read(parse_object(body)?)?)
-            }
+            Operation::CreateVault => Self::CreateVault(read(body, CreateVaultDetails::read)?),
             Operation::GetVault => Self::GetVault(path_ocid(matched)?),
             Operation::ListVaults => {
                 Self::ListVaults(by_compartment(operation, &query, &BY_DISPLAY_NAME)?)
             }
-            Operation::CreateKey => Self::CreateKey(CreateKeyDetails::read(parse_object(body)?)?),
+            Operation::UpdateVault => {
+                Self::UpdateVault(path_ocid(matched)?, read(body, UpdateVaultDetails::read)?)
+            }
+            Operation::ScheduleVaultDeletion => {
+                Self::ScheduleVaultDeletion(path_ocid(matched)?, time_of_deletion(body)?)
+            }
+            Operation::CancelVaultDeletion => Self::CancelVaultDeletion(path_ocid(matched)?),
+            Operation::ChangeVaultCompartment => {
+                Self::ChangeVaultCompartment(path_ocid(matched)?, read(body, read_compartment_id)?)
+            }
+            Operation::GetVaultUsage => Self::GetVaultUsage(path_ocid(matched)?),
+            Operation::BackupVault => Self::BackupVault(path_ocid(matched)?, backup(body)?),
+            Operation::RestoreVaultFromFile => {
+                Self::RestoreVaultFromFile(required_compartment(&query)?)
+            }
+            Operation::RestoreVaultFromObjectStore => Self::RestoreVaultFromObjectStore(
+                required_compartment(&query)?,
+                RestoreDetails::read(parse_optional_object(body)?)?,
+            ),
+            Operation::CreateVaultReplica => {
+                Self::CreateVaultReplica(path_ocid(matched)?, read(body, ReplicaDetails::read)?)
+            }
+            Operation::DeleteVaultReplica => {
+                Self::DeleteVaultReplica(path_ocid(matched)?, read(body, ReplicaDetails::read)?)
+            }
+            Operation::ListVaultReplicas => Self::ListVaultReplicas(
+                path_ocid(matched)?,
+                listing(matched, &query, &BY_DISPLAY_NAME)?,
+            ),
+            Operation::UpdateRegisteredVaultForMtls => {
+                Self::UpdateRegisteredVaultForMtls(path_ocid(matched)?)
+            }
+            Operation::CreateKey => Self::CreateKey(read(body, CreateKeyDetails::read)?),
             Operation::GetKey => Self::GetKey(path_ocid(matched)?),
             Operation::ListKeys => Self::ListKeys(
                 by_compartment(operation, &query, &BY_DISPLAY_NAME)?,
                 KeyFilter::read(&query)?,
             ),
+            Operation::UpdateKey => {
+                Self::UpdateKey(path_ocid(matched)?, read(body, UpdateKeyDetails::read)?)
+            }
+            Operation::EnableKey => Self::EnableKey(path_ocid(matched)?),
+            Operation::DisableKey => Self::DisableKey(path_ocid(matched)?),
+            Operation::ScheduleKeyDeletion => {
+                Self::ScheduleKeyDeletion(path_ocid(matched)?, time_of_deletion(body)?)
+            }
+            Operation::CancelKeyDeletion => Self::CancelKeyDeletion(path_ocid(matched)?),
+            Operation::ChangeKeyCompartment => {
+                Self::ChangeKeyCompartment(path_ocid(matched)?, read(body, read_compartment_id)?)
+            }
+            Operation::CreateKeyVersion => {
+                read_no_external_version(parse_optional_object(body)?)?;
+                Self::CreateKeyVersion(path_ocid(matched)?)
+            }
+            Operation::GetKeyVersion => {
+                Self::GetKeyVersion(path_ocid(matched)?, second_ocid(matched)?)
+            }
             Operation::ListKeyVersions => Self::ListKeyVersions(
                 path_ocid(matched)?,
                 listing(matched, &query, &BY_DISPLAY_NAME)?,
             ),
+            Operation::ScheduleKeyVersionDeletion => Self::ScheduleKeyVersionDeletion(
+                path_ocid(matched)?,
+                second_ocid(matched)?,
+                time_of_deletion(body)?,
+            ),
+            Operation::CancelKeyVersionDeletion => {
+                Self::CancelKeyVersionDeletion(path_ocid(matched)?, second_ocid(matched)?)
+            }
+            Operation::GetWrappingKey => Self::GetWrappingKey,
+            Operation::ImportKey => Self::ImportKey(read(body, ImportKeyDetails::read)?),
+            Operation::ImportKeyVersion => {
+                Self::ImportKeyVersion(path_ocid(matched)?, read(body, WrappedImportKey::read)?)
+            }
+            Operation::BackupKey => Self::BackupKey(path_ocid(matched)?, backup(body)?),
+            Operation::RestoreKeyFromFile => Self::RestoreKeyFromFile,
+            Operation::RestoreKeyFromObjectStore => {
+                Self::RestoreKeyFromObjectStore(RestoreDetails::read(parse_optional_object(body)?)?)
+            }
+            Operation::GetReplicationStatus => Self::GetReplicationStatus(path_ocid(matched)?),
+            Operation::Encrypt => Self::Encrypt(read(body, EncryptDetails::read)?),
+            Operation::Decrypt => Self::Decrypt(read(body, DecryptDetails::read)?),
+            Operation::GenerateDataEncryptionKey => {
+                Self::GenerateDataEncryptionKey(read(body, GenerateKeyDetails::read)?)
+            }
+            Operation::Sign => Self::Sign(read(body, SignDetails::read)?),
+            Operation::Verify => Self::Verify(read(body, VerifyDetails::read)?),
+            Operation::ExportKey => Self::ExportKey(read(body, ExportKeyDetails::read)?),
             Operation::CreateSecret => {
                 Self::CreateSecret(CreateSecretDetails::read(parse_object(body)?)?)
             }
@@ -155,6 +286,18 @@ impl Ask {
     }
 }
 
+fn read<T>(body: &[u8], reader: fn(Fields) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    reader(parse_object(body)?)
+}
+
+fn time_of_deletion(body: &[u8]) -> Result<Option<Timestamp>, Refusal> {
+    read_time_of_deletion(parse_optional_object(body)?)
+}
+
+fn backup(body: &[u8]) -> Result<BackupDetails, Refusal> {
+    BackupDetails::read(parse_optional_object(body)?)
+}
+
 /// The values of `sortBy`; the second one sorts by name. Lists sort by time, newest first, or by
 /// name, smallest first; versions by number.
 const BY_DISPLAY_NAME: [&str; 2] = ["TIMECREATED", "DISPLAYNAME"];
@@ -165,6 +308,12 @@ const BY_NUMBER: [&str; 1] = ["VERSION_NUMBER"];
 fn path_ocid(matched: &Matched) -> Result<Ocid, Failure> {
     let text = matched.parameters.first().map(String::as_str).unwrap_or_default();
     text.parse().map_err(|_not_an_ocid| Failure::not_found("the path holds no OCID"))
+}
+
+/// The second OCID of a path.
+fn second_ocid(matched: &Matched) -> Result<Ocid, Failure> {
+    let text = matched.parameters.get(1).map(String::as_str).unwrap_or_default();
+    text.parse().map_err(|_not_an_ocid| Failure::not_found("the path holds no second OCID"))
 }
 
 fn path_number(matched: &Matched) -> Result<u64, Failure> {
@@ -181,13 +330,16 @@ fn query_ocid(query: &Query, name: &str) -> Result<Option<Ocid>, Refusal> {
     text.parse().map(Some).map_err(|_not_an_ocid| Refusal::invalid(name, "must be an OCID"))
 }
 
+fn required_compartment(query: &Query) -> Result<Ocid, Refusal> {
+    query_ocid(query, "compartmentId")?.ok_or_else(|| Refusal::missing("compartmentId"))
+}
+
 fn by_compartment(
     operation: Operation,
     query: &Query,
     sort_by: &[&'static str],
 ) -> Result<ByCompartment, Refusal> {
-    let compartment_id =
-        query_ocid(query, "compartmentId")?.ok_or_else(|| Refusal::missing("compartmentId"))?;
+    let compartment_id = required_compartment(query)?;
     let place = format!("{} {compartment_id}", operation.name());
     Ok(ByCompartment { compartment_id, listing: Listing::read(query, sort_by, &place)? })
 }

@@ -1,6 +1,7 @@
 //! Audit: a record of every outcome. A write's record is part of its commit; all others are
 //! gathered and written before the answer leaves.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,8 @@ pub(crate) struct AuditRecord {
     pub(crate) target_id: Option<Ocid>,
     pub(crate) compartment_id: Option<Ocid>,
     pub(crate) version_number: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) logging_context: Option<BTreeMap<String, String>>,
     pub(crate) source: String,
     pub(crate) status: u16,
     pub(crate) code: Option<&'static str>,

@@ -31,6 +31,7 @@ pub(crate) fn authorize(
             Target::Compartment => located.compartment.as_deref(),
             Target::Vault => located.vault_path.as_deref(),
             Target::Key => located.key_path.as_deref(),
+            Target::Destination => located.destination.as_deref(),
             Target::Tenancy => Some(tenancy.as_slice()),
         };
         let Some(path) = path else {
@@ -42,17 +43,17 @@ pub(crate) fn authorize(
     if decision.allowed() {
         return Ok(Permit { located, _private: () });
     }
-    Err(denial(&decision, semantics))
+    let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
+    Err(denial(&decision, of_bundle && semantics == Semantics::Strict))
 }
 
 /// Strict semantics tell the one who may read the bundle, and only lacks the key, that a right is
 /// missing. Everybody else learns nothing.
-fn denial(decision: &Decision, semantics: Semantics) -> Failure {
+fn denial(decision: &Decision, of_bundle: bool) -> Failure {
     let missing: Vec<Permission> = decision.missing().collect();
     let names: Vec<&str> = missing.iter().map(|permission| permission.name()).collect();
     let reason = format!("no policy grants {}", names.join(", "));
-    let key_alone = missing == [Permission::KeyDecrypt];
-    if key_alone && semantics == Semantics::Strict {
+    if of_bundle && missing == [Permission::KeyDecrypt] {
         let message = "User not authorized to perform this operation.";
         return Failure::new(Refusal::new(ErrorCode::NotAuthorized, message), reason);
     }

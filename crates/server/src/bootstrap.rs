@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use strongroom_keyring::{KeyLength, RootKey, SealError};
+use strongroom_keyring::{Material, RootKey, SealError};
 use strongroom_model::{
-    ApiKey, Compartment, CompartmentState, Group, Key, KeyAlgorithm, KeyShape, KeyState,
-    KeyVersion, KeyVersionState, Ocid, OcidKind, Policy, ProtectionMode, Random, Region, Secret,
+    AesLength, ApiKey, Compartment, CompartmentState, Group, Key, KeyShape, KeyState, KeyVersion,
+    KeyVersionState, Ocid, OcidKind, Origin, Policy, ProtectionMode, Random, Region, Secret,
     SecretState, SecretVersion, Stages, Tags, Tenancy, Timestamp, User, Vault, VaultState,
     VaultTag, VaultType,
 };
@@ -105,6 +105,16 @@ pub async fn sample_of(store: &dyn Store) -> Result<Option<Sample>, StoreError> 
     let key = rows::sample();
     let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     found.map(|row| rows::decode(&key, &row.value)).transpose()
+}
+
+/// Returns by how many seconds the clock of a development server was turned.
+///
+/// # Errors
+/// A [`StoreError`] if the store cannot be read.
+pub async fn clock_turned(store: &dyn Store) -> Result<i64, StoreError> {
+    let key = rows::clock_turned();
+    let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    found.map_or(Ok(0), |row| rows::decode(&key, &row.value))
 }
 
 /// Founds a tenancy, in one commit: tenancy, administrator with key, group, policy and sample.
@@ -243,7 +253,10 @@ impl Founder<'_> {
         let binding = vault_binding(tenancy_id, &vault_id);
         let (opened, vault_key) = self.root_key.new_vault_key(&binding, random)?;
         let binding = key_version_binding(tenancy_id, &vault_id, &version_id);
-        let (master, material) = opened.new_key_version(&binding, KeyLength::Aes256, random)?;
+        let shape = KeyShape::Aes(AesLength::Aes256);
+        let made = Material::generate(shape, random).map_err(|_error| SealError)?;
+        let material = opened.seal_material(&binding, &made, random)?;
+        let Material::Symmetric(master) = made else { return Err(SealError.into()) };
         let secret = sample_secret_at(self, compartment_id, &vault_id, &key_id);
         let sealed = master.seal_secret(
             &ops::content_binding(tenancy_id, &secret, 1),
@@ -251,15 +264,21 @@ impl Founder<'_> {
             random,
         )?;
         let vault = sample_vault(&secret, tag, now);
-        let vault = VaultRow { vault, port: new.port, vault_key };
+        let vault =
+            VaultRow { vault, port: new.port, replica_port: None, vault_key: Some(vault_key) };
         let key = KeyRow { key: sample_key(&secret, &version_id) };
         let key_version = KeyVersion {
             id: version_id.clone(),
             key_id: key_id.clone(),
             state: KeyVersionState::Enabled,
             time_created: now,
+            time_of_deletion: None,
+            origin: Origin::Internal,
+            is_auto_rotated: false,
+            public_key: None,
+            restored_from: None,
         };
-        let key_version = KeyVersionRow { key_version, material };
+        let key_version = KeyVersionRow { key_version, material: Some(material) };
         let version = SecretVersionRow {
             secret_version: SecretVersion { number: 1, name: None, time_created: now },
             key_version_id: version_id.clone(),
@@ -307,6 +326,9 @@ fn sample_vault(secret: &Secret, tag: VaultTag, now: Timestamp) -> Vault {
         vault_type: VaultType::Default,
         state: VaultState::Active,
         time_created: now,
+        time_of_deletion: None,
+        restored_from: None,
+        replica: None,
         tags: Tags::default(),
     }
 }
@@ -317,11 +339,15 @@ fn sample_key(secret: &Secret, version_id: &Ocid) -> Key {
         compartment_id: secret.compartment_id.clone(),
         vault_id: secret.vault_id.clone(),
         display_name: "master".to_owned(),
-        shape: KeyShape { algorithm: KeyAlgorithm::Aes, length: 32 },
+        shape: KeyShape::Aes(AesLength::Aes256),
         protection_mode: ProtectionMode::Software,
         current_key_version: version_id.clone(),
         state: KeyState::Enabled,
         time_created: secret.time_created,
+        time_of_deletion: None,
+        state_before_deletion: None,
+        auto_rotation: None,
+        restored_from: None,
         tags: Tags::default(),
     }
 }

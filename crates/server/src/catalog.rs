@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use strongroom_keyring::{Binding, MasterKey, RootKey, VaultKey};
+use strongroom_keyring::{Binding, RootKey, VaultKey, VersionKey};
 use strongroom_model::{
-    ApiKey, Compartment, Group, Key, KeyVersion, Ocid, Policy, Tenancy, User, Vault,
+    ApiKey, Compartment, Group, Key, KeyVersion, Ocid, Policy, ProtectionMode, Tenancy, User, Vault,
 };
 use strongroom_policy::{Directory, PolicySet, Source};
 use strongroom_signing::PublicKey;
@@ -18,12 +18,13 @@ use crate::secret_cache::SecretCache;
 
 const SCAN_ROWS: usize = 1024;
 
-/// A vault, open.
+/// A vault, open unless it was deleted.
 #[derive(Debug)]
 pub(crate) struct VaultEntry {
     pub(crate) vault: Vault,
     pub(crate) port: u16,
-    pub(crate) key: VaultKey,
+    pub(crate) replica_port: Option<u16>,
+    pub(crate) key: Option<VaultKey>,
     pub(crate) revision: Revision,
 }
 
@@ -34,11 +35,12 @@ pub(crate) struct KeyEntry {
     pub(crate) revision: Revision,
 }
 
-/// A key version, open.
+/// A key version, open unless it was deleted.
 #[derive(Debug)]
 pub(crate) struct KeyVersionEntry {
     pub(crate) version: KeyVersion,
-    pub(crate) material: MasterKey,
+    pub(crate) key: Option<VersionKey>,
+    pub(crate) revision: Revision,
 }
 
 /// A user's key that signs requests.
@@ -54,9 +56,11 @@ pub(crate) struct Catalog {
     pub(crate) tenancy: Arc<Tenancy>,
     pub(crate) compartments: BTreeMap<Ocid, (Arc<Compartment>, Revision)>,
     pub(crate) users: BTreeMap<Ocid, (Arc<User>, Revision)>,
-    pub(crate) vaults: BTreeMap<Ocid, Arc<VaultEntry>>,
-    pub(crate) keys: BTreeMap<Ocid, Arc<KeyEntry>>,
-    pub(crate) key_versions: BTreeMap<Ocid, Arc<KeyVersionEntry>>,
+    pub(crate) vaults: Arc<BTreeMap<Ocid, Arc<VaultEntry>>>,
+    pub(crate) keys: Arc<BTreeMap<Ocid, Arc<KeyEntry>>>,
+    pub(crate) key_versions: Arc<BTreeMap<Ocid, Arc<KeyVersionEntry>>>,
+    /// The versions of each key, oldest first.
+    versions_by_key: Arc<HashMap<Ocid, Vec<Ocid>>>,
     pub(crate) policy_set: Arc<PolicySet>,
     groups: BTreeMap<Ocid, Arc<Group>>,
     policies: BTreeMap<Ocid, Arc<Policy>>,
@@ -70,9 +74,10 @@ impl Catalog {
             tenancy: Arc::new(tenancy),
             compartments: BTreeMap::new(),
             users: BTreeMap::new(),
-            vaults: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            key_versions: BTreeMap::new(),
+            vaults: Arc::default(),
+            keys: Arc::default(),
+            key_versions: Arc::default(),
+            versions_by_key: Arc::default(),
             policy_set: Arc::new(PolicySet::default()),
             groups: BTreeMap::new(),
             policies: BTreeMap::new(),
@@ -93,11 +98,18 @@ impl Catalog {
 
     /// Returns the versions of a key, oldest first.
     pub(crate) fn versions_of(&self, key: &Ocid) -> Vec<Arc<KeyVersionEntry>> {
-        let of_key = |entry: &&Arc<KeyVersionEntry>| entry.version.key_id == *key;
-        let mut versions: Vec<_> =
-            self.key_versions.values().filter(of_key).map(Arc::clone).collect();
-        versions.sort_by_key(|entry| (entry.version.time_created, entry.version.id.clone()));
-        versions
+        let ids = self.versions_by_key.get(key).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter_map(|id| self.key_versions.get(id).map(Arc::clone)).collect()
+    }
+
+    /// Returns the version `id` of a key.
+    pub(crate) fn version_of(&self, key: &Ocid, id: &Ocid) -> Option<&Arc<KeyVersionEntry>> {
+        self.key_versions.get(id).filter(|entry| entry.version.key_id == *key)
+    }
+
+    /// Returns the keys of a vault.
+    pub(crate) fn keys_in(&self, vault: &Ocid) -> impl Iterator<Item = &Arc<KeyEntry>> {
+        self.keys.values().filter(move |entry| entry.key.vault_id == *vault)
     }
 
     fn apply(&mut self, change: &Change, root_key: &RootKey) -> Result<(), StoreError> {
@@ -127,7 +139,7 @@ impl Catalog {
             (b"k", Some(row)) => {
                 let KeyRow { key } = rows::decode(key, &row.value)?;
                 let entry = KeyEntry { key, revision: row.revision };
-                self.keys.insert(entry.key.id.clone(), Arc::new(entry));
+                Arc::make_mut(&mut self.keys).insert(entry.key.id.clone(), Arc::new(entry));
             }
             (b"kv", Some(row)) => self.apply_key_version(key, row)?,
             _ => {
@@ -152,27 +164,45 @@ impl Catalog {
         row: &Versioned,
         root_key: &RootKey,
     ) -> Result<(), StoreError> {
-        let VaultRow { vault, port, vault_key } = rows::decode(key, &row.value)?;
+        let row_read: VaultRow = rows::decode(key, &row.value)?;
+        let VaultRow { vault, port, replica_port, vault_key } = row_read;
         let binding = vault_binding(&self.tenancy.id, &vault.id);
-        let key = root_key.open_vault_key(&binding, &vault_key).map_err(|_error| {
+        let open = |sealed| root_key.open_vault_key(&binding, &sealed);
+        let key = vault_key.map(open).transpose().map_err(|_error| {
             StoreError::Corrupt(format!("the key of vault {} does not open", vault.id))
         })?;
-        let entry = VaultEntry { vault, port, key, revision: row.revision };
-        self.vaults.insert(entry.vault.id.clone(), Arc::new(entry));
+        let entry = VaultEntry { vault, port, replica_port, key, revision: row.revision };
+        Arc::make_mut(&mut self.vaults).insert(entry.vault.id.clone(), Arc::new(entry));
         Ok(())
     }
 
     fn apply_key_version(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
         let KeyVersionRow { key_version: version, material } = rows::decode(key, &row.value)?;
         let orphan = || StoreError::Corrupt(format!("key version {} has no vault", version.id));
-        let vault_id = &self.keys.get(&version.key_id).ok_or_else(orphan)?.key.vault_id;
-        let vault = self.vaults.get(vault_id).ok_or_else(orphan)?;
-        let binding = key_version_binding(&self.tenancy.id, vault_id, &version.id);
-        let material = vault.key.open_key_version(&binding, &material).map_err(|_error| {
-            StoreError::Corrupt(format!("key version {} does not open", version.id))
-        })?;
-        self.key_versions
-            .insert(version.id.clone(), Arc::new(KeyVersionEntry { version, material }));
+        let key = &self.keys.get(&version.key_id).ok_or_else(orphan)?.key;
+        let vault = self.vaults.get(&key.vault_id).ok_or_else(orphan)?;
+        let opened = match (key.protection_mode, material, &vault.key) {
+            (ProtectionMode::Software, Some(material), Some(vault_key)) => {
+                let binding = key_version_binding(&self.tenancy.id, &key.vault_id, &version.id);
+                let opened = vault_key.open_material(&binding, key.shape, &material);
+                Some(VersionKey::Software(opened.map_err(|_error| {
+                    StoreError::Corrupt(format!("key version {} does not open", version.id))
+                })?))
+            }
+            _ => None,
+        };
+        let entry = KeyVersionEntry { version, key: opened, revision: row.revision };
+        let (key_id, id) = (entry.version.key_id.clone(), entry.version.id.clone());
+        let versions = Arc::make_mut(&mut self.key_versions);
+        versions.insert(id.clone(), Arc::new(entry));
+        let of_key = Arc::make_mut(&mut self.versions_by_key).entry(key_id).or_default();
+        if !of_key.contains(&id) {
+            of_key.push(id);
+            of_key.sort_by_key(|id| {
+                let created = versions.get(id).map(|entry| entry.version.time_created);
+                (created, id.clone())
+            });
+        }
         Ok(())
     }
 
@@ -203,6 +233,11 @@ impl Catalog {
         }
         path
     }
+}
+
+/// Tells whether what is derived depends on the row.
+fn is_of_identity(key: &[u8]) -> bool {
+    !(key.starts_with(b"v/") || key.starts_with(b"k/") || key.starts_with(b"kv/"))
 }
 
 fn source(policy: &Policy) -> Source {
@@ -310,7 +345,9 @@ impl CatalogCell {
         for change in changes.iter().filter(|change| !of_secret(change)) {
             next.apply(change, root_key)?;
         }
-        next.derive()?;
+        if changes.iter().any(|change| is_of_identity(&change.key)) {
+            next.derive()?;
+        }
         Ok(self.publish(View { cursor, catalog: Arc::new(next) }))
     }
 

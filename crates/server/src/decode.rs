@@ -24,14 +24,15 @@ impl Call {
     pub(crate) async fn read(request: hyper::Request<Incoming>) -> Result<Self, Failure> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
-            return Err(too_large());
+        let bytes_max = if target.contains(RESTORE) { RESTORE_BYTES_MAX } else { BODY_BYTES_MAX };
+        if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+            return Err(too_large(bytes_max));
         }
         let body = if body.is_end_stream() {
             Bytes::new()
         } else {
-            let limited = Limited::new(body, BODY_BYTES_MAX).collect().await;
-            limited.map_err(|error| unreadable(&*error))?.to_bytes()
+            let limited = Limited::new(body, bytes_max).collect().await;
+            limited.map_err(|error| unreadable(&*error, bytes_max))?.to_bytes()
         };
         Ok(Self { method: head.method.as_str().to_owned(), target, headers: head.headers, body })
     }
@@ -61,6 +62,12 @@ impl Call {
                 let refusal = Refusal::new(ErrorCode::NotFound, "No operation has this path.");
                 Failure::new(refusal, "no such route")
             }
+            NoRoute::NotImplemented => {
+                let message = "Dedicated HSM clusters and external key management are not part of \
+                               this server.";
+                let refusal = Refusal::new(ErrorCode::MethodNotImplemented, message);
+                Failure::new(refusal, "no HSM clusters, no external keys")
+            }
             NoRoute::Method => {
                 let message = "The path does not take this method.";
                 Failure::new(Refusal::new(ErrorCode::MethodNotAllowed, message), "no such method")
@@ -83,14 +90,23 @@ impl HeaderSource for Call {
     }
 }
 
-fn too_large() -> Failure {
-    let message = format!("The body is larger than {BODY_BYTES_MAX} bytes.");
+/// The end of the paths that take a backup file.
+const RESTORE: &str = "/actions/restoreFromFile";
+
+/// Largest backup file that is uploaded; larger ones are restored from where they are.
+const RESTORE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+fn too_large(bytes_max: usize) -> Failure {
+    let message = format!("The body is larger than {bytes_max} bytes.");
     Failure::new(Refusal::new(ErrorCode::PayloadTooLarge, message), "body too large")
 }
 
-fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Failure {
+fn unreadable(
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+    bytes_max: usize,
+) -> Failure {
     if error.is::<LengthLimitError>() {
-        return too_large();
+        return too_large(bytes_max);
     }
     let refusal = Refusal::new(ErrorCode::CannotParseRequest, "The body ended too early.");
     Failure::new(refusal, "body not readable")

@@ -4,9 +4,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{PoisonError, RwLock};
 
-use strongroom_model::{Ocid, Random};
+use strongroom_model::Random;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+
+use crate::door::Door;
 
 /// Ports that a vault may get: below the range from which Linux takes ports for outgoing
 /// connections, so that a vault finds its port free again after a restart.
@@ -16,7 +18,7 @@ const TRIES: usize = 64;
 /// A listener that is to serve a vault.
 #[derive(Debug)]
 pub(crate) struct VaultDoor {
-    pub(crate) vault_id: Ocid,
+    pub(crate) door: Door,
     pub(crate) listener: TcpListener,
 }
 
@@ -57,9 +59,9 @@ impl Endpoints {
     }
 
     /// Starts serving a vault at `listener`.
-    pub(crate) fn serve(&self, vault_id: Ocid, listener: TcpListener) {
+    pub(crate) fn serve(&self, door: Door, listener: TcpListener) {
         let place = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let door = VaultDoor { vault_id, listener };
+        let door = VaultDoor { door, listener };
         if place.as_ref().is_none_or(|place| place.doors.send(door).is_err()) {
             tracing::warn!("a vault was made while the server was stopping");
         }

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use strongroom_model::VaultState;
 use strongroom_store::StoreError;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,8 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::locate::Door;
+use crate::door::Door;
 use crate::pipeline::answer;
+use crate::schedule::keep_schedule;
 use crate::shared::Shared;
 use crate::sweep::keep_swept;
 use crate::tls::TlsIdentity;
@@ -44,6 +46,7 @@ pub struct Serving {
     stop: watch::Sender<bool>,
     doors: tokio::task::JoinHandle<()>,
     sweeper: tokio::task::JoinHandle<()>,
+    scheduler: tokio::task::JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -103,9 +106,17 @@ impl Server {
         let opened = endpoints.open(address.ip(), scheme, &host);
         let catalog = shared.catalog().await?;
         for entry in catalog.vaults.values() {
-            let address = SocketAddr::new(address.ip(), entry.port);
-            let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
-            endpoints.serve(entry.vault.id.clone(), listener);
+            if entry.vault.state == VaultState::Deleted {
+                continue;
+            }
+            let id = &entry.vault.id;
+            let own = (Door::Vault(id.clone()), entry.port);
+            let replica = entry.replica_port.map(|port| (Door::Replica(id.clone()), port));
+            for (door, port) in std::iter::once(own).chain(replica) {
+                let address = SocketAddr::new(address.ip(), port);
+                let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
+                endpoints.serve(door, listener);
+            }
         }
         let (stop, stopping) = watch::channel(false);
         let entrance = Entrance { shared: Arc::clone(&shared), tls: self.tls, stopping };
@@ -113,7 +124,9 @@ impl Server {
         let sweeper = Arc::clone(&entrance.shared);
         let sweeper = tokio::spawn(async move { keep_swept(&sweeper).await });
         let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
-        Ok(Serving { base_url, stop, doors, sweeper })
+        let keeper = Arc::clone(&shared);
+        let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler })
     }
 }
 
@@ -127,6 +140,7 @@ impl Serving {
     /// Stops listening, lets requests that are in flight finish, for at most ten seconds.
     pub async fn stop(self) {
         self.sweeper.abort();
+        self.scheduler.abort();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
@@ -170,7 +184,7 @@ async fn keep_doors(
     loop {
         tokio::select! {
             Some(door) = opened.recv() => {
-                doors.spawn(accept(entrance.clone(), door.listener, Door::Vault(door.vault_id)));
+                doors.spawn(accept(entrance.clone(), door.listener, door.door));
             }
             () = told_to_stop(&mut stopping) => break,
         }

@@ -4,9 +4,12 @@ mod ask;
 mod audit;
 mod authn;
 mod authz;
+mod backup_places;
 mod bootstrap;
 mod catalog;
+mod controls;
 mod decode;
+mod door;
 mod endpoints;
 mod failure;
 mod http;
@@ -16,13 +19,16 @@ mod panics;
 mod pipeline;
 mod reply;
 mod rows;
+mod schedule;
 mod secret_cache;
 mod shared;
 mod sweep;
 mod tls;
 
+pub use backup_places::{BackupFront, BackupPlace};
 pub use bootstrap::{
-    FoundError, Founded, NewSample, NewTenancy, Sample, found_tenancy, free_vault_port, sample_of,
+    FoundError, Founded, NewSample, NewTenancy, Sample, clock_turned, found_tenancy,
+    free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
 pub use shared::{Parts, Shared};

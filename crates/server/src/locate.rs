@@ -8,17 +8,11 @@ use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
 use crate::catalog::{Catalog, KeyEntry, VaultEntry, View};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
 use crate::secret_cache::SecretAt;
 use crate::shared::Shared;
-
-/// Where a request came in: the vault's own authority, or the one of everything else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Door {
-    Main,
-    Vault(Ocid),
-}
 
 /// What a request is about. A path is a compartment and its ancestors, the tenancy last.
 #[derive(Debug, Default)]
@@ -30,6 +24,8 @@ pub(crate) struct Located {
     pub(crate) key: Option<Arc<KeyEntry>>,
     pub(crate) key_path: Option<Arc<[Ocid]>>,
     pub(crate) secret: Option<Arc<SecretAt>>,
+    /// Where the target is to be moved.
+    pub(crate) destination: Option<Arc<[Ocid]>>,
     /// Identifier of the target, for the audit record.
     pub(crate) target_id: Option<Ocid>,
 }
@@ -49,10 +45,47 @@ pub(crate) async fn locate(
         }
         Ask::GetCompartment(id) => finder.compartment(id),
         Ask::CreateCompartment(details) => finder.compartment(&details.compartment_id),
-        Ask::GetVault(id) => finder.vault(id),
+        Ask::GetVault(id)
+        | Ask::UpdateVault(id, _)
+        | Ask::ScheduleVaultDeletion(id, _)
+        | Ask::CancelVaultDeletion(id)
+        | Ask::GetVaultUsage(id)
+        | Ask::BackupVault(id, _)
+        | Ask::CreateVaultReplica(id, _)
+        | Ask::DeleteVaultReplica(id, _)
+        | Ask::UpdateRegisteredVaultForMtls(id)
+        | Ask::ListVaultReplicas(id, _) => finder.vault(id),
+        Ask::ChangeVaultCompartment(id, to) => finder.moved(finder.vault(id), to),
+        Ask::RestoreVaultFromFile(id) | Ask::RestoreVaultFromObjectStore(id, _) => {
+            finder.compartment(id)
+        }
         Ask::CreateKey(details) => finder.in_own_vault(&details.compartment_id),
+        Ask::ImportKey(details) => finder.in_own_vault(&details.key.compartment_id),
         Ask::ListKeys(by, _) => finder.in_own_vault(&by.compartment_id),
-        Ask::GetKey(id) | Ask::ListKeyVersions(id, _) => finder.key(id),
+        Ask::GetWrappingKey | Ask::RestoreKeyFromFile | Ask::RestoreKeyFromObjectStore(_) => {
+            finder.own_vault()
+        }
+        Ask::GetReplicationStatus(id) => finder.replication(id),
+        Ask::GetKey(id)
+        | Ask::UpdateKey(id, _)
+        | Ask::EnableKey(id)
+        | Ask::DisableKey(id)
+        | Ask::ScheduleKeyDeletion(id, _)
+        | Ask::CancelKeyDeletion(id)
+        | Ask::CreateKeyVersion(id)
+        | Ask::GetKeyVersion(id, _)
+        | Ask::ListKeyVersions(id, _)
+        | Ask::ScheduleKeyVersionDeletion(id, _, _)
+        | Ask::CancelKeyVersionDeletion(id, _)
+        | Ask::ImportKeyVersion(id, _)
+        | Ask::BackupKey(id, _) => finder.key(id),
+        Ask::ChangeKeyCompartment(id, to) => finder.moved(finder.key(id), to),
+        Ask::Encrypt(details) => finder.key(&details.key_id),
+        Ask::Decrypt(details) => finder.key(&details.key_id),
+        Ask::GenerateDataEncryptionKey(details) => finder.key(&details.key_id),
+        Ask::Sign(details) => finder.key(&details.key_id),
+        Ask::Verify(details) => finder.key(&details.signed.key_id),
+        Ask::ExportKey(details) => finder.key(&details.key_id),
         Ask::CreateSecret(details) => {
             finder.new_secret(&details.compartment_id, &details.vault_id, &details.key_id)
         }
@@ -116,28 +149,45 @@ impl Finder<'_> {
         }
     }
 
+    /// The target, to be moved to another compartment. An absent one hides the target.
+    fn moved(&self, located: Located, to: &Ocid) -> Located {
+        Located { destination: self.catalog.path(to), ..located }
+    }
+
     /// A key operation that names no vault means the vault whose authority it came to.
+    fn own_vault(&self) -> Located {
+        let located = self.door.vault().map(|vault_id| self.vault(vault_id));
+        Located { target_id: None, ..located.unwrap_or_default() }
+    }
+
     fn in_own_vault(&self, compartment_id: &Ocid) -> Located {
-        let Door::Vault(vault_id) = self.door else {
-            return Located::default();
+        Located { compartment: self.catalog.path(compartment_id), ..self.own_vault() }
+    }
+
+    /// The vault that a replication is of.
+    fn replication(&self, id: &Ocid) -> Located {
+        let of_vault = |entry: &&Arc<VaultEntry>| {
+            let replica = entry.vault.replica.as_ref();
+            replica.is_some_and(|replica| replica.replication_id == *id)
         };
-        Located {
-            compartment: self.catalog.path(compartment_id),
-            target_id: None,
-            ..self.vault(vault_id)
-        }
+        let reachable = |entry: &&Arc<VaultEntry>| {
+            self.door.vault().is_none_or(|vault_id| *vault_id == entry.vault.id)
+        };
+        let found = self.catalog.vaults.values().filter(reachable).find(of_vault);
+        found.map(|entry| self.vault(&entry.vault.id)).unwrap_or_default()
     }
 
     /// A key of another vault than the one asked is as absent as one that never was.
     fn key(&self, id: &Ocid) -> Located {
-        let reachable = |entry: &&Arc<KeyEntry>| match self.door {
-            Door::Main => true,
-            Door::Vault(vault_id) => entry.key.vault_id == *vault_id,
+        let reachable = |entry: &&Arc<KeyEntry>| {
+            self.door.vault().is_none_or(|vault_id| entry.key.vault_id == *vault_id)
         };
         let key = self.catalog.keys.get(id).filter(reachable).map(Arc::clone);
         let path = key.as_ref().and_then(|entry| self.catalog.path(&entry.key.compartment_id));
+        let vault = key.as_ref().and_then(|entry| self.catalog.vaults.get(&entry.key.vault_id));
         Located {
             compartment: path.clone(),
+            vault: vault.map(Arc::clone),
             key_path: path,
             key,
             target_id: Some(id.clone()),
@@ -155,8 +205,7 @@ impl Finder<'_> {
             vault_path: vault.vault_path,
             key_path: key.key_path.filter(|_| same_vault),
             key: key.key.filter(|_| same_vault),
-            secret: None,
-            target_id: None,
+            ..Located::default()
         }
     }
 
@@ -170,6 +219,7 @@ impl Finder<'_> {
         let key_path = key.as_ref().and_then(|entry| self.catalog.path(&entry.key.compartment_id));
         Ok(Located {
             compartment: self.catalog.path(&secret.compartment_id),
+            vault: self.catalog.vaults.get(&secret.vault_id).map(Arc::clone),
             key,
             key_path,
             secret: Some(found),

@@ -7,16 +7,19 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use strongroom_model::Operation;
+use strongroom_model::{Ocid, Operation, Service};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
 
 use crate::ask::Ask;
 use crate::audit::AuditRecord;
 use crate::authn::authenticate;
 use crate::authz::authorize;
+use crate::catalog::Catalog;
+use crate::controls;
 use crate::decode::Call;
+use crate::door::Door;
 use crate::failure::Failure;
-use crate::locate::{Door, locate};
+use crate::locate::locate;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
 use crate::reply::{self, Reply};
@@ -31,6 +34,9 @@ pub(crate) async fn answer(
 ) -> Response<Full<Bytes>> {
     let sent = request.headers().get("opc-request-id").and_then(|value| value.to_str().ok());
     let request_id = RequestId::compose(sent, &*shared.random);
+    if controls::is_control(shared, door, request.uri().path()) {
+        return controls::answer(shared, request, &request_id).await;
+    }
     let mut record = AuditRecord {
         time: shared.clock.now(),
         request_id: request_id.as_str().to_owned(),
@@ -39,6 +45,7 @@ pub(crate) async fn answer(
         target_id: None,
         compartment_id: None,
         version_number: None,
+        logging_context: None,
         source: source.to_string(),
         status: 200,
         code: None,
@@ -66,51 +73,68 @@ async fn travel(
     record.principal_id = Some(principal.user_id.clone());
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
-    admit_at(door, matched.operation)?;
+    admit_at(door, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
+    record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
     record.target_id.clone_from(&located.target_id);
     record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
     let permit = authorize(&principal, matched.operation, located, catalog, shared.semantics)?;
-    let context = Context { shared, catalog, call: &call, principal: &principal, record };
+    let now = shared.lifecycle_clock.now();
+    let context = Context { shared, catalog, call: &call, principal: &principal, now, record };
     ops::perform(context, permit, ask).await
 }
 
-/// A vault's own authority answers key operations alone.
-fn admit_at(door: &Door, operation: Operation) -> Result<(), Failure> {
-    let key_operation = match operation {
-        Operation::CreateKey
-        | Operation::GetKey
-        | Operation::ListKeys
-        | Operation::ListKeyVersions => true,
-        Operation::CreateVault
-        | Operation::GetVault
-        | Operation::ListVaults
-        | Operation::CreateSecret
-        | Operation::GetSecret
-        | Operation::ListSecrets
-        | Operation::UpdateSecret
-        | Operation::ListSecretVersions
-        | Operation::GetSecretVersion
-        | Operation::GetSecretBundle
-        | Operation::GetSecretBundleByName
-        | Operation::ListSecretBundleVersions
-        | Operation::ListCompartments
-        | Operation::GetCompartment
-        | Operation::CreateCompartment
-        | Operation::GetUser
-        | Operation::ListRegionSubscriptions => false,
-    };
-    let needs_vault = matches!(operation, Operation::CreateKey | Operation::ListKeys);
+/// A vault's own authority answers key operations alone, and in another region only those that
+/// change nothing.
+fn admit_at(door: &Door, operation: Operation, catalog: &Catalog) -> Result<(), Failure> {
+    let is_of_key = matches!(operation.service(), Service::KmsManagement | Service::KmsCrypto);
     match door {
-        Door::Vault(_) if !key_operation => {
+        Door::Vault(_) | Door::Replica(_) if !is_of_key => {
             Err(elsewhere("This endpoint is a vault's; it answers key operations only."))
         }
-        Door::Main if needs_vault => Err(elsewhere(
+        Door::Replica(vault_id) if !has_replica(catalog, vault_id) => {
+            Err(Failure::not_found("the replica is no more"))
+        }
+        Door::Replica(_) if changes_keys(operation) => {
+            let message = "This endpoint is a replica's; make changes at the vault's own \
+                           managementEndpoint.";
+            Err(Refusal::new(ErrorCode::Conflict, message).into())
+        }
+        Door::Main if names_no_vault(operation) => Err(elsewhere(
             "This operation is answered at the vault's managementEndpoint (GetVault tells it).",
         )),
         _ => Ok(()),
     }
+}
+
+fn has_replica(catalog: &Catalog, vault_id: &Ocid) -> bool {
+    catalog.vaults.get(vault_id).is_some_and(|entry| entry.vault.replica.is_some())
+}
+
+/// Key operations whose request names neither key nor vault: the endpoint is the vault.
+const fn names_no_vault(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::CreateKey
+            | Operation::ListKeys
+            | Operation::GetWrappingKey
+            | Operation::ImportKey
+            | Operation::RestoreKeyFromFile
+            | Operation::RestoreKeyFromObjectStore
+    )
+}
+
+fn changes_keys(operation: Operation) -> bool {
+    let reads = matches!(
+        operation,
+        Operation::GetKey
+            | Operation::ListKeys
+            | Operation::GetKeyVersion
+            | Operation::ListKeyVersions
+            | Operation::GetReplicationStatus
+    );
+    operation.service() == Service::KmsManagement && !reads
 }
 
 fn elsewhere(message: &'static str) -> Failure {

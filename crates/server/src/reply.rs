@@ -43,6 +43,11 @@ impl Reply {
         })
     }
 
+    /// Leaves the body out, as for actions that OCI answers with headers only.
+    pub(crate) fn without_body(self) -> Self {
+        Self { body: Sensitive::new(Vec::new()), ..self }
+    }
+
     pub(crate) fn with_etag(self, revision: strongroom_store::Revision) -> Self {
         Self { etag: Some(Etag::of_revision(revision.0)), ..self }
     }

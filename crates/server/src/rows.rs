@@ -23,8 +23,12 @@ pub(crate) const WATCHED: [&str; 10] =
 pub(crate) struct VaultRow {
     pub(crate) vault: Vault,
     pub(crate) port: u16,
-    #[serde(with = "sealed")]
-    pub(crate) vault_key: Sealed,
+    /// Port of the replica, if there is one.
+    #[serde(default)]
+    pub(crate) replica_port: Option<u16>,
+    /// Gone when the vault is: without it nothing below the vault opens.
+    #[serde(default, with = "optional_sealed")]
+    pub(crate) vault_key: Option<Sealed>,
 }
 
 /// Row of a key.
@@ -39,6 +43,17 @@ pub(crate) struct KeyRow {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct KeyVersionRow {
     pub(crate) key_version: KeyVersion,
+    /// Absent if the material is in a token, or was deleted.
+    #[serde(default, with = "optional_sealed")]
+    pub(crate) material: Option<Sealed>,
+}
+
+/// Row of a vault's wrapping key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WrappingKeyRow {
+    pub(crate) public_key: String,
+    pub(crate) time_created: Timestamp,
     #[serde(with = "sealed")]
     pub(crate) material: Sealed,
 }
@@ -127,6 +142,10 @@ row_keys! {
     key(id: &Ocid) = "k/{id}";
     /// A key version.
     key_version(key: &Ocid, id: &Ocid) = "kv/{key}/{id}";
+    /// All versions of a key.
+    key_versions(key: &Ocid) = "kv/{key}/";
+    /// The wrapping key of a vault.
+    wrapping_key(vault: &Ocid) = "wk/{vault}";
     /// A secret.
     secret(id: &Ocid) = "s/{id}";
     /// A secret version.
@@ -153,6 +172,33 @@ row_keys! {
     audit(micros: i64, process: u32, number: u32) = "audit/{micros:020}/{process:08x}{number:08x}";
     /// The sample objects of a development server.
     sample() = "d/sample";
+    /// By how much a development server's clock was turned, in seconds.
+    clock_turned() = "d/clock";
+    /// When the scheduler last looked.
+    last_seen() = "meta/seen";
+}
+
+mod optional_sealed {
+    use super::{Deserialize, Sealed, Serialize, sealed};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Present(#[serde(with = "sealed")] Sealed);
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Sealed>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.clone().map(Present).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Sealed>, D::Error> {
+        Ok(Option::<Present>::deserialize(from)?.map(|present| present.0))
+    }
 }
 
 mod sealed {

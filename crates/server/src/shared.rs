@@ -1,11 +1,15 @@
 use std::sync::Arc;
 
 use strongroom_keyring::RootKey;
-use strongroom_model::{Clock, Ocid, Random, Region};
+use strongroom_model::{
+    Clock, Limits, Ocid, OcidKind, ProtectionMode, Random, Region, TurnableClock, VaultTag,
+};
 use strongroom_policy::Semantics;
 use strongroom_store::{Batch, Store, StoreError};
+use strongroom_wire::Refusal;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
+use crate::backup_places::BackupPlace;
 use crate::catalog::{Catalog, CatalogCell, View};
 use crate::endpoints::Endpoints;
 use crate::rows;
@@ -18,12 +22,18 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
-    /// The time.
+    /// The time of signatures and audit records.
     pub clock: Arc<dyn Clock>,
+    /// The time of lifecycles, if it can be turned; absent is `clock`.
+    pub turnable_clock: Option<Arc<TurnableClock>>,
     /// Randomness.
     pub random: Arc<dyn Random>,
     /// How policies are read where Oracle's words and the mission's differ.
     pub semantics: Semantics,
+    /// How much the tenancy may hold.
+    pub limits: Limits,
+    /// Where backups may go.
+    pub backup_places: Vec<BackupPlace>,
 }
 
 /// What every request of a server shares.
@@ -32,9 +42,13 @@ pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) root_key: Arc<RootKey>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) lifecycle_clock: Arc<dyn Clock>,
+    pub(crate) turnable_clock: Option<Arc<TurnableClock>>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) region: &'static Region,
     pub(crate) semantics: Semantics,
+    pub(crate) limits: Limits,
+    pub(crate) backup_places: Vec<BackupPlace>,
     pub(crate) audit: AuditLog,
     pub(crate) endpoints: Endpoints,
     catalog: CatalogCell,
@@ -59,10 +73,17 @@ impl Shared {
             audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
             store: parts.store,
             root_key,
+            lifecycle_clock: match &parts.turnable_clock {
+                Some(clock) => Arc::<TurnableClock>::clone(clock),
+                None => Arc::clone(&parts.clock),
+            },
+            turnable_clock: parts.turnable_clock,
             clock: parts.clock,
             random: parts.random,
             region,
             semantics: parts.semantics,
+            limits: parts.limits,
+            backup_places: parts.backup_places,
             endpoints: Endpoints::default(),
             catalog,
             audit_keys,
@@ -93,6 +114,26 @@ impl Shared {
     ) -> Result<strongroom_store::Revision, StoreError> {
         let row = rows::encode(&[record])?;
         self.store.commit(batch.put(self.audit_keys.at(record.time), row)).await
+    }
+
+    /// Where a new key's material is to be: as asked, or where this server protects best.
+    #[expect(clippy::unused_self, reason = "it depends on the server's token")]
+    pub(crate) fn protection_mode(
+        &self,
+        asked: Option<ProtectionMode>,
+    ) -> Result<ProtectionMode, Refusal> {
+        match asked {
+            None | Some(ProtectionMode::Software) => Ok(ProtectionMode::Software),
+            Some(ProtectionMode::Hsm) => {
+                let rule = "must be SOFTWARE: this server has no HSM configured";
+                Err(Refusal::invalid("protectionMode", rule))
+            }
+        }
+    }
+
+    /// Makes the OCID of a new version of `key`.
+    pub(crate) fn new_version_id(&self, tag: &VaultTag) -> Ocid {
+        Ocid::in_vault(OcidKind::KeyVersion, self.region, tag, &*self.random)
     }
 
     /// Returns the tenancy's identifier.

@@ -2,6 +2,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::md5;
 use crate::reject::Reject;
 
 /// What a request has under a header's name.
@@ -78,6 +79,12 @@ impl SigningString {
 
 /// The pseudo-header that stands for method, path and query.
 pub(crate) const REQUEST_TARGET: &str = "(request-target)";
+
+/// Returns the value of `content-md5` for a body: base64 of its MD5 (RFC 1864).
+#[must_use]
+pub fn content_md5(body: &[u8]) -> String {
+    STANDARD.encode(md5::digest(body))
+}
 
 /// Returns the value of `x-content-sha256` for a body: base64 of its SHA-256.
 #[must_use]

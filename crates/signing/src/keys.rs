@@ -6,9 +6,9 @@ use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{
     KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
 };
-use strongroom_model::Sensitive;
+use strongroom_model::{Sensitive, pem};
 
-use crate::{md5, pem};
+use crate::md5;
 
 const BYTES_MIN: usize = 2048 / 8;
 const BYTES_MAX: usize = 8192 / 8;

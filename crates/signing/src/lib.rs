@@ -6,12 +6,11 @@ mod claim;
 mod date;
 mod keys;
 mod md5;
-mod pem;
 mod reject;
 mod sign;
 
 pub use authorization::KeyId;
-pub use canonical::{HeaderSource, HeaderValue, Request, body_digest};
+pub use canonical::{HeaderSource, HeaderValue, Request, body_digest, content_md5};
 pub use claim::{Claim, Scope};
 pub use date::imf_date;
 pub use keys::{KeyError, PrivateKey, PublicKey};

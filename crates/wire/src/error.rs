@@ -62,6 +62,8 @@ error_codes! {
     RequestHeaderFieldsTooLarge = 431,
     /// A defect of the server.
     InternalServerError = 500,
+    /// OCI's API has it, this server does not.
+    MethodNotImplemented = 501,
     /// The server cannot answer now; trying again may help.
     ServiceUnavailable = 503,
 }

@@ -1,14 +1,17 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use strongroom_model::{DefinedTags, Ocid};
+use strongroom_model::{DefinedTags, Ocid, Sensitive, Timestamp};
 
+use crate::content::decode_base64;
 use crate::error::Refusal;
 
 const TAGS_MAX: usize = 10;
 const TAG_KEY_CHARS_MAX: usize = 100;
 const TAG_VALUE_CHARS_MAX: usize = 256;
 const METADATA_BYTES_MAX: usize = 16 * 1024;
+const CONTEXT_CHARS: usize = 4096;
+const TIMESTAMP_CHARS_MAX: usize = 64;
 
 /// A rule for texts.
 #[derive(Debug, Clone, Copy)]
@@ -149,6 +152,66 @@ impl Fields {
             }
             Some(_) => Err(self.invalid(field, "must be an object")),
         }
+    }
+
+    pub(crate) fn ocid(&mut self, field: &str) -> Result<Option<Ocid>, Refusal> {
+        let Some(text) = self.string(field)? else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_not_an_ocid| self.invalid(field, "must be an OCID"))
+    }
+
+    pub(crate) fn boolean(&mut self, field: &str) -> Result<Option<bool>, Refusal> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(value)),
+            Some(_) => Err(self.invalid(field, "must be true or false")),
+        }
+    }
+
+    /// Takes an instant; years before 1970 and after 9999 are none.
+    pub(crate) fn timestamp(&mut self, field: &str) -> Result<Option<Timestamp>, Refusal> {
+        let Some(text) = self.string(field)? else {
+            return Ok(None);
+        };
+        let parsed: Option<Timestamp> = text.parse().ok().filter(|at: &Timestamp| {
+            *at >= Timestamp::UNIX_EPOCH && text.len() <= TIMESTAMP_CHARS_MAX
+        });
+        let rule = "must be a time as in RFC 3339, such as 2026-11-24T00:00:00Z";
+        parsed.map(Some).ok_or_else(|| self.invalid(field, rule))
+    }
+
+    /// Takes bytes in base64, so many at least and at most.
+    pub(crate) fn required_bytes(
+        &mut self,
+        field: &str,
+        low: usize,
+        high: usize,
+    ) -> Result<Sensitive, Refusal> {
+        let text = self.string(field)?.ok_or_else(|| self.missing(field))?;
+        let text = Sensitive::new(text.into_bytes());
+        let bytes = decode_base64(&self.name(field), text.expose(), high)?;
+        if bytes.expose().len() < low {
+            return Err(self.invalid(field, "must not be empty"));
+        }
+        Ok(bytes)
+    }
+
+    /// Takes a map of texts whose JSON is shorter than 4,096 characters.
+    ///
+    /// Source: OCI API reference, `EncryptDataDetails`.
+    pub(crate) fn context(&mut self, field: &str) -> Result<BTreeMap<String, String>, Refusal> {
+        let Some(map) = self.object(field)? else {
+            return Ok(BTreeMap::new());
+        };
+        let rule = format!("must map texts to texts, in less than {CONTEXT_CHARS} characters");
+        let text = |(name, value)| match value {
+            Value::String(value) => Some((name, value)),
+            _ => None,
+        };
+        let size = Value::Object(map.object.clone()).to_string().chars().count();
+        let read: Option<BTreeMap<_, _>> = map.object.into_iter().map(text).collect();
+        read.filter(|_| size < CONTEXT_CHARS).ok_or_else(|| self.invalid(field, &rule))
     }
 
     /// Takes a switch that this version only knows in its `false` position.

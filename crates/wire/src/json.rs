@@ -29,6 +29,14 @@ pub fn parse_object(body: &[u8]) -> Result<Fields, Refusal> {
     }
 }
 
+/// Parses a body that may be left out, which counts as an object without fields.
+///
+/// # Errors
+/// As [`parse_object`].
+pub fn parse_optional_object(body: &[u8]) -> Result<Fields, Refusal> {
+    if body.is_empty() { Ok(Fields::new(Map::new())) } else { parse_object(body) }
+}
+
 const DUPLICATE: &str = "the body names a field twice";
 const TOO_DEEP: &str = "the body is nested more than 32 levels deep";
 

@@ -14,13 +14,16 @@ mod route;
 
 pub use content::{CONTENT_BYTES_MAX, decode_base64};
 pub use details::{
-    CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails,
-    UpdateSecretDetails,
+    BackupDetails, BackupLocation, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
+    CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails,
+    ImportKeyDetails, ReplicaDetails, RestoreDetails, SignDetails, UpdateKeyDetails,
+    UpdateSecretDetails, UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_compartment_id,
+    read_no_external_version, read_time_of_deletion,
 };
 pub use error::{ErrorCode, Refusal};
 pub use etag::Etag;
 pub use fields::Fields;
-pub use json::{BODY_BYTES_MAX, DEPTH_MAX, parse_object};
+pub use json::{BODY_BYTES_MAX, DEPTH_MAX, parse_object, parse_optional_object};
 pub use page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, PageToken, Paging};
 pub use query::{Query, SortOrder};
 pub use request_id::RequestId;

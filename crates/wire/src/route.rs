@@ -40,22 +40,80 @@ pub enum NoRoute {
     Path,
     /// A template has this path, for another method.
     Method,
+    /// OCI has operations at this path, this server has none.
+    NotImplemented,
 }
 
 /// Returns the method and path template of an operation.
 ///
 /// Source: OCI API reference of the service.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "one line for each operation")]
 pub const fn template(operation: Operation) -> (Method, &'static str) {
     use Method::{Get, Post, Put};
     match operation {
         Operation::CreateVault => (Post, "/20180608/vaults"),
         Operation::GetVault => (Get, "/20180608/vaults/{vaultId}"),
         Operation::ListVaults => (Get, "/20180608/vaults"),
+        Operation::UpdateVault => (Put, "/20180608/vaults/{vaultId}"),
+        Operation::ScheduleVaultDeletion => {
+            (Post, "/20180608/vaults/{vaultId}/actions/scheduleDeletion")
+        }
+        Operation::CancelVaultDeletion => {
+            (Post, "/20180608/vaults/{vaultId}/actions/cancelDeletion")
+        }
+        Operation::ChangeVaultCompartment => {
+            (Post, "/20180608/vaults/{vaultId}/actions/changeCompartment")
+        }
+        Operation::GetVaultUsage => (Get, "/20180608/vaults/{vaultId}/usage"),
+        Operation::BackupVault => (Post, "/20180608/vaults/{vaultId}/actions/backup"),
+        Operation::RestoreVaultFromFile => (Post, "/20180608/vaults/actions/restoreFromFile"),
+        Operation::RestoreVaultFromObjectStore => {
+            (Post, "/20180608/vaults/actions/restoreFromObjectStore")
+        }
+        Operation::CreateVaultReplica => (Post, "/20180608/vaults/{vaultId}/actions/createReplica"),
+        Operation::DeleteVaultReplica => (Post, "/20180608/vaults/{vaultId}/actions/deleteReplica"),
+        Operation::ListVaultReplicas => (Get, "/20180608/vaults/{vaultId}/actions/listReplicas"),
+        Operation::UpdateRegisteredVaultForMtls => {
+            (Put, "/20180608/vaults/{vaultId}/updateRegisteredVaultForMtls")
+        }
         Operation::CreateKey => (Post, "/20180608/keys"),
         Operation::GetKey => (Get, "/20180608/keys/{keyId}"),
         Operation::ListKeys => (Get, "/20180608/keys"),
+        Operation::UpdateKey => (Put, "/20180608/keys/{keyId}"),
+        Operation::EnableKey => (Post, "/20180608/keys/{keyId}/actions/enable"),
+        Operation::DisableKey => (Post, "/20180608/keys/{keyId}/actions/disable"),
+        Operation::ScheduleKeyDeletion => (Post, "/20180608/keys/{keyId}/actions/scheduleDeletion"),
+        Operation::CancelKeyDeletion => (Post, "/20180608/keys/{keyId}/actions/cancelDeletion"),
+        Operation::ChangeKeyCompartment => {
+            (Post, "/20180608/keys/{keyId}/actions/changeCompartment")
+        }
+        Operation::CreateKeyVersion => (Post, "/20180608/keys/{keyId}/keyVersions"),
+        Operation::GetKeyVersion => (Get, "/20180608/keys/{keyId}/keyVersions/{keyVersionId}"),
         Operation::ListKeyVersions => (Get, "/20180608/keys/{keyId}/keyVersions"),
+        Operation::ScheduleKeyVersionDeletion => {
+            (Post, "/20180608/keys/{keyId}/keyVersions/{keyVersionId}/actions/scheduleDeletion")
+        }
+        Operation::CancelKeyVersionDeletion => {
+            (Post, "/20180608/keys/{keyId}/keyVersions/{keyVersionId}/actions/cancelDeletion")
+        }
+        Operation::GetWrappingKey => (Get, "/20180608/wrappingKeys"),
+        Operation::ImportKey => (Post, "/20180608/keys/import"),
+        Operation::ImportKeyVersion => (Post, "/20180608/keys/{keyId}/keyVersions/import"),
+        Operation::BackupKey => (Post, "/20180608/keys/{keyId}/actions/backup"),
+        Operation::RestoreKeyFromFile => (Post, "/20180608/keys/actions/restoreFromFile"),
+        Operation::RestoreKeyFromObjectStore => {
+            (Post, "/20180608/keys/actions/restoreFromObjectStore")
+        }
+        Operation::GetReplicationStatus => {
+            (Get, "/20180608/replicaOperations/{replicationId}/status")
+        }
+        Operation::Encrypt => (Post, "/20180608/encrypt"),
+        Operation::Decrypt => (Post, "/20180608/decrypt"),
+        Operation::GenerateDataEncryptionKey => (Post, "/20180608/generateDataEncryptionKey"),
+        Operation::Sign => (Post, "/20180608/sign"),
+        Operation::Verify => (Post, "/20180608/verify"),
+        Operation::ExportKey => (Post, "/20180608/exportKey"),
         Operation::CreateSecret => (Post, "/20180608/secrets"),
         Operation::GetSecret => (Get, "/20180608/secrets/{secretId}"),
         Operation::ListSecrets => (Get, "/20180608/secrets"),
@@ -98,7 +156,19 @@ pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
         }
         no_route = NoRoute::Method;
     }
+    if no_route == NoRoute::Path && is_not_implemented(path) {
+        return Err(NoRoute::NotImplemented);
+    }
     Err(no_route)
+}
+
+/// Dedicated HSM clusters and external key management: the first segments of their paths.
+const NOT_IMPLEMENTED: [&str; 2] = ["hsmClusters", "ekmsPrivateEndpoints"];
+
+fn is_not_implemented(path: &str) -> bool {
+    let mut given = segments(path);
+    given.next() == Some("20180608")
+        && given.next().is_some_and(|resource| NOT_IMPLEMENTED.contains(&resource))
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use strongroom_keyring::{RootKey, SystemRandom, root_file};
-use strongroom_model::{Clock, Random, Region, Sensitive, SystemClock, private_file};
+use strongroom_model::{
+    Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
+};
 use strongroom_server::{
-    NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, StartError,
-    found_tenancy, free_vault_port, sample_of,
+    BackupFront, BackupPlace, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving,
+    Shared, StartError, clock_turned, found_tenancy, free_vault_port, sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
@@ -43,6 +45,12 @@ pub(crate) struct DevArguments {
     /// How policies are read where Oracle's documentation and this product's mission differ
     #[arg(long, value_enum, default_value_t = SemanticsArgument::Strict)]
     semantics: SemanticsArgument,
+    /// Clock of deletions, expiries and rotations
+    #[arg(long, value_enum, default_value_t = ClockArgument::System)]
+    clock: ClockArgument,
+    /// How much the tenancy may hold
+    #[arg(long, value_enum, default_value_t = LimitsArgument::Wide)]
+    limits: LimitsArgument,
     /// Region that the server stands for [default: us-ashburn-1]
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -65,6 +73,40 @@ impl From<SemanticsArgument> for Semantics {
         }
     }
 }
+
+/// The values of `--clock`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ClockArgument {
+    /// The machine's
+    System,
+    /// The machine's until it is turned: `strongroom admin clock --advance 30d`
+    Manual,
+}
+
+/// The values of `--limits`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LimitsArgument {
+    /// What this server is built for
+    Wide,
+    /// What Oracle grants a new tenancy
+    Oracle,
+}
+
+impl From<LimitsArgument> for Limits {
+    fn from(argument: LimitsArgument) -> Self {
+        match argument {
+            LimitsArgument::Wide => Self::WIDE,
+            LimitsArgument::Oracle => Self::ORACLE,
+        }
+    }
+}
+
+/// The namespace and the bucket behind which a development server keeps backups.
+const BACKUP_NAMESPACE: &str = "dev";
+const BACKUP_BUCKET: &str = "backups";
+
+/// The pre-authenticated URI that stands for the same bucket.
+const BACKUP_URI: &str = "https://objectstorage.dev.invalid/p/dev/n/dev/b/backups/o/";
 
 /// The file that tells others how to reach a development server.
 #[derive(Debug, Serialize)]
@@ -207,12 +249,23 @@ impl Dev<'_> {
             Some(sample) => sample,
             None => self.found(&*store, &root_key).await?,
         };
+        let turnable_clock = match self.arguments.clock {
+            ClockArgument::System => None,
+            ClockArgument::Manual => {
+                let turned =
+                    clock_turned(&*store).await.map_err(|error| unreadable_store(&error))?;
+                Some(Arc::new(TurnableClock::turned_by(turned)))
+            }
+        };
         let parts = Parts {
             store,
             root_key,
             clock: Arc::new(SystemClock),
+            turnable_clock,
             random: Arc::new(SystemRandom),
             semantics: self.arguments.semantics.into(),
+            limits: self.arguments.limits.into(),
+            backup_places: self.backup_places(),
         };
         let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
         self.check_region(shared.region())?;
@@ -223,6 +276,17 @@ impl Dev<'_> {
         }
         serving.stop().await;
         told
+    }
+
+    /// `backups` in the data directory, behind a bucket and behind a URI.
+    fn backup_places(&self) -> Vec<BackupPlace> {
+        let bucket = BackupFront::Bucket {
+            namespace: BACKUP_NAMESPACE.to_owned(),
+            bucket: BACKUP_BUCKET.to_owned(),
+        };
+        let fronts = [bucket, BackupFront::Uri(BACKUP_URI.to_owned())];
+        let directory = self.directory.taken.join("backups");
+        fronts.map(|front| BackupPlace { front, directory: directory.clone() }).to_vec()
     }
 
     fn check_region(&self, home: &Region) -> Result<(), Failure> {

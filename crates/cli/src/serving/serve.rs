@@ -6,8 +6,10 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Deserialize;
 use strongroom_keyring::{Passphrase, RootKey, SystemRandom, root_file};
-use strongroom_model::{Sensitive, SystemClock, private_file};
-use strongroom_server::{Parts, Semantics, Server, Shared, StartError, TlsIdentity};
+use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
+use strongroom_server::{
+    BackupFront, BackupPlace, Parts, Semantics, Server, Shared, StartError, TlsIdentity,
+};
 use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
@@ -37,6 +39,12 @@ pub(crate) struct Configuration {
     /// How policies are read.
     #[serde(default)]
     semantics: SemanticsName,
+    /// How much the tenancy may hold.
+    #[serde(default)]
+    limits: LimitsName,
+    /// Where backups may go.
+    #[serde(default)]
+    backup: Vec<BackupTable>,
     /// Certificate and key; plain HTTP if absent.
     tls: Option<TlsFiles>,
     /// Where the passphrase of the root key comes from.
@@ -49,6 +57,51 @@ enum SemanticsName {
     #[default]
     Strict,
     Oracle,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum LimitsName {
+    #[default]
+    Wide,
+    Oracle,
+}
+
+impl From<LimitsName> for Limits {
+    fn from(name: LimitsName) -> Self {
+        match name {
+            LimitsName::Wide => Self::WIDE,
+            LimitsName::Oracle => Self::ORACLE,
+        }
+    }
+}
+
+/// A directory for backups, and what requests call it: a bucket in a namespace, or the beginning of
+/// a pre-authenticated URI.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackupTable {
+    directory: PathBuf,
+    namespace: Option<String>,
+    bucket: Option<String>,
+    uri: Option<String>,
+}
+
+impl BackupTable {
+    fn place(&self) -> Result<BackupPlace, Failure> {
+        let front = match (&self.namespace, &self.bucket, &self.uri) {
+            (Some(namespace), Some(bucket), None) => {
+                BackupFront::Bucket { namespace: namespace.clone(), bucket: bucket.clone() }
+            }
+            (None, None, Some(uri)) if uri.ends_with('/') => BackupFront::Uri(uri.clone()),
+            _ => {
+                let why = "[[backup]] needs namespace and bucket, or a uri that ends with a slash";
+                return Err(Failure::configuration("bad-configuration", "cannot place backups")
+                    .because(why));
+            }
+        };
+        Ok(BackupPlace { front, directory: self.directory.clone() })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,11 +183,18 @@ pub(crate) async fn run(
         store: Arc::<Sqlite>::clone(&store),
         root_key,
         clock: Arc::new(SystemClock),
+        turnable_clock: None,
         random: Arc::new(SystemRandom),
         semantics: match configuration.semantics {
             SemanticsName::Strict => Semantics::Strict,
             SemanticsName::Oracle => Semantics::Oracle,
         },
+        limits: configuration.limits.into(),
+        backup_places: configuration
+            .backup
+            .iter()
+            .map(BackupTable::place)
+            .collect::<Result<_, _>>()?,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
     let server = server.with_host(configuration.host);

@@ -18,21 +18,39 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 MAGIC = b"strongroom sealed root key 1\n"
 TENANCY, VAULT = "ocid1.tenancy.oc1..t", "ocid1.vault.oc1.iad.v"
+KEY = "ocid1.key.oc1.iad.v.k"
 VERSION, SECRET = "ocid1.keyversion.oc1.iad.v.k", "ocid1.vaultsecret.oc1.iad.s"
 
 
 def binding(object_id, version):
-    texts = b"".join(struct.pack(">Q", len(text)) + text.encode() for text in [TENANCY, VAULT, object_id])
-    return texts + struct.pack(">Q", version)
+    return texts(TENANCY, VAULT, object_id) + struct.pack(">Q", version)
+
+
+def texts(*all_texts):
+    return b"".join(struct.pack(">Q", len(text)) + text.encode() for text in all_texts)
+
+
+def derive(material, label, salt, key_bytes):
+    extract = hmac.HMAC(b"strongroom/1", hashes.SHA256())
+    extract.update(material)
+    derived = HKDFExpand(hashes.SHA256(), key_bytes + 12, label + salt).derive(extract.finalize())
+    return AESGCM(derived[:key_bytes]), derived[key_bytes:]
 
 
 def unseal(material, label, bound, sealed):
     assert sealed[0] == 1
-    salt, body = sealed[1:33], sealed[33:]
-    extract = hmac.HMAC(b"strongroom/1", hashes.SHA256())
-    extract.update(material)
-    derived = HKDFExpand(hashes.SHA256(), 44, label + salt).derive(extract.finalize())
-    return AESGCM(derived[:32]).decrypt(derived[32:], body, label + b"\0\x01" + bound)
+    gcm, nonce = derive(material, label, sealed[1:33], 32)
+    return gcm.decrypt(nonce, sealed[33:], label + b"\0\x01" + bound)
+
+
+def decrypt(material, associated, ciphertext):
+    """Opens what `Encrypt` made with an AES key."""
+    label, end = b"strongroom/1/ciphertext", 2 + ciphertext[1]
+    header, salt, body = ciphertext[:end], ciphertext[end : end + 32], ciphertext[end + 32 :]
+    assert header[0] == 1 and header[2:] == VERSION.encode()
+    gcm, nonce = derive(material, label, salt, len(material))
+    pairs = [text for pair in sorted(associated.items()) for text in pair]
+    return gcm.decrypt(nonce, body, label + b"\0" + header + texts(KEY, *pairs))
 
 
 def main():
@@ -51,7 +69,8 @@ def main():
     content = unseal(data_key, b"strongroom/1/content", binding(SECRET, 7), sealed["content"])
     assert (len(root), len(vault), len(master), len(data_key)) == (32, 32, 24, 32)
     assert content == b"known content"
-    print("root, vault, master and data key and the content opened by an independent implementation")
+    assert decrypt(master, {"a": "1", "b": "2"}, sealed["ciphertext"]) == b"known plaintext"
+    print("root, vault, master and data key, content and ciphertext opened by an independent implementation")
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ impl Cases {
 
 fn target(request: &Value, on: Target) -> &Value {
     let prefix = match on {
-        Target::Compartment | Target::Tenancy => return &request["target"],
+        Target::Compartment | Target::Destination | Target::Tenancy => return &request["target"],
         Target::Vault => "VAULT_",
         Target::Key => "KEY_",
     };

@@ -1,11 +1,16 @@
-use strongroom_keyring::Binding;
+use std::sync::Arc;
+
+use strongroom_keyring::{Binding, UseError, VersionKey};
 use strongroom_model::{Ocid, Secret, Stage};
 use strongroom_wire::bodies::{SecretBundleBody, SecretBundleVersion};
 
+use super::changing::{KeyPlace, unmovable};
+use super::crypto::unused;
 use super::secrets::secret_of;
 use super::{Context, versions};
 use crate::ask::{Listing, Selector};
 use crate::authz::Permit;
+use crate::catalog::KeyVersionEntry;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::rows;
@@ -13,6 +18,28 @@ use crate::rows;
 /// What the content of a secret version is bound to.
 pub(crate) fn binding<'a>(tenancy: &'a Ocid, secret: &'a Secret, number: u64) -> Binding<'a> {
     Binding { tenancy, vault: &secret.vault_id, object: &secret.id, version: number }
+}
+
+/// The version of the secret's key that `id` names, if it and the key are ENABLED.
+pub(super) fn usable_version(
+    context: &Context<'_>,
+    permit: &Permit,
+    id: &Ocid,
+) -> Result<Arc<KeyVersionEntry>, Failure> {
+    let place = KeyPlace::of(permit)?;
+    let enabled = place.key.key.check_enabled(&place.vault.vault);
+    enabled.map_err(|error| unmovable("secret's key", error))?;
+    let found = context.catalog.version_of(&place.key.key.id, id);
+    let found = found.ok_or_else(|| Failure::internal("a version's key version is not there"))?;
+    let enabled = found.version.check_enabled();
+    enabled.map_err(|error| unmovable("version of the secret's key", error))?;
+    Ok(Arc::clone(found))
+}
+
+/// The key of an enabled version.
+pub(super) fn material(entry: &KeyVersionEntry) -> Result<&VersionKey, Failure> {
+    let missing = || Failure::internal("an enabled key version without material");
+    entry.key.as_ref().ok_or_else(missing)
 }
 
 /// `GetSecretBundle` and `GetSecretBundleByName`: the one place where content leaves.
@@ -24,14 +51,13 @@ pub(super) async fn get(
     let (secret, revision) = secret_of(permit)?;
     let number = number_of(context, secret, selector).await?;
     let row = versions::read(context, permit, number).await?;
-    let key_version = context.catalog.key_versions.get(&row.key_version_id);
-    let key_version =
-        key_version.ok_or_else(|| Failure::internal("a version's key version is not there"))?;
+    let key_version = usable_version(context, permit, &row.key_version_id)?;
     let binding = binding(&context.catalog.tenancy.id, secret, number);
-    let opened = key_version
-        .material
-        .open_secret(&binding, &row.sealed())
-        .map_err(|_error| Failure::internal("a secret version does not open"))?;
+    let opened = material(&key_version)?.open_secret(&binding, &row.sealed()).await;
+    let opened = opened.map_err(|error| match error {
+        UseError::Input => Failure::internal("a secret version does not open"),
+        error => unused(error, "keyId", "cannot decrypt"),
+    })?;
     let body = SecretBundleBody::new(secret, &row.secret_version, opened.expose());
     Ok(Reply::sized(&body, opened.expose().len().saturating_mul(2))?
         .with_etag(revision)

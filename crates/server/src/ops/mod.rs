@@ -1,17 +1,24 @@
 //! The operations. Each takes a permit, so none can run unasked.
 
+mod backups;
 mod bundles;
+mod changing;
+mod crypto;
 mod identity;
+mod importing;
+mod key_versions;
 mod keys;
 mod listing;
+mod replicas;
 mod retry;
 mod secrets;
 mod vaults;
 mod versions;
 
 pub(crate) use bundles::binding as content_binding;
+pub(crate) use keys::NewVersion;
 pub(crate) use secrets::index as index_secret;
-use strongroom_model::Principal;
+use strongroom_model::{Key, Principal, Timestamp};
 use strongroom_wire::{ErrorCode, Etag, Refusal};
 
 use crate::ask::Ask;
@@ -30,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) call: &'a Call,
     pub(crate) principal: &'a Principal,
+    /// The time of lifecycles, which in development can be turned.
+    pub(crate) now: Timestamp,
     pub(crate) record: &'a mut AuditRecord,
 }
 
@@ -47,6 +56,11 @@ impl Context<'_> {
 }
 
 /// Runs the operation that `ask` names.
+#[expect(
+    clippy::too_many_lines,
+    clippy::cognitive_complexity,
+    reason = "one arm for each operation"
+)]
 pub(crate) async fn perform(
     context: Context<'_>,
     permit: Permit,
@@ -56,10 +70,65 @@ pub(crate) async fn perform(
         Ask::CreateVault(details) => vaults::create(context, &permit, details).await,
         Ask::GetVault(_) => vaults::get(&context, &permit),
         Ask::ListVaults(by) => vaults::list(&context, &by),
+        Ask::UpdateVault(_, details) => vaults::update(&context, &permit, &details).await,
+        Ask::ScheduleVaultDeletion(_, at) => vaults::schedule_deletion(&context, &permit, at).await,
+        Ask::CancelVaultDeletion(_) => vaults::cancel_deletion(&context, &permit).await,
+        Ask::ChangeVaultCompartment(_, to) => vaults::move_to(&context, &permit, &to).await,
+        Ask::GetVaultUsage(_) => vaults::usage(&context, &permit),
+        Ask::BackupVault(_, details) => backups::backup_vault(&context, &permit, &details).await,
+        Ask::RestoreVaultFromFile(to) => backups::restore_vault_from_file(context, &to).await,
+        Ask::RestoreVaultFromObjectStore(to, details) => {
+            backups::restore_vault_from_store(context, &to, &details).await
+        }
+        Ask::CreateVaultReplica(_, details) => replicas::create(&context, &permit, &details).await,
+        Ask::DeleteVaultReplica(_, details) => replicas::delete(&context, &permit, &details).await,
+        Ask::ListVaultReplicas(_, listing) => replicas::list(&context, &permit, &listing),
+        Ask::UpdateRegisteredVaultForMtls(_) => {
+            let message = "External key management is not part of this server.";
+            Err(Refusal::new(ErrorCode::MethodNotImplemented, message).into())
+        }
+        Ask::GetReplicationStatus(_) => replicas::status(&permit),
         Ask::CreateKey(details) => keys::create(context, &permit, details).await,
         Ask::GetKey(_) => keys::get(&permit),
         Ask::ListKeys(by, filter) => keys::list(&context, &permit, &by, &filter),
-        Ask::ListKeyVersions(_, listing) => keys::list_versions(&context, &permit, &listing),
+        Ask::UpdateKey(_, details) => keys::update(&context, &permit, &details).await,
+        Ask::EnableKey(_) => keys::transition(&context, &permit, Key::enable).await,
+        Ask::DisableKey(_) => keys::transition(&context, &permit, Key::disable).await,
+        Ask::ScheduleKeyDeletion(_, at) => {
+            let now = context.now;
+            keys::transition(&context, &permit, |key| key.schedule_deletion(at, now)).await
+        }
+        Ask::CancelKeyDeletion(_) => {
+            keys::transition(&context, &permit, Key::cancel_deletion).await
+        }
+        Ask::ChangeKeyCompartment(_, to) => keys::move_to(&context, &permit, &to).await,
+        Ask::CreateKeyVersion(_) => key_versions::create(&context, &permit, None).await,
+        Ask::GetKeyVersion(_, id) => key_versions::get(&context, &permit, &id),
+        Ask::ListKeyVersions(_, listing) => key_versions::list(&context, &permit, &listing),
+        Ask::ScheduleKeyVersionDeletion(_, id, at) => {
+            key_versions::schedule_deletion(&context, &permit, &id, at).await
+        }
+        Ask::CancelKeyVersionDeletion(_, id) => {
+            key_versions::cancel_deletion(&context, &permit, &id).await
+        }
+        Ask::GetWrappingKey => importing::wrapping_key(&context, &permit).await,
+        Ask::ImportKey(details) => importing::import_key(context, &permit, details).await,
+        Ask::ImportKeyVersion(_, wrapped) => {
+            importing::import_version(&context, &permit, wrapped).await
+        }
+        Ask::BackupKey(_, details) => backups::backup_key(&context, &permit, &details).await,
+        Ask::RestoreKeyFromFile => backups::restore_key_from_file(context, &permit).await,
+        Ask::RestoreKeyFromObjectStore(details) => {
+            backups::restore_key_from_store(context, &permit, &details).await
+        }
+        Ask::Encrypt(details) => crypto::encrypt(&context, &permit, &details).await,
+        Ask::Decrypt(details) => crypto::decrypt(&context, &permit, &details).await,
+        Ask::GenerateDataEncryptionKey(details) => {
+            crypto::generate(&context, &permit, &details).await
+        }
+        Ask::Sign(details) => crypto::sign(&context, &permit, &details).await,
+        Ask::Verify(details) => crypto::verify(&context, &permit, &details),
+        Ask::ExportKey(details) => crypto::export(&context, &permit, &details),
         Ask::CreateSecret(details) => secrets::create(context, &permit, &details).await,
         Ask::GetSecret(_) => secrets::get(&permit),
         Ask::ListSecrets(by, filter) => secrets::list(&context, &by, &filter).await,

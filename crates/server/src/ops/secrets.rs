@@ -1,11 +1,15 @@
 use strongroom_model::{
-    Key, Ocid, OcidKind, Secret, SecretError, SecretState, SecretVersion, Sensitive, Stages,
+    KeyAlgorithm, Ocid, OcidKind, Secret, SecretError, SecretState, SecretVersion, Sensitive,
+    Stages,
 };
 use strongroom_store::{Batch, Order, Range, Require, Revision, Store, StoreError, prefix_range};
 use strongroom_wire::bodies::SecretBody;
 use strongroom_wire::{CreateSecretDetails, PageToken, Refusal, SortOrder, UpdateSecretDetails};
 
 use super::Context;
+use super::bundles::{material, usable_version};
+use super::changing::{key_of, unmovable, vault_of};
+use super::crypto::unused;
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
 use crate::ask::{ByCompartment, SecretFilter};
@@ -40,15 +44,16 @@ pub(super) async fn create(
     };
     let shared = context.shared;
     let secret = new_secret(&context, details);
-    let key = permit.located.key.as_deref();
-    let key = &key.ok_or_else(|| Failure::internal("a permit without its key"))?.key;
+    let vault = vault_of(permit)?;
+    vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
     let version = SecretVersion {
         number: secret.stages.latest,
         name: details.version_name.clone(),
         time_created: secret.time_created,
     };
     let name_guard = rows::secret_name(&secret.vault_id, &secret.name);
-    let batch = add_version(&context, key, &secret, version, &details.content)?
+    let batch = add_version(&context, permit, &secret, (version, &details.content))
+        .await?
         .require(name_guard.clone(), Require::Absent)
         .put(name_guard.clone(), rows::encode(&secret.id)?)
         .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
@@ -83,7 +88,7 @@ fn new_secret(context: &Context<'_>, details: &CreateSecretDetails) -> Secret {
         description: details.description.clone(),
         metadata: details.metadata.clone(),
         state: SecretState::Active,
-        time_created: context.record.time,
+        time_created: context.now,
         stages: Stages::FIRST,
         tags: details.tags.clone(),
     }
@@ -97,21 +102,22 @@ pub(crate) fn index(batch: Batch, secret: &Secret) -> Batch {
         .put(rows::secrets_by_name(compartment, &secret.name, &secret.id), Vec::new())
 }
 
-/// Seals `content` as a version of `secret` and puts its rows.
-fn add_version(
+/// Seals content as a version of `secret` and puts its rows.
+async fn add_version(
     context: &Context<'_>,
-    key: &Key,
+    permit: &Permit,
     secret: &Secret,
-    version: SecretVersion,
-    plaintext: &Sensitive,
+    (version, plaintext): (SecretVersion, &Sensitive),
 ) -> Result<Batch, Failure> {
     let shared = context.shared;
-    let material = context.catalog.key_versions.get(&key.current_key_version);
-    let material = &material.ok_or_else(|| Failure::internal("a key without a version"))?.material;
+    let key = &key_of(permit)?.key;
+    if key.shape.algorithm() != KeyAlgorithm::Aes {
+        return Err(Refusal::invalid("keyId", "must name an AES key").into());
+    }
+    let key_version = usable_version(context, permit, &key.current_key_version)?;
     let binding = super::bundles::binding(&context.catalog.tenancy.id, secret, version.number);
-    let sealed = material
-        .seal_secret(&binding, plaintext.expose(), &*shared.random)
-        .map_err(|_error| Failure::internal("a secret version was not sealed"))?;
+    let sealed = material(&key_version)?.seal_secret(&binding, plaintext, &*shared.random).await;
+    let sealed = sealed.map_err(|error| unused(error, "keyId", "cannot encrypt"))?;
     let mut batch = Batch::new();
     if let Some(name) = &version.name {
         let guard = rows::version_name(&secret.id, name);
@@ -159,7 +165,7 @@ pub(super) async fn update(
     let conditional = context.call.header("if-match").is_some();
     let mut current = (secret.clone(), revision);
     for _ in 0..UPDATE_TRIES {
-        let (next, batch) = prepare(&context, &permit, &current, details)?;
+        let (next, batch) = prepare(&context, &permit, &current, details).await?;
         match context.shared.commit(batch, context.record).await {
             Ok(revision) => {
                 let reply = Reply::of(&SecretBody::whole(&next))?.with_etag(revision);
@@ -182,24 +188,22 @@ pub(super) async fn update(
 }
 
 /// The state after the update, and the batch that makes it so.
-fn prepare(
+async fn prepare(
     context: &Context<'_>,
     permit: &Permit,
     (secret, revision): &(Secret, Revision),
     details: &UpdateSecretDetails,
 ) -> Result<(Secret, Batch), Failure> {
-    let next = secret.update(&details.change).map_err(unmovable)?;
+    let next = secret.update(&details.change).map_err(unchanged)?;
     let batch = match &details.content {
         None => Batch::new(),
         Some(plaintext) => {
-            let key = permit.located.key.as_deref();
-            let key = &key.ok_or_else(|| Failure::internal("a secret without its key"))?.key;
             let version = SecretVersion {
                 number: next.stages.latest,
                 name: details.version_name.clone(),
-                time_created: context.record.time,
+                time_created: context.now,
             };
-            add_version(context, key, &next, version, plaintext)?
+            add_version(context, permit, &next, (version, plaintext)).await?
         }
     };
     let row_key = rows::secret(&next.id);
@@ -208,7 +212,7 @@ fn prepare(
     Ok((next, batch))
 }
 
-fn unmovable(error: SecretError) -> Failure {
+fn unchanged(error: SecretError) -> Failure {
     let field = match error {
         SecretError::UnknownVersion => "currentVersionNumber",
         SecretError::NothingPending => "secretContent.stage",

@@ -1,14 +1,21 @@
-use strongroom_model::{Ocid, OcidKind, Vault, VaultState, VaultTag};
+use strongroom_model::{
+    KeyState, Limits, Ocid, OcidKind, ProtectionMode, Timestamp, Vault, VaultState, VaultTag,
+    VaultType,
+};
 use strongroom_store::Batch;
-use strongroom_wire::bodies::VaultBody;
-use strongroom_wire::{CreateVaultDetails, ErrorCode, Refusal};
+use strongroom_wire::bodies::{VaultBody, VaultUsage};
+use strongroom_wire::{CreateVaultDetails, ErrorCode, Refusal, UpdateVaultDetails};
 
 use super::Context;
+use super::changing::{
+    Outcome, VaultChange, change_vault, commit, reply_vault, unmovable, vault_of,
+};
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
 use crate::ask::ByCompartment;
 use crate::authz::Permit;
-use crate::catalog::{VaultEntry, vault_binding};
+use crate::catalog::{Catalog, VaultEntry, vault_binding};
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::rows::{self, VaultRow};
@@ -24,6 +31,7 @@ pub(super) async fn create(
         Earlier::Made(id) => return existing(&context, &id).await,
     };
     let shared = context.shared;
+    check_limit(context.catalog, shared.limits, details.vault_type)?;
     let random = &*shared.random;
     let tag = VaultTag::generate(random);
     let vault = Vault {
@@ -33,7 +41,10 @@ pub(super) async fn create(
         display_name: details.display_name,
         vault_type: details.vault_type,
         state: VaultState::Active,
-        time_created: context.record.time,
+        time_created: context.now,
+        time_of_deletion: None,
+        restored_from: None,
+        replica: None,
         tags: details.tags,
     };
     let binding = vault_binding(&context.catalog.tenancy.id, &vault.id);
@@ -43,46 +54,49 @@ pub(super) async fn create(
         .map_err(|_error| Failure::internal("a vault key was not made"))?;
     let listener = shared.endpoints.reserve(random).await.map_err(|error| no_port(&error))?;
     let port = listener.local_addr().map_err(|error| no_port(&error))?.port();
-    let row = VaultRow { vault, port, vault_key };
+    let row = VaultRow { vault, port, replica_port: None, vault_key: Some(vault_key) };
     let batch = Batch::new().put(rows::vault(&row.vault.id), rows::encode(&row)?);
-    let batch = retry.guard(batch, &row.vault.id)?;
     context.record.target_id = Some(row.vault.id.clone());
-    match shared.commit(batch, context.record).await {
-        Ok(revision) => {
-            shared.endpoints.serve(row.vault.id.clone(), listener);
+    match commit(&context, &retry, batch, &row.vault.id).await? {
+        Outcome::Done(revision) => {
+            shared.endpoints.serve(Door::Vault(row.vault.id.clone()), listener);
             let url = shared.endpoints.url(port);
             let reply = Reply::of(&VaultBody::new(&row.vault, &url))?;
             Ok(reply.with_etag(revision).recorded())
         }
-        Err(error) if retry.lost_to_itself(&error) => match Retry::look(&context).await? {
-            Earlier::Made(id) => existing(&context, &id).await,
-            Earlier::None(_) => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
+        Outcome::Earlier(id) => existing(&context, &id).await,
+        Outcome::Overtaken => Err(Failure::internal("a new vault met another one")),
     }
 }
 
-fn no_port(error: &std::io::Error) -> Failure {
+fn check_limit(catalog: &Catalog, limits: Limits, kind: VaultType) -> Result<(), Failure> {
+    let alive = |entry: &&std::sync::Arc<VaultEntry>| {
+        entry.vault.vault_type == kind && entry.vault.state != VaultState::Deleted
+    };
+    let most = match kind {
+        VaultType::Default => limits.vaults,
+        VaultType::VirtualPrivate => limits.private_vaults,
+    };
+    if catalog.vaults.values().filter(alive).count() < most {
+        return Ok(());
+    }
+    let message = format!("vaultType: the tenancy may hold {most} vaults of this type");
+    Err(Refusal::new(ErrorCode::LimitExceeded, message).into())
+}
+
+pub(super) fn no_port(error: &std::io::Error) -> Failure {
     let message = "No port is free for the vault's endpoint. Try again.";
     let reason = format!("no port for a vault: {error}");
     Failure::new(Refusal::new(ErrorCode::ServiceUnavailable, message), reason)
 }
 
 async fn existing(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
-    let catalog = context.shared.catalog().await?;
-    let gone = || Failure::internal("a retry token names a vault that is not there");
-    render(context, catalog.vaults.get(id).ok_or_else(gone)?)
-}
-
-fn render(context: &Context<'_>, entry: &VaultEntry) -> Result<Reply, Failure> {
-    let url = context.shared.endpoints.url(entry.port);
-    Ok(Reply::of(&VaultBody::new(&entry.vault, &url))?.with_etag(entry.revision))
+    reply_vault(context, &*context.shared.catalog().await?, id)
 }
 
 /// `GetVault`.
 pub(super) fn get(context: &Context<'_>, permit: &Permit) -> Result<Reply, Failure> {
-    let entry = permit.located.vault.as_deref();
-    render(context, entry.ok_or_else(|| Failure::internal("a permit without its vault"))?)
+    reply_vault(context, context.catalog, &vault_of(permit)?.vault.id)
 }
 
 /// `ListVaults`.
@@ -102,4 +116,104 @@ pub(super) fn list(context: &Context<'_>, by: &ByCompartment) -> Result<Reply, F
     let (page, next) = page_of(rows, &by.listing);
     let bodies: Vec<_> = page.iter().map(|(vault, url)| VaultBody::new(vault, url)).collect();
     Ok(Reply::of(&bodies)?.with_next_page(next))
+}
+
+/// Changes the vault itself; its replica stays.
+async fn change(
+    context: &Context<'_>,
+    permit: &Permit,
+    next: impl Fn(&VaultEntry, &Catalog) -> Result<Vault, Failure>,
+) -> Result<Reply, Failure> {
+    change_vault(context, permit, |entry, catalog| {
+        let vault = next(entry, catalog)?;
+        Ok(VaultChange { vault, replica_port: entry.replica_port })
+    })
+    .await
+}
+
+/// `UpdateVault`: name and tags of an ACTIVE vault.
+pub(super) async fn update(
+    context: &Context<'_>,
+    permit: &Permit,
+    details: &UpdateVaultDetails,
+) -> Result<Reply, Failure> {
+    change(context, permit, |entry, _| {
+        let mut vault = entry.vault.clone();
+        vault.check_active().map_err(|error| unmovable("vault", error))?;
+        if let Some(name) = &details.display_name {
+            vault.display_name.clone_from(name);
+        }
+        if let Some(tags) = &details.freeform_tags {
+            vault.tags.freeform.clone_from(tags);
+        }
+        if let Some(tags) = &details.defined_tags {
+            vault.tags.defined.clone_from(tags);
+        }
+        Ok(vault)
+    })
+    .await
+}
+
+/// `ScheduleVaultDeletion`. What the vault holds goes with it.
+pub(super) async fn schedule_deletion(
+    context: &Context<'_>,
+    permit: &Permit,
+    asked: Option<Timestamp>,
+) -> Result<Reply, Failure> {
+    change(context, permit, |entry, catalog| {
+        let pending = catalog
+            .keys_in(&entry.vault.id)
+            .filter(|key| key.key.state == KeyState::PendingDeletion);
+        let last_key = pending.filter_map(|key| key.key.time_of_deletion).max();
+        let next = entry.vault.schedule_deletion(asked, last_key, context.now);
+        next.map_err(|error| unmovable("vault", error))
+    })
+    .await
+}
+
+/// `CancelVaultDeletion`.
+pub(super) async fn cancel_deletion(
+    context: &Context<'_>,
+    permit: &Permit,
+) -> Result<Reply, Failure> {
+    change(context, permit, |entry, _| {
+        entry.vault.cancel_deletion().map_err(|error| unmovable("vault", error))
+    })
+    .await
+}
+
+/// `ChangeVaultCompartment`: answers with nothing but an etag.
+pub(super) async fn move_to(
+    context: &Context<'_>,
+    permit: &Permit,
+    compartment_id: &Ocid,
+) -> Result<Reply, Failure> {
+    let moved = change(context, permit, |entry, _| {
+        entry.vault.check_active().map_err(|error| unmovable("vault", error))?;
+        Ok(Vault { compartment_id: compartment_id.clone(), ..entry.vault.clone() })
+    });
+    Ok(moved.await?.without_body())
+}
+
+/// `GetVaultUsage`: what is not deleted counts.
+pub(super) fn usage(context: &Context<'_>, permit: &Permit) -> Result<Reply, Failure> {
+    let vault = vault_of(permit)?;
+    let mut usage = VaultUsage::default();
+    for entry in context.catalog.keys_in(&vault.vault.id) {
+        if entry.key.shown_in(&vault.vault).0 == KeyState::Deleted {
+            continue;
+        }
+        let versions = super::keys::living_versions(context.catalog, &entry.key.id);
+        match entry.key.protection_mode {
+            ProtectionMode::Hsm => {
+                usage.key_count += 1;
+                usage.key_version_count += versions;
+            }
+            ProtectionMode::Software => {
+                usage.software_key_count += 1;
+                usage.software_key_version_count += versions;
+            }
+        }
+    }
+    Reply::of(&usage)
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
-use strongroom_model::{Clock, Ocid, Region, SystemClock};
+use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
-    Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, WATCHED,
-    found_tenancy, free_vault_port,
+    BackupFront, BackupPlace, Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server,
+    Serving, Shared, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -27,6 +27,8 @@ pub(crate) struct House {
     pub(crate) sample: Sample,
     pub(crate) management: String,
     pub(crate) admin: Caller,
+    pub(crate) public_key_pem: String,
+    backups: tempfile::TempDir,
     serving: Serving,
 }
 
@@ -53,19 +55,28 @@ impl House {
         };
         let founded = found_tenancy(&*store, &root_key, &SystemRandom, &new).await.unwrap();
         let sample = founded.sample.clone().unwrap();
+        let backups = tempfile::tempdir().unwrap();
         let parts = Parts {
             store: Arc::<Memory>::clone(&store),
             root_key,
             clock: Arc::new(SystemClock),
+            turnable_clock: Some(Arc::default()),
             random: Arc::new(SystemRandom),
             semantics,
+            limits: Limits::WIDE,
+            backup_places: vec![BackupPlace {
+                front: BackupFront::Bucket { namespace: "n".into(), bucket: "b".into() },
+                directory: backups.path().to_owned(),
+            }],
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let serving = server.serve(Arc::clone(&shared)).await.unwrap();
         let management = shared.vault_endpoint(&sample.vault_id).await.unwrap().unwrap();
         let key_id = format!("{}/{}/{}", founded.tenancy_id, founded.user_id, public.fingerprint());
-        Self { store, founded, sample, management, admin: Caller { key_id, key }, serving }
+        let admin = Caller { key_id, key };
+        let public_key_pem = public.to_pem();
+        Self { store, founded, sample, management, admin, public_key_pem, backups, serving }
     }
 
     /// Adds a user who is in one group, named `G` and the user's name, and a policy with
@@ -121,14 +132,25 @@ impl House {
         method: &str,
         body: Option<&Value>,
     ) -> Answer {
-        let base = format!("{}{url}", self.serving.base_url());
-        let whole = if url.starts_with("http://") { url } else { &base };
-        let (host, path) = whole.strip_prefix("http://").unwrap().split_once('/').unwrap();
-        let target = format!("/{path}");
         let bytes = match body {
             Some(Value::Null) => Some(Vec::new()),
             body => body.map(|body| body.to_string().into_bytes()),
         };
+        self.send_bytes(caller, url, method, bytes).await
+    }
+
+    /// Sends a request whose body is any bytes.
+    pub(crate) async fn send_bytes(
+        &self,
+        caller: Option<&Caller>,
+        url: &str,
+        method: &str,
+        bytes: Option<Vec<u8>>,
+    ) -> Answer {
+        let base = format!("{}{url}", self.serving.base_url());
+        let whole = if url.starts_with("http://") { url } else { &base };
+        let (host, path) = whole.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        let target = format!("/{path}");
         let sent = bytes.as_deref().map(|bytes| ("application/json", bytes));
         let outgoing = Outgoing { method, target: &target, host, body: sent };
         let length = bytes.as_ref().map_or(0, Vec::len).to_string();
@@ -149,7 +171,20 @@ impl House {
         stream.read_to_string(&mut received).await.unwrap();
         let status = received.split(' ').nth(1).unwrap().parse().unwrap();
         let (_, body) = received.split_once("\r\n\r\n").unwrap();
-        Answer { status, body: serde_json::from_str(body).unwrap() }
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
+        Answer { status, body }
+    }
+
+    /// Turns the clock of lifecycles.
+    pub(crate) async fn turn_clock(&self, days: u32) {
+        let body = json!({ "advanceSeconds": u64::from(days) * 86_400 });
+        let url = "/_strongroom/clock";
+        assert_eq!(self.send(Some(&self.admin), url, "POST", Some(&body)).await.status, 200);
+    }
+
+    /// The content of a backup.
+    pub(crate) fn backup(&self, name: &str) -> Vec<u8> {
+        private_file::read(&self.backups.path().join(name)).unwrap()
     }
 
     /// All audit records, oldest first.

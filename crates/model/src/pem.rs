@@ -1,12 +1,15 @@
+//! PEM (RFC 7468).
+
+use crate::Sensitive;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use strongroom_model::Sensitive;
 
 const COLUMNS: usize = 64;
 
 /// Finds the first block of one of `labels` and decodes it. Text around it is ignored: Oracle's
 /// tools put a label after the key.
-pub(crate) fn decode(text: &str, labels: &[&'static str]) -> Option<(&'static str, Sensitive)> {
+#[must_use]
+pub fn decode(text: &str, labels: &[&'static str]) -> Option<(&'static str, Sensitive)> {
     for label in labels {
         let (begin, end) = (format!("-----BEGIN {label}-----"), format!("-----END {label}-----"));
         let Some((_, rest)) = text.split_once(&begin) else {
@@ -21,8 +24,9 @@ pub(crate) fn decode(text: &str, labels: &[&'static str]) -> Option<(&'static st
     None
 }
 
-/// Encodes a block (RFC 7468).
-pub(crate) fn encode(label: &str, bytes: &[u8]) -> Sensitive {
+/// Encodes a block.
+#[must_use]
+pub fn encode(label: &str, bytes: &[u8]) -> Sensitive {
     let body = Sensitive::new(STANDARD.encode(bytes).into_bytes());
     let mut text = format!("-----BEGIN {label}-----\n").into_bytes();
     text.reserve(body.expose().len() + body.expose().len() / COLUMNS + COLUMNS);

@@ -1,120 +1,15 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use strongroom_model::{
-    KeyAlgorithm, KeyShape, NewVersion, Ocid, ProtectionMode, SecretChange, Sensitive, Tags,
-    VaultType, VersionMove,
-};
+use strongroom_model::{NewVersion, Ocid, SecretChange, Sensitive, Tags, VersionMove};
 
-use crate::content::decode_base64;
+use super::tags;
+use crate::content::{CONTENT_BYTES_MAX, decode_base64};
 use crate::error::Refusal;
 use crate::fields::{Fields, Text};
 
-const DISPLAY_NAME: Text = Text::Printable(255);
 const SECRET_NAME: Text = Text::Name(255);
-const COMPARTMENT_NAME: Text = Text::Name(100);
 const DESCRIPTION: Text = Text::Free(400);
-
-/// What `CreateVault` asks for.
-#[derive(Debug)]
-pub struct CreateVaultDetails {
-    /// `compartmentId`.
-    pub compartment_id: Ocid,
-    /// `displayName`.
-    pub display_name: String,
-    /// `vaultType`.
-    pub vault_type: VaultType,
-    /// `freeformTags` and `definedTags`.
-    pub tags: Tags,
-}
-
-impl CreateVaultDetails {
-    /// Reads the body.
-    ///
-    /// # Errors
-    /// A [`Refusal`] that names the field and the rule.
-    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        fields.unsupported(&["externalKeyManagerMetadata"])?;
-        let vault_type = match fields.one_of("vaultType", &["DEFAULT", "VIRTUAL_PRIVATE"])? {
-            Some("DEFAULT") => VaultType::Default,
-            Some(_) => VaultType::VirtualPrivate,
-            None => return Err(fields.missing("vaultType")),
-        };
-        let details = Self {
-            compartment_id: fields.required_ocid("compartmentId")?,
-            display_name: fields.required_text("displayName", DISPLAY_NAME)?,
-            vault_type,
-            tags: tags(&mut fields)?,
-        };
-        fields.finish("compartmentId, displayName, vaultType, freeformTags, definedTags")?;
-        Ok(details)
-    }
-}
-
-/// What `CreateKey` asks for.
-#[derive(Debug)]
-pub struct CreateKeyDetails {
-    /// `compartmentId`.
-    pub compartment_id: Ocid,
-    /// `displayName`.
-    pub display_name: String,
-    /// `keyShape`.
-    pub shape: KeyShape,
-    /// `protectionMode`; absent is SOFTWARE, since no HSM is configured.
-    pub protection_mode: ProtectionMode,
-    /// `freeformTags` and `definedTags`.
-    pub tags: Tags,
-}
-
-impl CreateKeyDetails {
-    /// Reads the body.
-    ///
-    /// # Errors
-    /// A [`Refusal`] that names the field and the rule.
-    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        fields.unsupported(&["autoKeyRotationDetails", "externalKeyReference"])?;
-        fields.switched_off("isAutoRotationEnabled")?;
-        match fields.one_of("protectionMode", &["HSM", "SOFTWARE", "EXTERNAL"])? {
-            None | Some("SOFTWARE") => {}
-            Some(_) => {
-                let rule = "must be SOFTWARE: this server has no HSM configured";
-                return Err(fields.invalid("protectionMode", rule));
-            }
-        }
-        let shape = fields.object("keyShape")?.ok_or_else(|| fields.missing("keyShape"))?;
-        let details = Self {
-            compartment_id: fields.required_ocid("compartmentId")?,
-            display_name: fields.required_text("displayName", DISPLAY_NAME)?,
-            shape: key_shape(shape)?,
-            protection_mode: ProtectionMode::Software,
-            tags: tags(&mut fields)?,
-        };
-        fields.finish(
-            "compartmentId, displayName, keyShape, protectionMode, freeformTags, definedTags",
-        )?;
-        Ok(details)
-    }
-}
-
-fn key_shape(mut fields: Fields) -> Result<KeyShape, Refusal> {
-    let algorithm = fields.one_of("algorithm", &["AES", "RSA", "ECDSA"])?;
-    match algorithm {
-        None => return Err(fields.missing("algorithm")),
-        Some("AES") => {}
-        Some(_) => {
-            return Err(fields.invalid("algorithm", "must be AES in this version of the server"));
-        }
-    }
-    fields.unsupported(&["curveId"])?;
-    let bytes = fields.number("length", 0, u64::from(u16::MAX))?;
-    let length = match bytes.and_then(|bytes| u16::try_from(bytes).ok()) {
-        None => return Err(fields.missing("length")),
-        Some(length @ (16 | 24 | 32)) => length,
-        Some(_) => return Err(fields.invalid("length", "must be 16, 24 or 32 bytes for AES")),
-    };
-    fields.finish("algorithm, length, curveId")?;
-    Ok(KeyShape { algorithm: KeyAlgorithm::Aes, length })
-}
 
 /// What `CreateSecret` asks for.
 #[derive(Debug)]
@@ -249,7 +144,8 @@ fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal>
         }
     }
     let encoded = fields.string("content")?.map(|text| Sensitive::new(text.into_bytes()));
-    let decode = |text: Sensitive| decode_base64("secretContent.content", text.expose());
+    let decode =
+        |text: Sensitive| decode_base64("secretContent.content", text.expose(), CONTENT_BYTES_MAX);
     let content = encoded.map(decode).transpose()?;
     let stage = fields.one_of("stage", &["CURRENT", "PENDING"])?.map(|stage| match stage {
         "CURRENT" => NewVersion::Current,
@@ -258,43 +154,6 @@ fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal>
     let read = SecretContent { content, name: fields.text("name", SECRET_NAME)?, stage };
     fields.finish("contentType, content, name, stage")?;
     Ok(Some(read))
-}
-
-/// What `CreateCompartment` asks for.
-#[derive(Debug)]
-pub struct CreateCompartmentDetails {
-    /// `compartmentId`, the parent.
-    pub compartment_id: Ocid,
-    /// `name`.
-    pub name: String,
-    /// `description`.
-    pub description: String,
-    /// `freeformTags` and `definedTags`.
-    pub tags: Tags,
-}
-
-impl CreateCompartmentDetails {
-    /// Reads the body.
-    ///
-    /// # Errors
-    /// A [`Refusal`] that names the field and the rule.
-    pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        let details = Self {
-            compartment_id: fields.required_ocid("compartmentId")?,
-            name: fields.required_text("name", COMPARTMENT_NAME)?,
-            description: fields.required_text("description", Text::Printable(400))?,
-            tags: tags(&mut fields)?,
-        };
-        fields.finish("compartmentId, name, description, freeformTags, definedTags")?;
-        Ok(details)
-    }
-}
-
-fn tags(fields: &mut Fields) -> Result<Tags, Refusal> {
-    Ok(Tags {
-        freeform: fields.freeform_tags()?.unwrap_or_default(),
-        defined: fields.defined_tags()?.unwrap_or_default(),
-    })
 }
 
 #[cfg(test)]

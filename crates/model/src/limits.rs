@@ -1,0 +1,28 @@
+/// How much a tenancy may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Vaults of type DEFAULT.
+    pub vaults: usize,
+    /// Vaults of type `VIRTUAL_PRIVATE`.
+    pub private_vaults: usize,
+    /// Key versions of a protection mode in a vault of type DEFAULT; asymmetric ones count double.
+    pub key_versions: usize,
+    /// Key versions in a vault of type `VIRTUAL_PRIVATE`; asymmetric ones count double.
+    pub private_key_versions: usize,
+}
+
+impl Limits {
+    /// What this server is built for.
+    pub const WIDE: Self = Self {
+        vaults: 1_000,
+        private_vaults: 1_000,
+        key_versions: 20_000,
+        private_key_versions: 20_000,
+    };
+
+    /// What Oracle grants a tenancy until it asks for more.
+    ///
+    /// Source: OCI documentation, "Service Limits", Vault.
+    pub const ORACLE: Self =
+        Self { vaults: 10, private_vaults: 0, key_versions: 100, private_key_versions: 3_000 };
+}

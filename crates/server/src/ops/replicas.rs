@@ -1,0 +1,108 @@
+//! A vault's replica: a second authority, in another region, that answers what changes nothing. One
+//! installation stands for both regions; what is written here is there at once.
+
+use strongroom_model::{LifecycleError, Ocid, OcidKind, Region, Vault, VaultReplica, VaultType};
+use strongroom_wire::bodies::{ReplicationStatus, VaultReplicaSummary};
+use strongroom_wire::{ErrorCode, Refusal, ReplicaDetails};
+
+use super::Context;
+use super::changing::{VaultChange, change_vault, unmovable, vault_of};
+use super::listing::page_of;
+use crate::ask::Listing;
+use crate::authz::Permit;
+use crate::door::Door;
+use crate::failure::Failure;
+use crate::reply::Reply;
+
+fn conflict(message: &'static str) -> Failure {
+    Refusal::new(ErrorCode::Conflict, message).into()
+}
+
+/// `CreateVaultReplica`: the same region again is no change, a second one is refused.
+pub(super) async fn create(
+    context: &Context<'_>,
+    permit: &Permit,
+    details: &ReplicaDetails,
+) -> Result<Reply, Failure> {
+    let shared = context.shared;
+    let region = Region::named(&details.region).filter(|region| *region != shared.region);
+    let region = region.ok_or_else(|| {
+        let rule = format!("must be a region of OCI other than {}", shared.region.name);
+        Refusal::invalid("replicaRegion", &rule)
+    })?;
+    let listener = shared.endpoints.reserve(&*shared.random).await;
+    let listener = listener.map_err(|error| super::vaults::no_port(&error))?;
+    let port = listener.local_addr().map_err(|error| super::vaults::no_port(&error))?.port();
+    let replica = VaultReplica {
+        region: region.name.to_owned(),
+        replication_id: Ocid::regional(OcidKind::VaultReplica, region, &*shared.random),
+    };
+    let reply = change_vault(context, permit, |entry, _| {
+        let vault = &entry.vault;
+        vault.check_active().map_err(|error| unmovable("vault", error))?;
+        if vault.vault_type != VaultType::VirtualPrivate {
+            return Err(conflict("Only a vault of type VIRTUAL_PRIVATE can have a replica."));
+        }
+        match &vault.replica {
+            Some(there) if there.region == replica.region => {
+                Ok(VaultChange { vault: vault.clone(), replica_port: entry.replica_port })
+            }
+            Some(_) => Err(conflict("The vault has a replica in another region already.")),
+            None => {
+                let vault = Vault { replica: Some(replica.clone()), ..vault.clone() };
+                Ok(VaultChange { vault, replica_port: Some(port) })
+            }
+        }
+    })
+    .await?;
+    let vault_id = &vault_of(permit)?.vault.id;
+    let catalog = shared.catalog().await?;
+    if catalog.vaults.get(vault_id).is_some_and(|entry| entry.replica_port == Some(port)) {
+        shared.endpoints.serve(Door::Replica(vault_id.clone()), listener);
+    }
+    Ok(reply.without_body())
+}
+
+/// `DeleteVaultReplica`. Requests to its endpoint are refused from the commit on.
+pub(super) async fn delete(
+    context: &Context<'_>,
+    permit: &Permit,
+    details: &ReplicaDetails,
+) -> Result<Reply, Failure> {
+    let reply = change_vault(context, permit, |entry, _| {
+        let vault = &entry.vault;
+        vault.check_active().map_err(|error: LifecycleError| unmovable("vault", error))?;
+        let there = vault.replica.as_ref();
+        if there.is_none_or(|replica| replica.region != details.region) {
+            let rule = "is not a region in which the vault has a replica";
+            return Err(Refusal::invalid("replicaRegion", rule).into());
+        }
+        let vault = Vault { replica: None, ..vault.clone() };
+        Ok(VaultChange { vault, replica_port: None })
+    });
+    Ok(reply.await?.without_body())
+}
+
+/// `ListVaultReplicas`.
+pub(super) fn list(
+    context: &Context<'_>,
+    permit: &Permit,
+    listing: &Listing,
+) -> Result<Reply, Failure> {
+    let entry = vault_of(permit)?;
+    let url = entry.replica_port.map(|port| context.shared.endpoints.url(port));
+    let there = entry.vault.replica.as_ref().zip(url.as_deref());
+    let rows = there.map(|(replica, url)| (replica.region.clone(), (replica, url)));
+    let (page, next) = page_of(rows.into_iter().collect(), listing);
+    let bodies: Vec<_> =
+        page.iter().map(|(replica, url)| VaultReplicaSummary::new(&replica.region, url)).collect();
+    Ok(Reply::of(&bodies)?.with_next_page(next).with_etag(entry.revision))
+}
+
+/// `GetReplicationStatus`.
+pub(super) fn status(permit: &Permit) -> Result<Reply, Failure> {
+    let entry = vault_of(permit)?;
+    let replica = entry.vault.replica.as_ref();
+    let replica = replica.ok_or_else(|| Failure::not_found("the replication is no more"))?;
+    Ok(Reply::of(&ReplicationStatus::replicated(&replica.region))?.with_etag(entry.revision))
+}

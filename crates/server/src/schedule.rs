@@ -1,0 +1,323 @@
+//! Does what falls due: deletions of vaults, keys and key versions, and rotations of keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_model::{
+    AutoRotation, Key, KeyState, Ocid, Origin, ProtectionMode, Timestamp, VaultState,
+};
+use strongroom_store::{Batch, Order, StoreError, Sync, prefix_range};
+use strongroom_store::{Require, Revision};
+use tokio::time::Instant;
+
+use crate::audit::AuditRecord;
+use crate::catalog::{Catalog, KeyEntry, KeyVersionEntry, VaultEntry};
+use crate::failure::Failure;
+use crate::ops::NewVersion;
+use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
+use crate::shared::Shared;
+
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// How far the wall clock may stray from the monotonic one before deletions wait.
+const JUMP: Duration = Duration::from_mins(1);
+
+/// How long a server may have been away before deletions wait.
+const ABSENCE_SECS: i64 = 24 * 3600;
+
+/// How long deletions wait after the clock has jumped, so that somebody can put it right.
+const FREEZE: Duration = Duration::from_hours(1);
+
+const VERSIONS_AT_ONCE: usize = 100_000;
+
+/// Looks now and every few seconds, for as long as it is polled.
+pub(crate) async fn keep_schedule(shared: &Shared) {
+    let start = Instant::now();
+    // A clock that is turned by hand jumps because somebody wants it to.
+    let by_hand = shared.turnable_clock.is_some();
+    let seen = if by_hand { None } else { last_seen(shared).await };
+    let mut watch = ClockWatch::begin(seen, shared.lifecycle_clock.now());
+    loop {
+        let now = shared.lifecycle_clock.now();
+        let frozen = !by_hand && watch.look(now, start.elapsed());
+        if let Err(failure) = run(shared, now, frozen).await {
+            tracing::warn!(reason = failure.reason, "what is due was not done");
+        }
+        if let Err(error) = remember(shared, now).await {
+            tracing::debug!(%error, "the time was not remembered");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Tells when the clock cannot be believed.
+#[derive(Debug)]
+struct ClockWatch {
+    last: Option<(Timestamp, Duration)>,
+    frozen_until: Option<Duration>,
+}
+
+impl ClockWatch {
+    /// Begins at `now`, knowing when the server last looked, if it ever did.
+    fn begin(last_seen: Option<Timestamp>, now: Timestamp) -> Self {
+        let away_secs = last_seen.map_or(0, |seen| now.as_second() - seen.as_second());
+        let jump_secs = i64::try_from(JUMP.as_secs()).unwrap_or(i64::MAX);
+        let strange = away_secs < -jump_secs || away_secs > ABSENCE_SECS;
+        if strange {
+            tracing::warn!(away_secs, "the clock may be wrong: deletions wait for an hour");
+        }
+        Self { last: None, frozen_until: strange.then_some(FREEZE) }
+    }
+
+    /// Compares the wall clock with what has passed since the start; returns whether to wait.
+    fn look(&mut self, now: Timestamp, passed: Duration) -> bool {
+        if let Some((last, then)) = self.last.replace((now, passed)) {
+            let wall = now.duration_since(last);
+            let real = passed.saturating_sub(then);
+            let strayed = wall.as_secs_f64() - real.as_secs_f64();
+            if strayed.abs() > JUMP.as_secs_f64() {
+                tracing::warn!(strayed, "the clock has jumped: deletions wait for an hour");
+                self.frozen_until = Some(passed.saturating_add(FREEZE));
+            }
+        }
+        self.frozen_until.is_some_and(|until| passed < until)
+    }
+}
+
+async fn last_seen(shared: &Shared) -> Option<Timestamp> {
+    let key = rows::last_seen();
+    let found = shared.store.get(&[key.as_slice()]).await.ok()?.into_iter().next().flatten()?;
+    rows::decode(&key, &found.value).ok()
+}
+
+async fn remember(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
+    let batch = Batch::new().put(rows::last_seen(), rows::encode(&now)?);
+    shared.store.commit(batch.sync(Sync::Deferred)).await.map(|_revision| ())
+}
+
+/// Does what is due at `now`.
+pub(crate) async fn run_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
+    run(shared, now, false).await
+}
+
+async fn run(shared: &Shared, now: Timestamp, frozen: bool) -> Result<(), Failure> {
+    let catalog = shared.catalog().await?;
+    if !frozen {
+        delete_due(shared, &catalog, now).await?;
+    }
+    rotate_due(shared, now).await
+}
+
+async fn delete_due(shared: &Shared, catalog: &Catalog, now: Timestamp) -> Result<(), Failure> {
+    for entry in catalog.vaults.values().filter(|entry| entry.vault.is_due(now)) {
+        forgive(delete_vault(shared, catalog, entry, now).await, "vault", &entry.vault.id)?;
+    }
+    let alive = |entry: &&Arc<KeyEntry>| {
+        let vault = catalog.vaults.get(&entry.key.vault_id);
+        vault.is_some_and(|vault| !vault.vault.is_due(now))
+    };
+    for entry in catalog.keys.values().filter(|entry| entry.key.is_due(now)).filter(alive) {
+        forgive(delete_key(shared, entry, now).await, "key", &entry.key.id)?;
+    }
+    for entry in catalog.key_versions.values().filter(|entry| entry.version.is_due(now)) {
+        forgive(delete_version(shared, entry, now).await, "key version", &entry.version.id)?;
+    }
+    Ok(())
+}
+
+/// Another request was faster: the next look sees what it did.
+fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Result<(), Failure> {
+    match done {
+        Ok(()) => {
+            tracing::info!(%id, "a {what} was deleted, as scheduled");
+            Ok(())
+        }
+        Err(failure) if failure.refusal.code == strongroom_wire::ErrorCode::Conflict => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The record of what no request asked for at that moment.
+fn record(shared: &Shared, operation: &'static str, target: &Ocid) -> AuditRecord {
+    AuditRecord {
+        time: shared.clock.now(),
+        request_id: strongroom_wire::RequestId::compose(None, &*shared.random).as_str().to_owned(),
+        operation: Some(operation),
+        principal_id: None,
+        target_id: Some(target.clone()),
+        compartment_id: None,
+        version_number: None,
+        logging_context: None,
+        source: "schedule".to_owned(),
+        status: 200,
+        code: None,
+        reason: None,
+    }
+}
+
+fn replace(batch: Batch, key: Vec<u8>, revision: Revision, value: Vec<u8>) -> Batch {
+    batch.require(key.clone(), Require::Revision(revision)).put(key, value)
+}
+
+/// Takes the material of a key's versions away.
+async fn without_material(
+    shared: &Shared,
+    mut batch: Batch,
+    key_id: &Ocid,
+    now: Timestamp,
+) -> Result<Batch, Failure> {
+    let range = prefix_range(&rows::key_versions(key_id));
+    for (key, row) in shared.store.scan(range, Order::Ascending, VERSIONS_AT_ONCE).await? {
+        let version: KeyVersionRow = rows::decode(&key, &row.value)?;
+        let key_version = version.key_version.deleted(now);
+        let gone = KeyVersionRow { key_version, material: None };
+        batch = replace(batch, key, row.revision, rows::encode(&gone)?);
+    }
+    Ok(batch)
+}
+
+/// Deletes a vault with what it holds. Without the vault's key nothing of it opens again.
+async fn delete_vault(
+    shared: &Shared,
+    catalog: &Catalog,
+    entry: &VaultEntry,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let id = &entry.vault.id;
+    let mut vault = entry.vault.clone();
+    vault.state = VaultState::Deleted;
+    vault.replica = None;
+    let row = VaultRow { vault, port: entry.port, replica_port: None, vault_key: None };
+    let mut batch = replace(Batch::new(), rows::vault(id), entry.revision, rows::encode(&row)?)
+        .delete(rows::wrapping_key(id));
+    for key in catalog.keys_in(id).filter(|key| key.key.state != KeyState::Deleted) {
+        let row = rows::encode(&KeyRow { key: key.key.deleted(now) })?;
+        batch = replace(batch, rows::key(&key.key.id), key.revision, row);
+        batch = without_material(shared, batch, &key.key.id, now).await?;
+    }
+    shared.commit(batch, &record(shared, "DeleteVault", id)).await?;
+    for key in catalog.keys_in(id).filter(|key| key.key.protection_mode == ProtectionMode::Hsm) {
+        destroy_in_token(shared, catalog, &key.key.id).await;
+    }
+    Ok(())
+}
+
+async fn delete_key(shared: &Shared, entry: &KeyEntry, now: Timestamp) -> Result<(), Failure> {
+    let id = &entry.key.id;
+    let row = rows::encode(&KeyRow { key: entry.key.deleted(now) })?;
+    let batch = replace(Batch::new(), rows::key(id), entry.revision, row);
+    let batch = without_material(shared, batch, id, now).await?;
+    let before = shared.catalog().await?;
+    shared.commit(batch, &record(shared, "DeleteKey", id)).await?;
+    if entry.key.protection_mode == ProtectionMode::Hsm {
+        destroy_in_token(shared, &before, id).await;
+    }
+    Ok(())
+}
+
+async fn delete_version(
+    shared: &Shared,
+    entry: &KeyVersionEntry,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let (key_id, id) = (&entry.version.key_id, &entry.version.id);
+    let gone = KeyVersionRow { key_version: entry.version.deleted(now), material: None };
+    let row_key = rows::key_version(key_id, id);
+    let batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&gone)?);
+    shared.commit(batch, &record(shared, "DeleteKeyVersion", id)).await?;
+    destroy(shared, id).await;
+    Ok(())
+}
+
+/// Destroys what a token holds of a key whose deletion was committed.
+async fn destroy_in_token(shared: &Shared, catalog: &Catalog, key_id: &Ocid) {
+    for version in catalog.versions_of(key_id) {
+        destroy(shared, &version.version.id).await;
+    }
+}
+
+#[expect(clippy::unused_async, reason = "a token answers later")]
+async fn destroy(_shared: &Shared, _version: &Ocid) {}
+
+async fn rotate_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
+    let catalog = shared.catalog().await?;
+    let is_due = |rotation: &AutoRotation| rotation.is_due(now);
+    for entry in catalog.keys.values() {
+        if entry.key.auto_rotation.as_ref().is_some_and(is_due)
+            && let Some(vault) = catalog.vaults.get(&entry.key.vault_id)
+        {
+            let done = rotate(shared, &catalog, (vault, entry), now).await;
+            match done {
+                Err(failure) if failure.refusal.code == strongroom_wire::ErrorCode::Conflict => {}
+                done => done?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Rotates a key, or writes down why it was not.
+async fn rotate(
+    shared: &Shared,
+    catalog: &Catalog,
+    (vault, entry): (&VaultEntry, &KeyEntry),
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let key = &entry.key;
+    let Some(rotation) = &key.auto_rotation else { return Ok(()) };
+    let made = if let Err(error) = key.check_enabled(&vault.vault) {
+        Err(format!("the key {error}"))
+    } else {
+        let id = shared.new_version_id(&vault.vault.tag);
+        let new = NewVersion { id, origin: Origin::Internal, is_auto_rotated: true, now };
+        let made = new.make_in(shared, catalog, vault, (key, None)).await;
+        made.map_err(|failure| failure.reason)
+    };
+    let failed = made.as_ref().err().map(String::as_str);
+    let auto_rotation = Some(rotation.after(now, failed));
+    let mut next = Key { auto_rotation, ..key.clone() };
+    let mut batch = Batch::new();
+    if let Ok(version) = &made {
+        next.current_key_version.clone_from(&version.key_version.id);
+        let row_key = rows::key_version(&key.id, &version.key_version.id);
+        batch = batch.put(row_key, rows::encode(version)?);
+    }
+    let row = rows::encode(&KeyRow { key: next })?;
+    let batch = replace(batch, rows::key(&key.id), entry.revision, row);
+    let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
+    shared.commit(batch, &record(shared, "RotateKey", &key.id)).await?;
+    tracing::info!(id = %key.id, failed, "a key was rotated, as scheduled");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + secs).unwrap()
+    }
+
+    #[test]
+    fn deletions_wait_after_a_jump_in_either_direction() {
+        for jump in [-7200, 7200] {
+            let mut watch = ClockWatch::begin(Some(at(-5)), at(0));
+            assert!(!watch.look(at(0), Duration::ZERO));
+            assert!(!watch.look(at(5), Duration::from_secs(5)));
+            assert!(watch.look(at(10 + jump), Duration::from_secs(10)), "{jump}");
+            assert!(watch.look(at(3600 + jump), Duration::from_hours(1)));
+            assert!(!watch.look(at(3611 + jump), Duration::from_secs(3611)));
+        }
+    }
+
+    #[test]
+    fn deletions_wait_after_a_long_absence_and_before_the_last_look() {
+        for (seen, waits) in
+            [(None, false), (Some(-86_000), false), (Some(-87_000), true), (Some(61), true)]
+        {
+            let mut watch = ClockWatch::begin(seen.map(at), at(0));
+            assert_eq!(watch.look(at(0), Duration::ZERO), waits, "{seen:?}");
+            assert!(!watch.look(at(3601), Duration::from_secs(3601)));
+        }
+    }
+}

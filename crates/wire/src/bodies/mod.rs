@@ -1,0 +1,54 @@
+//! The bodies of answers, in OCI's field names.
+
+mod crypto;
+mod identity;
+mod keys;
+mod secrets;
+mod vaults;
+
+use std::collections::BTreeMap;
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+pub use crypto::{
+    DecryptedData, EncryptedData, ExportedKeyData, GeneratedKey, SignedData, VerifiedData,
+};
+pub use identity::{CompartmentBody, RegionSubscription, UserBody};
+pub use keys::{KeyBody, KeySummary, KeyVersionBody, WrappingKeyBody};
+pub use secrets::{SecretBody, SecretBundleBody, SecretBundleVersion, SecretVersionBody};
+use serde::Serialize;
+use strongroom_model::{DefinedTags, Tags, Timestamp, rfc3339};
+pub use vaults::{ReplicationStatus, VaultBody, VaultReplicaSummary, VaultUsage};
+
+fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*at))
+}
+
+/// Encodes while writing, so that no copy of the encoded content is left behind.
+fn base64<S: serde::Serializer>(content: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Base64Display::new(content, &STANDARD))
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TagFields<'a> {
+    freeform_tags: &'a BTreeMap<String, String>,
+    defined_tags: &'a DefinedTags,
+}
+
+impl<'a> From<&'a Tags> for TagFields<'a> {
+    fn from(tags: &'a Tags) -> Self {
+        Self { freeform_tags: &tags.freeform, defined_tags: &tags.defined }
+    }
+}
+
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
+fn optional_time<S: serde::Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
