@@ -9,6 +9,7 @@ mod material;
 mod passphrase;
 mod random;
 pub mod root_file;
+mod scrub;
 mod seal;
 mod sha224;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod wrapping;
 pub use asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey, digest};
 pub use ciphertext::{Context, version_of};
 pub use hierarchy::{RootKey, VaultKey};
+pub use locked::{LockedBytes, MemoryProtection, harden_process, memory_protection};
 pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::gcm::{self, NONCE_BYTES, TAG_BYTES};
 use crate::locked::LockedBytes;
+use crate::scrub::scrub_stack;
 
 const FORMAT: u8 = 1;
 const SALT_BYTES: usize = 32;
@@ -95,7 +96,11 @@ impl SealingKey {
     pub(crate) fn new(material: &[u8]) -> Self {
         let extract = hmac::Key::new(hmac::HMAC_SHA256, b"strongroom/1");
         let tag = hmac::sign(&extract, material);
-        Self(LockedBytes::with(tag.as_ref().len(), |bytes| bytes.copy_from_slice(tag.as_ref())))
+        let sealing = Self(LockedBytes::with(tag.as_ref().len(), |bytes| {
+            bytes.copy_from_slice(tag.as_ref())
+        }));
+        scrub_stack();
+        sealing
     }
 
     pub(crate) fn seal(

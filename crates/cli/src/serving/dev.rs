@@ -17,6 +17,7 @@ use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
 
 use super::directory::{DataDirectory, unreadable_store};
+use super::memory;
 use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
@@ -132,6 +133,7 @@ struct DevJson {
 /// Runs a development server until the process is told to end.
 pub(crate) async fn run(arguments: DevArguments, environment: &Environment) -> Result<(), Failure> {
     logging::start(Form::Lines, environment)?;
+    memory::protect();
     let mut signals = EndSignals::catch()?;
     let asked_region = arguments.region.as_deref().map(region_named).transpose()?;
     // The port comes first: when it is taken, nothing has been made yet.

@@ -3,5 +3,6 @@
 pub(crate) mod dev;
 pub(crate) mod directory;
 pub(crate) mod init;
+mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;

@@ -13,6 +13,7 @@ use strongroom_server::{
 use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
+use super::memory;
 use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -172,6 +173,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let configuration = Configuration::read(&arguments.config)?;
     logging::start(Form::Json, environment)?;
+    memory::protect();
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;

@@ -1,0 +1,52 @@
+"""Keys are where neither a core file nor a debugger finds them."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from test_kms_crypto import Crypto, unwrapped
+
+
+def dump(vault, directory):
+    """Writes the process's memory, mappings that ask to be left out included."""
+    assert shutil.which("gcore"), "gcore is missing: apt-get install gdb"
+    done = subprocess.run(
+        ["gcore", "-a", "-o", str(directory / "core"), str(vault.process.pid)],
+        capture_output=True, text=True, timeout=120, check=False)
+    path = directory / f"core.{vault.process.pid}"
+    assert path.exists(), done.stderr
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+def pieces(key):
+    """A key, and its halves: a copy that is cut by a page or by a register still shows."""
+    half = len(key) // 2
+    return [key, key[:half], key[half:]]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read another process's memory")
+def test_no_key_is_in_a_dump(own_vault, tmp_path):
+    own_vault.start()
+    kms = Crypto(own_vault)
+    key = kms.shaped("AES", 32)
+    for number in range(50):
+        kms.decrypt(key, kms.encrypt(key, b"x").ciphertext)
+        own_vault.new_secret(f"s{number}")
+    root = (own_vault.directory / "root.key").read_bytes()[-32:]
+    exported = unwrapped(kms, key)
+    content = dump(own_vault, tmp_path)
+    assert b"strongroom" in content
+    for name, secret in (("root key", root), ("master key", exported)):
+        for piece in pieces(secret):
+            assert content.count(piece) == 0, f"a {name} is in the dump"
+
+
+def test_no_core_file(own_vault):
+    own_vault.start()
+    limits = open(f"/proc/{own_vault.process.pid}/limits").read()
+    line = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert line.split()[4:6] == ["0", "0"]
