@@ -3,6 +3,7 @@
 import datetime
 import os
 import stat
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -12,7 +13,7 @@ from oci.key_management import KmsManagementClient, KmsVaultClient
 from oci.key_management import models as m
 
 from test_python_sdk import refusal
-from vault import Vault, absent
+from vault import BINARY, Vault, absent
 
 AES = m.KeyShape(algorithm="AES", length=32)
 BUCKET = {"namespace": "dev", "bucket_name": "backups"}
@@ -218,6 +219,18 @@ def test_what_is_due_happens(later):
     later.vault.advance(days=31)
     assert later.vaults.get_vault(vault.id).data.lifecycle_state == "DELETED"
     assert later.at(later.vault.dev["base_url"]).get_key(other.id).data.lifecycle_state == "DELETED"
+
+
+def test_the_command_that_turns_the_clock(turnable, vault):
+    def turn(server, *arguments):
+        command = [str(BINARY), "admin", "clock", "--base-url", server.dev["base_url"], *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    before = datetime.datetime.fromisoformat(turn(turnable, "--advance", "0s").stdout.strip())
+    after = datetime.datetime.fromisoformat(turn(turnable, "--advance", "2h").stdout.strip())
+    assert 7200 <= (after - before).total_seconds() < 7260
+    refused = turn(vault, "--advance", "1d")
+    assert refused.returncode == 1 and "clock-not-turned" in refused.stderr
+    assert turn(turnable, "--advance", "1w").returncode == 2
 
 
 def test_automatic_rotation(later):

@@ -25,8 +25,9 @@ READY_SECS_MAX = 20
 class Vault:
     """A development server in a directory; survives being stopped, killed and started again."""
 
-    def __init__(self, directory, *arguments):
+    def __init__(self, directory, *arguments, **environment):
         self.directory = pathlib.Path(directory)
+        self.own_environment = {**os.environ, **environment}
         self.arguments = list(arguments) or ["--listen", "127.0.0.1:0"]
         self.log = self.directory.parent / (self.directory.name + ".log")
         self.process = None
@@ -36,7 +37,7 @@ class Vault:
         began = time.monotonic()
         command = [str(BINARY), "dev", "--data-dir", str(self.directory), *self.arguments]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.own_environment)
         while time.monotonic() - began < READY_SECS_MAX:
             try:
                 dev = json.loads((self.directory / "dev.json").read_text())
@@ -93,6 +94,7 @@ class Vault:
             {**self.config(), **config},
             service_endpoint=endpoint or self.dev["base_url"],
             retry_strategy=oci.retry.NoneRetryStrategy(),
+            circuit_breaker_strategy=oci.circuit_breaker.NoCircuitBreakerStrategy(),
         ))
 
     def advance(self, **duration):

@@ -48,7 +48,8 @@ fn there(program: &str) -> bool {
     !version(Path::new(program)).is_empty()
 }
 
-/// A C compiler for aws-lc and SQLite, git for tidy, and Python's own virtual environments.
+/// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
+/// token, a debugger that dumps memory, and OpenSSL.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -61,6 +62,13 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         missing.extend(["python3", "python3-venv"]);
     } else if call(root, "python3", &["-c", "import venv, ensurepip"]).is_err() {
         missing.push("python3-venv");
+    }
+    for (program, package) in
+        [("softhsm2-util", "softhsm2"), ("gdb", "gdb"), ("openssl", "openssl")]
+    {
+        if !there(program) {
+            missing.push(package);
+        }
     }
     if missing.is_empty() {
         return Ok(());

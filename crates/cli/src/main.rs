@@ -1,5 +1,6 @@
 //! The one binary: arguments, environment, configuration and rendering.
 
+mod admin;
 mod environment;
 mod failure;
 mod hand;
@@ -39,6 +40,8 @@ enum Command {
     Ls(hand::ls::LsArguments),
     /// List the versions of a secret
     Versions(hand::versions::VersionsArguments),
+    /// Turn a development server's clock, look at a token
+    Admin(admin::AdminArguments),
     /// Print the environment that points a client at the development server
     Env(hand::env::EnvArguments),
 }
@@ -73,6 +76,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Put(arguments) => hand::put::run(&arguments, environment).await,
         Command::Ls(arguments) => hand::ls::run(&arguments, environment).await,
         Command::Versions(arguments) => hand::versions::run(&arguments, environment).await,
+        Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
 }

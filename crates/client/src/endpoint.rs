@@ -1,3 +1,4 @@
+use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
@@ -40,6 +41,19 @@ impl FromStr for BaseUrl {
             return refuse("it has a query or a fragment");
         }
         Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+impl BaseUrl {
+    /// Tells whether the URL is of `https`.
+    pub(crate) fn is_over_tls(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod calls;
 mod client;
+mod controls;
 mod endpoint;
 mod error;
 mod ini;
@@ -12,6 +13,7 @@ mod transport;
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use calls::{NewSecret, Selector};
 pub use client::{ApiKey, Client};
+pub use controls::advance_clock;
 pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};
 pub use profile::{Profile, ProfileError};

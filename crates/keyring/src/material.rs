@@ -57,6 +57,12 @@ impl Material {
         }
     }
 
+    /// Copies the bytes that [`Self::from_bytes`] takes, on their way into a token.
+    #[must_use]
+    pub fn copied(&self) -> Sensitive {
+        Sensitive::new(self.expose().to_vec())
+    }
+
     /// Wraps the material under the public key of who asked for it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::gcm::{self, NONCE_BYTES, TAG_BYTES};
 use crate::locked::LockedBytes;
-use crate::scrub::scrub_stack;
+use crate::scrub::{SHALLOW_BYTES, scrub_stack};
 
 const FORMAT: u8 = 1;
 const SALT_BYTES: usize = 32;
@@ -64,7 +64,7 @@ pub(crate) enum Layer {
 }
 
 impl Layer {
-    const fn label(self) -> &'static [u8] {
+    pub(crate) const fn label(self) -> &'static [u8] {
         match self {
             Self::Root => b"strongroom/1/root-key",
             Self::VaultKey => b"strongroom/1/vault-key",
@@ -97,9 +97,9 @@ impl SealingKey {
         let extract = hmac::Key::new(hmac::HMAC_SHA256, b"strongroom/1");
         let tag = hmac::sign(&extract, material);
         let sealing = Self(LockedBytes::with(tag.as_ref().len(), |bytes| {
-            bytes.copy_from_slice(tag.as_ref())
+            bytes.copy_from_slice(tag.as_ref());
         }));
-        scrub_stack();
+        scrub_stack::<SHALLOW_BYTES>();
         sealing
     }
 

@@ -1,9 +1,10 @@
 use strongroom_model::{EncryptionAlgorithm, Ocid, Random, Sensitive, SigningAlgorithm};
 
 use crate::asymmetric::{KeyError, Oaep};
-use crate::ciphertext::Context;
-use crate::material::{Material, SealedSecret};
-use crate::seal::{Binding, OpenError, SealError};
+use crate::ciphertext::{Context, version_of};
+use crate::material::{Material, SealedSecret, open_content, seal_content};
+use crate::pkcs11::{Token, TokenError};
+use crate::seal::{Binding, Layer, OpenError, SealError, Sealed};
 
 /// Why a key version did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,11 +44,50 @@ impl From<KeyError> for UseError {
     }
 }
 
+impl From<TokenError> for UseError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Unavailable(reason) => Self::Unavailable(reason),
+            TokenError::Mechanism(name) => Self::Mechanism(name),
+            TokenError::Missing => Self::Defect(error.to_string()),
+            TokenError::Rejected => Self::Input,
+        }
+    }
+}
+
+/// A key version in a token.
+#[derive(Debug)]
+pub struct TokenKey {
+    token: Option<Token>,
+    id: Vec<u8>,
+}
+
+impl TokenKey {
+    /// Names the key of a version; without a token it does nothing until there is one.
+    #[must_use]
+    pub fn new(token: Option<Token>, version: &Ocid) -> Self {
+        Self { token, id: token_id(version) }
+    }
+
+    fn token(&self) -> Result<&Token, UseError> {
+        let absent = || UseError::Unavailable("this server has no token configured".to_owned());
+        self.token.as_ref().ok_or_else(absent)
+    }
+}
+
+/// The identifier by which a token knows a key version: its OCID.
+#[must_use]
+pub fn token_id(version: &Ocid) -> Vec<u8> {
+    version.as_str().as_bytes().to_vec()
+}
+
 /// A key version that can be used, wherever its material is.
 #[derive(Debug)]
 pub enum VersionKey {
     /// In this process.
     Software(Material),
+    /// In a token.
+    Hsm(TokenKey),
 }
 
 impl VersionKey {
@@ -55,7 +95,6 @@ impl VersionKey {
     ///
     /// # Errors
     /// A [`UseError`].
-    #[expect(clippy::unused_async, reason = "a token answers later")]
     pub async fn encrypt(
         &self,
         context: &Context<'_>,
@@ -67,6 +106,13 @@ impl VersionKey {
                 Ok(key.encrypt(context, plaintext.expose(), random)?)
             }
             Self::Software(Material::Asymmetric(_)) => Err(UseError::Input),
+            Self::Hsm(key) => {
+                let mut ciphertext = context.header()?;
+                let associated = context.authenticated(&ciphertext);
+                let sealed = key.token()?.seal(key.id.clone(), associated, plaintext.clone());
+                ciphertext.extend(sealed.await?);
+                Ok(ciphertext)
+            }
         }
     }
 
@@ -75,7 +121,6 @@ impl VersionKey {
     ///
     /// # Errors
     /// A [`UseError`].
-    #[expect(clippy::unused_async, reason = "a token answers later")]
     pub async fn decrypt(
         &self,
         context: &Context<'_>,
@@ -95,6 +140,17 @@ impl VersionKey {
                 Ok(key.decrypt(oaep, ciphertext)?)
             }
             (Self::Software(_), _) => Err(UseError::Input),
+            (Self::Hsm(key), Some(oaep)) => {
+                Ok(key.token()?.decrypt(key.id.clone(), oaep, ciphertext.to_vec()).await?)
+            }
+            (Self::Hsm(key), None) => {
+                let (header, version, sealed) = version_of(ciphertext)?;
+                if version != *context.version {
+                    return Err(UseError::Input);
+                }
+                let associated = context.authenticated(header);
+                Ok(key.token()?.open(key.id.clone(), associated, sealed.to_vec()).await?)
+            }
         }
     }
 
@@ -102,7 +158,6 @@ impl VersionKey {
     ///
     /// # Errors
     /// A [`UseError`].
-    #[expect(clippy::unused_async, reason = "a token answers later")]
     pub async fn sign(
         &self,
         algorithm: SigningAlgorithm,
@@ -111,14 +166,16 @@ impl VersionKey {
         match self {
             Self::Software(Material::Asymmetric(key)) => Ok(key.sign(algorithm, digest)?),
             Self::Software(Material::Symmetric(_)) => Err(UseError::Input),
+            Self::Hsm(key) => {
+                Ok(key.token()?.sign(key.id.clone(), algorithm, digest.to_vec()).await?)
+            }
         }
     }
 
-    /// Seals the content of a secret version.
+    /// Seals the content of a secret version. A token seals its data key.
     ///
     /// # Errors
     /// A [`UseError`].
-    #[expect(clippy::unused_async, reason = "a token answers later")]
     pub async fn seal_secret(
         &self,
         binding: &Binding<'_>,
@@ -130,6 +187,13 @@ impl VersionKey {
                 Ok(key.seal_secret(binding, content.expose(), random)?)
             }
             Self::Software(Material::Asymmetric(_)) => Err(UseError::Input),
+            Self::Hsm(key) => {
+                let (data_key, content) = seal_content(binding, content.expose(), random)?;
+                let data_key = Sensitive::new(data_key.expose().to_vec());
+                let associated = data_key_binding(binding);
+                let sealed = key.token()?.seal(key.id.clone(), associated, data_key).await?;
+                Ok(SealedSecret { data_key: Sealed::from_bytes(sealed), content })
+            }
         }
     }
 
@@ -137,7 +201,6 @@ impl VersionKey {
     ///
     /// # Errors
     /// A [`UseError`].
-    #[expect(clippy::unused_async, reason = "a token answers later")]
     pub async fn open_secret(
         &self,
         binding: &Binding<'_>,
@@ -146,6 +209,12 @@ impl VersionKey {
         match self {
             Self::Software(Material::Symmetric(key)) => Ok(key.open_secret(binding, sealed)?),
             Self::Software(Material::Asymmetric(_)) => Err(UseError::Input),
+            Self::Hsm(key) => {
+                let associated = data_key_binding(binding);
+                let data_key = sealed.data_key.as_bytes().to_vec();
+                let data_key = key.token()?.open(key.id.clone(), associated, data_key).await?;
+                Ok(open_content(binding, &data_key, &sealed.content)?)
+            }
         }
     }
 
@@ -154,12 +223,12 @@ impl VersionKey {
     pub const fn material(&self) -> Option<&Material> {
         match self {
             Self::Software(material) => Some(material),
+            Self::Hsm(_) => None,
         }
     }
+}
 
-    /// The OCID bytes by which a token knows a key version.
-    #[must_use]
-    pub fn token_id(version: &Ocid) -> Vec<u8> {
-        version.as_str().as_bytes().to_vec()
-    }
+/// What a data key is bound to in a token: its layer and the binding of its secret version.
+fn data_key_binding(binding: &Binding<'_>) -> Vec<u8> {
+    [Layer::DataKey.label(), &[0], &binding.encode()].concat()
 }

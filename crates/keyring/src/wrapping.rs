@@ -5,20 +5,36 @@
 //! (RFC 5649). Source: OCI documentation, "Importing Keys".
 
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
-use strongroom_model::{Random, Sensitive, WrappingAlgorithm};
+use strongroom_model::{KeyShape, Random, Sensitive, WrappingAlgorithm};
 
 use crate::asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey};
+use crate::material::Material;
+use crate::scrub::{DEEP_BYTES, scrub_stack};
 
 const TEMPORARY_KEY_BYTES: usize = 32;
 
 /// What AES-KWP adds at most: 8 bytes of integrity check and 7 of padding.
 const KWP_OVERHEAD_BYTES: usize = 15;
 
-/// Unwraps material that was wrapped under the public half of `key`.
+/// Unwraps material of `shape` that was wrapped under the public half of `key`.
 ///
 /// # Errors
 /// [`KeyError::Input`], whatever is wrong with it.
 pub fn unwrap(
+    key: &AsymmetricKey,
+    algorithm: WrappingAlgorithm,
+    wrapped: &[u8],
+    shape: KeyShape,
+) -> Result<Material, KeyError> {
+    let material = unwrap_bytes(key, algorithm, wrapped)
+        .and_then(|bytes| Material::from_bytes(shape, bytes))
+        .map_err(|_error| KeyError::Input);
+    scrub_stack::<DEEP_BYTES>();
+    material
+}
+
+#[inline(never)]
+fn unwrap_bytes(
     key: &AsymmetricKey,
     algorithm: WrappingAlgorithm,
     wrapped: &[u8],

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use strongroom_keyring::{Binding, RootKey, VaultKey, VersionKey};
+use strongroom_keyring::pkcs11::Token;
+use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
-    ApiKey, Compartment, Group, Key, KeyVersion, Ocid, Policy, ProtectionMode, Tenancy, User, Vault,
+    ApiKey, Compartment, Group, Key, KeyVersion, KeyVersionState, Ocid, Policy, ProtectionMode,
+    Tenancy, User, Vault,
 };
 use strongroom_policy::{Directory, PolicySet, Source};
 use strongroom_signing::PublicKey;
@@ -17,6 +19,13 @@ use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 use crate::secret_cache::SecretCache;
 
 const SCAN_ROWS: usize = 1024;
+
+/// What opens everything: the root key, and the token of HSM keys.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(crate) root: RootKey,
+    pub(crate) token: Option<Token>,
+}
 
 /// A vault, open unless it was deleted.
 #[derive(Debug)]
@@ -112,7 +121,7 @@ impl Catalog {
         self.keys.values().filter(move |entry| entry.key.vault_id == *vault)
     }
 
-    fn apply(&mut self, change: &Change, root_key: &RootKey) -> Result<(), StoreError> {
+    fn apply(&mut self, change: &Change, keys: &Keys) -> Result<(), StoreError> {
         let key = change.key.as_slice();
         let kind = key.split(|byte| *byte == b'/').next().unwrap_or_default();
         match (kind, &change.value) {
@@ -135,13 +144,13 @@ impl Catalog {
                 self.policies.insert(policy.id.clone(), Arc::new(policy));
             }
             (b"a", Some(row)) => self.apply_api_key(key, row)?,
-            (b"v", Some(row)) => self.apply_vault(key, row, root_key)?,
+            (b"v", Some(row)) => self.apply_vault(key, row, keys)?,
             (b"k", Some(row)) => {
                 let KeyRow { key } = rows::decode(key, &row.value)?;
                 let entry = KeyEntry { key, revision: row.revision };
                 Arc::make_mut(&mut self.keys).insert(entry.key.id.clone(), Arc::new(entry));
             }
-            (b"kv", Some(row)) => self.apply_key_version(key, row)?,
+            (b"kv", Some(row)) => self.apply_key_version(key, row, keys)?,
             _ => {
                 return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
             }
@@ -158,16 +167,11 @@ impl Catalog {
         Ok(())
     }
 
-    fn apply_vault(
-        &mut self,
-        key: &[u8],
-        row: &Versioned,
-        root_key: &RootKey,
-    ) -> Result<(), StoreError> {
+    fn apply_vault(&mut self, key: &[u8], row: &Versioned, keys: &Keys) -> Result<(), StoreError> {
         let row_read: VaultRow = rows::decode(key, &row.value)?;
         let VaultRow { vault, port, replica_port, vault_key } = row_read;
         let binding = vault_binding(&self.tenancy.id, &vault.id);
-        let open = |sealed| root_key.open_vault_key(&binding, &sealed);
+        let open = |sealed| keys.root.open_vault_key(&binding, &sealed);
         let key = vault_key.map(open).transpose().map_err(|_error| {
             StoreError::Corrupt(format!("the key of vault {} does not open", vault.id))
         })?;
@@ -176,7 +180,12 @@ impl Catalog {
         Ok(())
     }
 
-    fn apply_key_version(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
+    fn apply_key_version(
+        &mut self,
+        key: &[u8],
+        row: &Versioned,
+        keys: &Keys,
+    ) -> Result<(), StoreError> {
         let KeyVersionRow { key_version: version, material } = rows::decode(key, &row.value)?;
         let orphan = || StoreError::Corrupt(format!("key version {} has no vault", version.id));
         let key = &self.keys.get(&version.key_id).ok_or_else(orphan)?.key;
@@ -188,6 +197,9 @@ impl Catalog {
                 Some(VersionKey::Software(opened.map_err(|_error| {
                     StoreError::Corrupt(format!("key version {} does not open", version.id))
                 })?))
+            }
+            (ProtectionMode::Hsm, _, Some(_)) if version.state != KeyVersionState::Deleted => {
+                Some(VersionKey::Hsm(TokenKey::new(keys.token.clone(), &version.id)))
             }
             _ => None,
         };
@@ -311,8 +323,8 @@ pub(crate) struct CatalogCell {
 }
 
 impl CatalogCell {
-    pub(crate) async fn load(store: &dyn Store, root_key: &RootKey) -> Result<Self, StoreError> {
-        let view = load(store, root_key).await?;
+    pub(crate) async fn load(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
+        let view = load(store, keys).await?;
         let secrets = SecretCache::default();
         secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
         Ok(Self { current: RwLock::new(view), secrets })
@@ -320,18 +332,14 @@ impl CatalogCell {
 
     /// Asks the store what has changed, applies it and returns the result. Changed secrets are
     /// forgotten before anyone goes on with the new view.
-    pub(crate) async fn fresh(
-        &self,
-        store: &dyn Store,
-        root_key: &RootKey,
-    ) -> Result<View, StoreError> {
+    pub(crate) async fn fresh(&self, store: &dyn Store, keys: &Keys) -> Result<View, StoreError> {
         let view = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let (cursor, delta) = store.fresh(view.cursor).await?;
         let changes = match delta {
             Delta::Changes(changes) if changes.is_empty() => return Ok(view),
             Delta::Changes(changes) => changes,
             Delta::Reset => {
-                let view = load(store, root_key).await?;
+                let view = load(store, keys).await?;
                 self.secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
                 return Ok(self.publish(view));
             }
@@ -343,7 +351,7 @@ impl CatalogCell {
         }
         let mut next = Catalog::clone(&view.catalog);
         for change in changes.iter().filter(|change| !of_secret(change)) {
-            next.apply(change, root_key)?;
+            next.apply(change, keys)?;
         }
         if changes.iter().any(|change| is_of_identity(&change.key)) {
             next.derive()?;
@@ -362,7 +370,7 @@ impl CatalogCell {
 }
 
 /// Reads everything. Kinds are read in the order in which they refer to each other.
-async fn load(store: &dyn Store, root_key: &RootKey) -> Result<View, StoreError> {
+async fn load(store: &dyn Store, keys: &Keys) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
@@ -376,7 +384,7 @@ async fn load(store: &dyn Store, root_key: &RootKey) -> Result<View, StoreError>
             let full = page.len() == SCAN_ROWS;
             for (key, row) in page {
                 range.start = [key.as_slice(), b"\0"].concat();
-                catalog.apply(&Change { key, value: Some(row) }, root_key)?;
+                catalog.apply(&Change { key, value: Some(row) }, keys)?;
             }
             if !full {
                 break;

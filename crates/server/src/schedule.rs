@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_keyring::token_id;
 use strongroom_model::{
     AutoRotation, Key, KeyState, Ocid, Origin, ProtectionMode, Timestamp, VaultState,
 };
@@ -236,8 +237,12 @@ async fn destroy_in_token(shared: &Shared, catalog: &Catalog, key_id: &Ocid) {
     }
 }
 
-#[expect(clippy::unused_async, reason = "a token answers later")]
-async fn destroy(_shared: &Shared, _version: &Ocid) {}
+async fn destroy(shared: &Shared, version: &Ocid) {
+    let Some(token) = &shared.keys.token else { return };
+    if let Err(error) = token.destroy(token_id(version)).await {
+        tracing::warn!(%version, %error, "a key of a deleted version is still in the token");
+    }
+}
 
 async fn rotate_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;

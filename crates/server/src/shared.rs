@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use strongroom_keyring::RootKey;
+use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{
     Clock, Limits, Ocid, OcidKind, ProtectionMode, Random, Region, TurnableClock, VaultTag,
 };
@@ -10,7 +11,7 @@ use strongroom_wire::Refusal;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
-use crate::catalog::{Catalog, CatalogCell, View};
+use crate::catalog::{Catalog, CatalogCell, Keys, View};
 use crate::endpoints::Endpoints;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -22,6 +23,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
+    /// The token that holds HSM keys.
+    pub token: Option<Token>,
     /// The time of signatures and audit records.
     pub clock: Arc<dyn Clock>,
     /// The time of lifecycles, if it can be turned; absent is `clock`.
@@ -40,7 +43,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) root_key: Arc<RootKey>,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) lifecycle_clock: Arc<dyn Clock>,
     pub(crate) turnable_clock: Option<Arc<TurnableClock>>,
@@ -62,17 +65,16 @@ impl Shared {
     /// A [`StoreError`] if the store cannot be read, or a key in it does not open under the root
     /// key.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
-        let root_key = Arc::new(parts.root_key);
+        let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
-        let catalog = CatalogCell::load(&*parts.store, &root_key).await?;
-        let home =
-            catalog.fresh(&*parts.store, &root_key).await?.catalog.tenancy.home_region.clone();
+        let catalog = CatalogCell::load(&*parts.store, &keys).await?;
+        let home = catalog.fresh(&*parts.store, &keys).await?.catalog.tenancy.home_region.clone();
         let region = Region::named(&home)
             .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
         Ok(Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
             store: parts.store,
-            root_key,
+            keys,
             lifecycle_clock: match &parts.turnable_clock {
                 Some(clock) => Arc::<TurnableClock>::clone(clock),
                 None => Arc::clone(&parts.clock),
@@ -98,7 +100,7 @@ impl Shared {
 
     /// Returns the same with the place in history that it stands for.
     pub(crate) async fn view(&self) -> Result<View, StoreError> {
-        self.catalog.fresh(&*self.store, &self.root_key).await
+        self.catalog.fresh(&*self.store, &self.keys).await
     }
 
     /// Returns the cache of secrets.
@@ -117,14 +119,14 @@ impl Shared {
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.
-    #[expect(clippy::unused_self, reason = "it depends on the server's token")]
     pub(crate) fn protection_mode(
         &self,
         asked: Option<ProtectionMode>,
     ) -> Result<ProtectionMode, Refusal> {
-        match asked {
-            None | Some(ProtectionMode::Software) => Ok(ProtectionMode::Software),
-            Some(ProtectionMode::Hsm) => {
+        match (asked, &self.keys.token) {
+            (Some(ProtectionMode::Software), _) | (None, None) => Ok(ProtectionMode::Software),
+            (Some(ProtectionMode::Hsm) | None, Some(_)) => Ok(ProtectionMode::Hsm),
+            (Some(ProtectionMode::Hsm), None) => {
                 let rule = "must be SOFTWARE: this server has no HSM configured";
                 Err(Refusal::invalid("protectionMode", rule))
             }

@@ -1,7 +1,7 @@
 //! The commands that take secrets to and from applications.
 
 mod configuration;
-mod development;
+pub(crate) mod development;
 pub(crate) mod env;
 pub(crate) mod get;
 pub(crate) mod ls;

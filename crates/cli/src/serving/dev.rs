@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{RootKey, SystemRandom, root_file};
 use strongroom_model::{
     Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
@@ -52,6 +53,9 @@ pub(crate) struct DevArguments {
     /// How much the tenancy may hold
     #[arg(long, value_enum, default_value_t = LimitsArgument::Wide)]
     limits: LimitsArgument,
+    /// TOML file with module, token label and PIN file of a PKCS#11 token for HSM keys
+    #[arg(long, value_name = "FILE")]
+    hsm_config: Option<PathBuf>,
     /// Region that the server stands for [default: us-ashburn-1]
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -262,6 +266,7 @@ impl Dev<'_> {
         let parts = Parts {
             store,
             root_key,
+            token: self.token()?,
             clock: Arc::new(SystemClock),
             turnable_clock,
             random: Arc::new(SystemRandom),
@@ -278,6 +283,13 @@ impl Dev<'_> {
         }
         serving.stop().await;
         told
+    }
+
+    /// The token of `--hsm-config`, if there is one.
+    fn token(&self) -> Result<Option<Token>, Failure> {
+        let Some(path) = &self.arguments.hsm_config else { return Ok(None) };
+        let table = super::token::Pkcs11Table::read(path)?;
+        super::token::start(&table).map(Some)
     }
 
     /// `backups` in the data directory, behind a bucket and behind a URI.

@@ -6,3 +6,4 @@ pub(crate) mod init;
 mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;
+pub(crate) mod token;

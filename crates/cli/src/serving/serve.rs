@@ -46,6 +46,8 @@ pub(crate) struct Configuration {
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
+    /// The PKCS#11 token that holds HSM keys.
+    pub(crate) pkcs11: Option<super::token::Pkcs11Table>,
     /// Certificate and key; plain HTTP if absent.
     tls: Option<TlsFiles>,
     /// Where the passphrase of the root key comes from.
@@ -184,6 +186,7 @@ pub(crate) async fn run(
     let parts = Parts {
         store: Arc::<Sqlite>::clone(&store),
         root_key,
+        token: configuration.pkcs11.as_ref().map(super::token::start).transpose()?,
         clock: Arc::new(SystemClock),
         turnable_clock: None,
         random: Arc::new(SystemRandom),

@@ -107,8 +107,7 @@ async fn unwrap(
     };
     let WrappedImportKey { material, algorithm } = wrapped;
     let unwrapping = tokio::task::spawn_blocking(move || {
-        let bytes = wrapping::unwrap(&wrapping, algorithm, &material)?;
-        Material::from_bytes(shape, bytes)
+        wrapping::unwrap(&wrapping, algorithm, &material, shape)
     });
     let opened = unwrapping.await.map_err(|_error| Failure::internal("unwrapping ended early"))?;
     Ok(opened.map_err(|_error| refused())?)

@@ -1,7 +1,8 @@
-use strongroom_keyring::{KeyError, Material};
+use strongroom_keyring::pkcs11::TokenError;
+use strongroom_keyring::{KeyError, Material, PublicKey, token_id};
 use strongroom_model::{
     Key, KeyAlgorithm, KeyShape, KeyState, KeyVersion, KeyVersionState, Ocid, OcidKind, Origin,
-    Timestamp, VaultType,
+    ProtectionMode, Timestamp, VaultType,
 };
 use strongroom_store::Batch;
 use strongroom_wire::bodies::{KeyBody, KeySummary};
@@ -9,6 +10,7 @@ use strongroom_wire::{CreateKeyDetails, ErrorCode, Refusal, UpdateKeyDetails};
 
 use super::Context;
 use super::changing::{KeyPlace, Outcome, change_key, commit, unmovable, vault_of, while_vault};
+use super::crypto::unused;
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
 use crate::ask::{ByCompartment, KeyFilter, Listing};
@@ -130,6 +132,11 @@ impl NewVersion {
             public_key: None,
             restored_from: None,
         };
+        if key.protection_mode == ProtectionMode::Hsm {
+            let public = in_token(shared, &key_version.id, (key.shape, imported)).await?;
+            key_version.public_key = public.map(|public| public.to_pem());
+            return Ok(KeyVersionRow { key_version, material: None });
+        }
         let material = match imported {
             Some(material) => material,
             None => generate(shared, key.shape).await?,
@@ -144,6 +151,35 @@ impl NewVersion {
             .seal_material(&binding, &material, &*shared.random)
             .map_err(|_error| Failure::internal("key material was not sealed"))?;
         Ok(KeyVersionRow { key_version, material: Some(sealed) })
+    }
+}
+
+/// Makes a key in the token, or takes an imported one in, and returns its public half.
+async fn in_token(
+    shared: &crate::shared::Shared,
+    version: &Ocid,
+    (shape, imported): (KeyShape, Option<Material>),
+) -> Result<Option<PublicKey>, Failure> {
+    let absent = || Failure::internal("an HSM key without a token");
+    let token = shared.keys.token.as_ref().ok_or_else(absent)?;
+    let id = token_id(version);
+    let refused = |error: TokenError| {
+        let rule = "is not material that the HSM takes";
+        unused(error.into(), "wrappedImportKey.keyMaterial", rule)
+    };
+    match imported {
+        None => {
+            let public = token.generate(id, shape).await.map_err(refused)?;
+            Ok(public.map(PublicKey::from_der))
+        }
+        Some(material) => {
+            let public = match &material {
+                Material::Symmetric(_) => None,
+                Material::Asymmetric(pair) => Some(pair.public().clone()),
+            };
+            token.import(id, shape, material.copied()).await.map_err(refused)?;
+            Ok(public)
+        }
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn create(
     };
     let binding = vault_binding(&context.catalog.tenancy.id, &vault.id);
     let (_, vault_key) = shared
-        .root_key
+        .keys
+        .root
         .new_vault_key(&binding, random)
         .map_err(|_error| Failure::internal("a vault key was not made"))?;
     let listener = shared.endpoints.reserve(random).await.map_err(|error| no_port(&error))?;

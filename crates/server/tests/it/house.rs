@@ -59,6 +59,7 @@ impl House {
         let parts = Parts {
             store: Arc::<Memory>::clone(&store),
             root_key,
+            token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: Some(Arc::default()),
             random: Arc::new(SystemRandom),

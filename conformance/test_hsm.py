@@ -1,0 +1,184 @@
+"""Keys in a PKCS#11 token: the crypto suite again, and what only a token can lose."""
+
+import os
+import re
+import subprocess
+import time
+
+import oci
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from oci.key_management import models as m
+
+from softhsm import PIN, SoftHsm
+from test_kms_crypto import (  # noqa: F401  the suite runs here with the token's keys
+    Crypto,
+    pkcs8,
+    raw,
+    rsa_scheme,
+    test_data_keys,
+    test_ecdsa_signatures,
+    test_no_bent_ciphertext_opens,
+    test_old_versions_verify,
+    test_rsa_signatures,
+    test_symmetric_encryption,
+    test_what_is_not_enabled_does_nothing,
+    unwrapped,
+    wrapped,
+)
+from test_memory import dump, pieces
+from test_python_sdk import refusal
+from vault import BINARY, Vault, content_in, content_of
+
+INVALID = (400, "InvalidParameter")
+AWAY = (503, "ServiceUnavailable")
+
+
+@pytest.fixture(scope="module")
+def hsm(tmp_path_factory):
+    return SoftHsm(tmp_path_factory.mktemp("hsm"))
+
+
+@pytest.fixture(scope="module")
+def server(hsm, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("with-hsm") / "data"
+    server = Vault(directory, "--listen", "127.0.0.1:0", "--clock", "manual", "--hsm-config", str(hsm.config), **hsm.environment)
+    server.start()
+    yield server
+    assert server.end() == 0
+    assert PIN not in server.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def kms(server):
+    return Crypto(server)
+
+
+def test_keys_are_in_the_token_unless_asked_otherwise(kms):
+    """CreateKey: `protectionMode` absent is HSM; ExportKey refuses."""
+    key = kms.shaped("AES", 32)
+    assert key.protection_mode == "HSM"
+    usage = kms.vaults.get_vault_usage(key.vault_id).data
+    assert usage.key_count >= 1 and usage.software_key_count >= 1
+    soft = kms.new_key(protection_mode="SOFTWARE")
+    assert raw(kms.decrypt(soft, kms.encrypt(soft, b"x").ciphertext).plaintext) == b"x"
+    assert "never leaves" in refusal(*INVALID, unwrapped, kms, key).message
+
+
+def test_the_token_is_described(hsm, tmp_path):
+    config = tmp_path / "serve.toml"
+    table = hsm.config.read_text()
+    config.write_text(f'data_dir = "{tmp_path}"\nlisten = "127.0.0.1:0"\n[unseal]\npassphrase_file = "x"\n[pkcs11]\n{table}')
+    done = subprocess.run(
+        [str(BINARY), "admin", "hsm", "--config", str(config)], capture_output=True, text=True,
+        env={**os.environ, **hsm.environment}, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "token strongroom (SoftHSM" in done.stdout
+    assert re.search(r"^no +CKM_RSA_PKCS_OAEP with SHA-256", done.stdout, re.M)
+    assert re.search(r"^yes +CKM_AES_GCM", done.stdout, re.M)
+
+
+def test_what_the_token_cannot_do_is_named(kms):
+    """Decrypt: SoftHSM2 has no OAEP with SHA-256."""
+    key = kms.shaped("RSA", 256)
+    for name in ("RSA_OAEP_SHA_1", "RSA_OAEP_SHA_256"):
+        sealed = kms.encrypt(key, b"x", encryption_algorithm=name)
+        if name.endswith("_1"):
+            assert raw(kms.decrypt(key, sealed.ciphertext, encryption_algorithm=name).plaintext) == b"x"
+        else:
+            message = refusal(*INVALID, kms.decrypt, key, sealed.ciphertext, encryption_algorithm=name).message
+            assert "CKM_RSA_PKCS_OAEP with SHA-256" in message
+
+
+def imported(kms, material):
+    return kms.keys.import_key(m.ImportKeyDetails(
+        compartment_id=kms.compartment, display_name="in", key_shape=m.KeyShape(algorithm="AES", length=len(material)),
+        wrapped_import_key=wrapped(kms, material), protection_mode="HSM")).data
+
+
+def test_imported_keys_work_in_the_token(kms):
+    """ImportKey: AES, RSA and ECDSA material."""
+    key = imported(kms, os.urandom(32))
+    assert raw(kms.decrypt(key, kms.encrypt(key, b"x").ciphertext).plaintext) == b"x"
+    for theirs, shape, algorithm in [
+        (rsa.generate_private_key(65537, 2048), m.KeyShape(algorithm="RSA", length=256), "SHA_256_RSA_PKCS_PSS"),
+        (ec.generate_private_key(ec.SECP256R1()), m.KeyShape(algorithm="ECDSA", length=32), "ECDSA_SHA_256"),
+    ]:
+        made = kms.keys.import_key(m.ImportKeyDetails(
+            compartment_id=kms.compartment, display_name="in", key_shape=shape, protection_mode="HSM",
+            wrapped_import_key=wrapped(kms, pkcs8(theirs)))).data
+        signature = raw(kms.sign(made, b"m", algorithm).signature)
+        scheme = rsa_scheme(algorithm) if shape.algorithm == "RSA" else (ec.ECDSA(hashes.SHA256()),)
+        theirs.public_key().verify(signature, b"m", *scheme)
+
+
+def test_secrets_under_a_key_in_the_token(kms, server):
+    key = kms.shaped("AES", 32)
+    secret = server.client(oci.vault.VaultsClient).create_secret(oci.vault.models.CreateSecretDetails(
+        compartment_id=kms.compartment, vault_id=key.vault_id, key_id=key.id, secret_name="in-hsm",
+        secret_content=content_of(b"value"))).data
+    bundles = server.client(oci.secrets.SecretsClient)
+    assert content_in(bundles.get_secret_bundle(secret.id).data) == b"value"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may read another process's memory")
+def test_key_bytes_are_neither_in_memory_nor_on_disk(kms, server, hsm, tmp_path):
+    material = os.urandom(32)
+    key = imported(kms, material)
+    for _ in range(20):
+        kms.decrypt(key, kms.encrypt(key, b"x").ciphertext)
+    content = dump(server, tmp_path)
+    for piece in pieces(material):
+        assert content.count(piece) == 0
+    for root in (server.directory, hsm.tokens):
+        for file in root.rglob("*"):
+            if file.is_file():
+                assert material not in file.read_bytes()
+
+
+def test_deleted_keys_leave_the_token(kms, server, hsm):
+    """ScheduleKeyDeletion."""
+    objects = lambda: sum(1 for _ in hsm.tokens.rglob("*.object"))
+    key = kms.shaped("AES", 32)
+    before = objects()
+    kms.keys.schedule_key_deletion(key.id, m.ScheduleKeyDeletionDetails())
+    server.advance(days=31)
+    assert objects() == before - 1
+
+
+def test_a_token_that_goes_away_and_comes_back(kms, server, hsm):
+    """Encrypt, Sign: 503 and nothing else, and no restart."""
+    key, signer, soft = kms.shaped("AES", 32), kms.shaped("ECDSA", 32), kms.new_key(protection_mode="SOFTWARE")
+    sealed = kms.encrypt(key, b"x").ciphertext
+    hsm.take_away()
+    try:
+        for _ in range(3):
+            began = time.monotonic()
+            refusal(*AWAY, kms.decrypt, key, sealed)
+            refusal(*AWAY, kms.sign, signer, b"m", "ECDSA_SHA_256")
+            assert time.monotonic() - began < 5
+        assert raw(kms.decrypt(soft, kms.encrypt(soft, b"y").ciphertext).plaintext) == b"y"
+        assert kms.keys.get_key(key.id).data.lifecycle_state == "ENABLED"
+    finally:
+        hsm.bring_back()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            assert raw(kms.decrypt(key, sealed).plaintext) == b"x"
+            break
+        except Exception as error:
+            assert getattr(error, "status", None) == 503 and time.monotonic() < deadline, error
+            time.sleep(0.2)
+    kms.sign(signer, b"m", "ECDSA_SHA_256")
+
+
+def test_two_copies_of_a_data_directory_never_seal_alike(kms):
+    """Encrypt: salt and nonce are new each time, whatever was copied."""
+    key = kms.shaped("AES", 32)
+    heads = set()
+    for _ in range(200):
+        sealed = raw(kms.encrypt(key, b"x").ciphertext)
+        start = 2 + sealed[1]
+        heads.add(sealed[start : start + 1 + 32 + 12])
+    assert len(heads) == 200

@@ -1,0 +1,146 @@
+//! What operators do beside serving.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use strongroom_client::{Authorities, BaseUrl, ClientError, advance_clock};
+use strongroom_keyring::pkcs11::MechanismReport;
+
+use crate::environment::Environment;
+use crate::failure::{Exit, Failure};
+use crate::hand::development::Dev;
+use crate::serving::serve::Configuration;
+use crate::serving::token;
+
+/// Arguments of `admin`.
+#[derive(Debug, Args)]
+pub(crate) struct AdminArguments {
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Turn the clock of a development server forward: what falls due is done
+    Clock(ClockArguments),
+    /// Show what a PKCS#11 token can do
+    Hsm(HsmArguments),
+}
+
+#[derive(Debug, Args)]
+struct ClockArguments {
+    /// How far: a number and one of s, m, h, d
+    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    advance: u64,
+    /// URL of the server [default: that of the development server]
+    #[arg(long, value_name = "URL")]
+    base_url: Option<BaseUrl>,
+}
+
+#[derive(Debug, Args)]
+struct HsmArguments {
+    /// Configuration of a server, with a table [pkcs11]
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Reads a duration such as `30d`.
+fn seconds(text: &str) -> Result<u64, String> {
+    let rule = || "must be a whole number and one of s, m, h, d, such as 30d".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(rule)?;
+    let unit_secs = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(rule()),
+    };
+    let number: u64 = number.parse().map_err(|_error| rule())?;
+    number.checked_mul(unit_secs).ok_or_else(rule)
+}
+
+/// Runs an `admin` command.
+pub(crate) async fn run(
+    arguments: AdminArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    match arguments.command {
+        AdminCommand::Clock(arguments) => clock(arguments, environment).await,
+        AdminCommand::Hsm(arguments) => hsm(&arguments),
+    }
+}
+
+async fn clock(arguments: ClockArguments, environment: &Environment) -> Result<(), Failure> {
+    let base_url = match arguments.base_url {
+        Some(base_url) => base_url,
+        None => usual(environment)?,
+    };
+    let turned = advance_clock(&base_url, Authorities::System, arguments.advance).await;
+    let now = turned.map_err(|error| not_turned(&error))?;
+    print(&format!("{now}\n"))
+}
+
+fn usual(environment: &Environment) -> Result<BaseUrl, Failure> {
+    let absent = || {
+        Failure::configuration("no-dev-server", "cannot tell which server's clock to turn")
+            .fix("strongroom admin clock --advance 30d --base-url URL")
+    };
+    let dev = Dev::usual(environment)?.ok_or_else(absent)?;
+    dev.base_url.parse().map_err(|_error: ClientError| absent())
+}
+
+fn not_turned(error: &ClientError) -> Failure {
+    let (exit, why) = match error {
+        ClientError::Unreachable { .. } => (Exit::Unreachable, error.to_string()),
+        ClientError::Service(refused) if refused.status == 401 => {
+            (Exit::Failed, "this server's clock is the machine's".to_owned())
+        }
+        error => (Exit::Failed, error.to_string()),
+    };
+    Failure::new(exit, "clock-not-turned", "cannot turn the server's clock")
+        .because(why)
+        .fix("strongroom dev --clock manual")
+}
+
+fn hsm(arguments: &HsmArguments) -> Result<(), Failure> {
+    let configuration = Configuration::read(&arguments.config)?;
+    let table = configuration.pkcs11.ok_or_else(|| {
+        let message = format!("`{}` has no table [pkcs11]", arguments.config.display());
+        Failure::configuration("no-token", message)
+    })?;
+    let token = token::start(&table)?;
+    let about = token.description();
+    let head = format!(
+        "token {} ({} {}, serial {})\n\n",
+        about.label, about.manufacturer, about.model, about.serial
+    );
+    let line = |report: &MechanismReport| {
+        let available = if report.available { "yes" } else { "no" };
+        format!("{available:<4} {:<32} {}\n", report.name, report.serves)
+    };
+    let lines: Vec<String> = token.mechanisms().iter().map(line).collect();
+    print(&(head + &lines.concat()))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+        Failure::new(Exit::Failed, "no-output", "cannot write to standard output")
+            .because(error.to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_one_unit() {
+        assert_eq!(seconds("30d"), Ok(30 * 86_400));
+        assert_eq!(seconds("86400s"), Ok(86_400));
+        for text in ["", "d", "30", "-1d", "1.5h", "1w", "99999999999999999999d", "1dä"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}
