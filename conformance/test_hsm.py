@@ -173,8 +173,8 @@ def test_a_token_that_goes_away_and_comes_back(kms, server, hsm):
     kms.sign(signer, b"m", "ECDSA_SHA_256")
 
 
-def test_two_copies_of_a_data_directory_never_seal_alike(kms):
-    """Encrypt: salt and nonce are new each time, whatever was copied."""
+def test_the_token_never_seals_alike(kms):
+    """Encrypt: salt and nonce are new each time."""
     key = kms.shaped("AES", 32)
     heads = set()
     for _ in range(200):

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import os
 import random
+import shutil
+import signal
 import sqlite3
 import subprocess
 import zlib
@@ -16,6 +18,7 @@ from oci.key_management import models as m
 
 from test_kms_management import CONFLICT, HIDDEN, INVALID, Keys
 from test_python_sdk import refusal
+from vault import Vault
 
 HASHES = {"224": hashes.SHA224(), "256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 CURVES = {32: ec.SECP256R1(), 48: ec.SECP384R1(), 66: ec.SECP521R1()}
@@ -368,3 +371,23 @@ def test_the_audit_record_keeps_the_logging_context(own_vault):
         if file.is_file():
             content = file.read_bytes()
             assert b"s3cr3t-plaintext" not in content and b64(b"s3cr3t-plaintext").encode() not in content
+
+
+def test_two_copies_of_a_data_directory_never_seal_alike(tmp_path):
+    """Encrypt: from the same state, killed and copied, no salt is the same."""
+    first = Vault(tmp_path / "first" / "data")
+    first.directory.parent.mkdir()
+    first.start()
+    key = Crypto(first).shaped("AES", 32)
+    first.end(signal.SIGKILL)
+    shutil.copytree(first.directory.parent, tmp_path / "second")
+    second = Vault(tmp_path / "second" / "data")
+    salts = []
+    for copy in (first, second):
+        copy.start()
+        kms = Crypto(copy)
+        for _ in range(300):
+            sealed = raw(kms.encrypt(key, b"x").ciphertext)
+            salts.append(sealed[2 + sealed[1] :][:32])
+        assert copy.end() == 0
+    assert len(set(salts)) == len(salts) == 600

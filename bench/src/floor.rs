@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue as Value};
 use hyper::service::service_fn;
@@ -57,19 +57,21 @@ impl Floor {
         Ok(Self { answer: Bytes::from(recorded.body), headers, key })
     }
 
-    fn holds(&self, request: &Request<Incoming>) -> bool {
+    fn holds(&self, request: &Request<Bytes>) -> bool {
         let Some(key) = &self.key else { return true };
         let headers = Headers(request.headers());
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        let method = request.method().as_str();
+        let (method, body) = (request.method().as_str(), request.body());
         let request = strongroom_signing::Request { method, target, headers: &headers };
         let claim = Claim::read(&request, Scope::Api, SystemClock.now());
-        claim.is_ok_and(|claim| claim.verify(&request, b"", key).is_ok())
+        claim.is_ok_and(|claim| claim.verify(&request, body, key).is_ok())
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(self.answer.clone()));
-        if !self.holds(request) {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        if !self.holds(&Request::from_parts(head, body.unwrap_or_default())) {
             *response.status_mut() = hyper::StatusCode::UNAUTHORIZED;
         }
         response.headers_mut().clone_from(&self.headers);
@@ -150,8 +152,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = floor.answer(&request);
-        async move { Ok::<_, std::convert::Infallible>(answer) }
+        let floor = Arc::clone(&floor);
+        async move { Ok::<_, std::convert::Infallible>(floor.answer(request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -13,6 +13,7 @@
 )]
 
 mod answer;
+mod crypto;
 mod disk;
 mod floor;
 mod histogram;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["floor", rest @ ..] => floor::run(rest),
+        ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
         ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
         rest => plan::Plan::read(rest).and_then(rounds::whole),
     };

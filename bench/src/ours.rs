@@ -23,6 +23,8 @@ const READY_SECS_MAX: u64 = 20;
 pub(crate) struct Ours {
     pub(crate) process: Process,
     pub(crate) place: Place,
+    /// Where key operations are answered.
+    pub(crate) keys: Place,
     pub(crate) identity: Arc<Identity>,
     log: PathBuf,
     tenancy: String,
@@ -95,6 +97,7 @@ impl Ours {
         let tenancy = value_of(&printed, "tenancy=")?;
         let mut ours = Self {
             process,
+            keys: Place::new(port, None)?,
             place,
             identity,
             log: directory.join("log"),
@@ -125,14 +128,27 @@ impl Ours {
         self.vault = text(&vault, "id")?;
         let endpoint = text(&vault, "managementEndpoint")?;
         let port = endpoint.rsplit(':').next().ok_or("no port")?.parse()?;
-        let management = Place::new(port, certificate)?;
+        self.keys = Place::new(port, certificate)?;
         let body = json!({
             "compartmentId": self.tenancy, "displayName": "bench",
             "keyShape": {"algorithm": "AES", "length": 32},
         });
-        let key = self.call(&management, "POST", "/20180608/keys", &body).await?;
+        let key = self.call(&self.keys, "POST", "/20180608/keys", &body).await?;
         self.key = text(&key, "id")?;
         Ok(())
+    }
+
+    /// Makes a key of a shape and returns its identifier.
+    pub(crate) async fn key(&self, shape: &Value) -> Outcome<String> {
+        let body = json!({
+            "compartmentId": self.tenancy, "displayName": "bench", "keyShape": shape,
+        });
+        text(&self.call(&self.keys, "POST", "/20180608/keys", &body).await?, "id")
+    }
+
+    /// Asks for a key operation and returns a field of the answer.
+    pub(crate) async fn crypto(&self, target: &str, body: &Value, field: &str) -> Outcome<String> {
+        text(&self.call(&self.keys, "POST", target, body).await?, field)
     }
 
     /// Ends the server and returns how many commits it made, and in how many syncs of the disk.

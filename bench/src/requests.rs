@@ -65,10 +65,22 @@ impl Identity {
 
 /// Signs the reads of a round. RSA signatures are deterministic, so each has its own date.
 pub(crate) async fn reads(identity: &Arc<Identity>, target: &str, port: u16) -> Outcome<Requests> {
+    repeated(identity, "GET", (target, None), port).await
+}
+
+/// Signs a request again and again for a round, each with its own date.
+pub(crate) async fn repeated(
+    identity: &Arc<Identity>,
+    method: &'static str,
+    (target, body): (&str, Option<&str>),
+    port: u16,
+) -> Outcome<Requests> {
     let (identity, target) = (Arc::clone(identity), target.to_owned());
+    let body = body.map(str::to_owned);
     let (host, now) = (format!("127.0.0.1:{port}"), SystemClock.now());
     let signed = on_all_cores(READS, move |number| {
-        let outgoing = Outgoing { method: "GET", target: &target, host: &host, body: None };
+        let body = body.as_ref().map(|body| ("application/json", body.as_bytes()));
+        let outgoing = Outgoing { method, target: &target, host: &host, body };
         let since = Duration::from_secs(number as u64);
         let first = now.checked_sub(Duration::from_secs(READS as u64 / 2))?;
         identity.render(&outgoing, first.checked_add(since)?)

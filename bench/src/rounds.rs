@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::ours::{self, Tls};
 use crate::plan::Plan;
 use crate::report::{Journal, spread};
-use crate::{reads, writes};
+use crate::{crypto, reads, writes};
 
 /// Measures everything in one run and prints tables.
 pub(crate) fn whole(plan: Plan) -> Outcome<()> {
@@ -20,8 +20,17 @@ pub(crate) fn whole(plan: Plan) -> Outcome<()> {
         } else {
             println!("\nTLS was left out of this run.");
         }
+        crypto::against_floor(&plan, &mut journal, &directory.join("crypto")).await?;
         writes::against_disk(&plan, &mut journal, &directory.join("writes")).await?;
         starts(&plan, &mut journal, &directory)
+    })
+}
+
+/// Measures Encrypt, Decrypt and Sign alone.
+pub(crate) fn crypto(plan: Plan) -> Outcome<()> {
+    within_directory(|directory| async move {
+        let mut journal = Journal::create(plan.json.as_deref())?;
+        crypto::against_floor(&plan, &mut journal, &directory.join("crypto")).await
     })
 }
 

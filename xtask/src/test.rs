@@ -11,7 +11,7 @@ const CARGO_DENY: &str = "0.20.2";
 
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-const ALL: [Step; 10] = [
+const ALL: [Step; 11] = [
     ("Debian packages", debian_packages),
     ("Python environment", python_environment),
     ("format", |root| call(root, "cargo", &["fmt", "--all", "--check"])),
@@ -20,6 +20,7 @@ const ALL: [Step; 10] = [
     ("release build", release_build),
     ("Rust tests", rust_tests),
     ("oracles", oracles),
+    ("fuzz, a minute", fuzz_smoke),
     ("conformance", conformance),
     ("bench, a short run", |root| call(root, "target/release/strongroom-bench", &["--smoke"])),
 ];
@@ -128,6 +129,7 @@ fn rust_tests(root: &Path) -> Result<(), String> {
 fn oracles(root: &Path) -> Result<(), String> {
     let examples = ["-p", "strongroom-signing", "-p", "strongroom-keyring"];
     call(root, "cargo", &[&["build", "--quiet", "--examples"], examples.as_slice()].concat())?;
+    nist_vectors(root)?;
     for (script, example) in [
         ("crates/signing/tests/oracle/compare_signers.py", "target/debug/examples/sign"),
         ("crates/keyring/tests/oracle/open_sealed.py", "target/debug/examples/seal"),
@@ -135,6 +137,24 @@ fn oracles(root: &Path) -> Result<(), String> {
         call(root, ".venv/bin/python", &[script, example])?;
     }
     Ok(())
+}
+
+/// NIST's vectors, which come as a Python package.
+fn nist_vectors(root: &Path) -> Result<(), String> {
+    let place = "import cryptography_vectors as v, os; print(os.path.dirname(v.__file__))";
+    let told = Command::new(root.join(".venv/bin/python")).args(["-c", place]).output();
+    let told = told.map_err(|error| error.to_string())?;
+    let package = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+    let directory = format!("STRONGROOM_NIST_GCM={package}/ciphers/AES/GCM");
+    let test = ["cargo", "test", "--quiet", "-p", "strongroom-keyring", "--lib"];
+    let only = ["--features", "nist-vectors", "nist_"];
+    call(root, "env", &[&[directory.as_str()], test.as_slice(), &only].concat())
+}
+
+/// A minute of bent ciphertexts and wrapped keys, in a debug build, so that overflows end it.
+fn fuzz_smoke(root: &Path) -> Result<(), String> {
+    call(root, "cargo", &["build", "--quiet", "--example", "fuzz", "-p", "strongroom-keyring"])?;
+    call(root, "target/debug/examples/fuzz", &["60"])
 }
 
 fn conformance(root: &Path) -> Result<(), String> {

@@ -187,3 +187,53 @@ fn rsa_oaep() {
         assert!(counts.valid >= 8, "{counts:?}");
     }
 }
+
+/// NIST's CAVP vectors of AES-GCM decryption, as the Python package
+/// `cryptography-vectors` holds them.
+#[cfg(feature = "nist-vectors")]
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test command says where the files are")]
+fn nist_aes_gcm() {
+    let directory = std::env::var("STRONGROOM_NIST_GCM").unwrap();
+    let mut counts = Counts::default();
+    for name in ["gcmDecrypt128.rsp", "gcmDecrypt192.rsp", "gcmDecrypt256.rsp"] {
+        let path = std::path::Path::new(&directory).join(name);
+        let text = String::from_utf8(strongroom_model::private_file::read(&path).unwrap()).unwrap();
+        let mut lengths = (String::new(), String::new());
+        for block in text.replace('\r', "").split("\n\n") {
+            nist_block(block, &mut lengths, &mut counts);
+        }
+    }
+    println!("NIST AES-GCM: {counts:?}");
+    assert!(counts.valid >= 500 && counts.invalid >= 500, "{counts:?}");
+}
+
+#[cfg(feature = "nist-vectors")]
+fn nist_block(block: &str, lengths: &mut (String, String), counts: &mut Counts) {
+    let field = |name: &str| {
+        let start = format!("{name} =");
+        let line = block.lines().find_map(|line| line.strip_prefix(start.as_str()));
+        line.map(|value| bytes(&Value::from(value.trim())))
+    };
+    for line in block.lines() {
+        if let Some(length) = line.strip_prefix("[IVlen = ") {
+            lengths.0 = length.to_owned();
+        } else if let Some(length) = line.strip_prefix("[Taglen = ") {
+            lengths.1 = length.to_owned();
+        }
+    }
+    let Some(key) = field("Key") else { return };
+    if (lengths.0.as_str(), lengths.1.as_str()) != ("96]", "128]") {
+        counts.unreachable += 1;
+        return;
+    }
+    let mut sealed = [field("CT").unwrap(), field("Tag").unwrap()].concat();
+    let opened = gcm::open(&key, &field("IV").unwrap(), &field("AAD").unwrap(), &mut sealed);
+    if block.contains("FAIL") {
+        assert!(opened.is_none(), "{block}");
+        counts.invalid += 1;
+    } else {
+        assert_eq!(sealed[..opened.unwrap()], field("PT").unwrap(), "{block}");
+        counts.valid += 1;
+    }
+}

@@ -145,7 +145,7 @@ pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
     let mut no_route = NoRoute::Path;
     for operation in Operation::ALL {
         let (method, template) = template(*operation);
-        if !fits(template, path) {
+        if !begins(template, path) || !fits(template, path) {
             continue;
         }
         if asked == Some(method) {
@@ -177,6 +177,12 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 
 fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{')
+}
+
+/// Tells cheaply of most templates that they do not fit; nothing of paths with doubled slashes.
+fn begins(template: &str, path: &str) -> bool {
+    let fixed = template.split_once("/{").map_or(template, |(fixed, _)| fixed);
+    path.starts_with(fixed) || path.contains("//")
 }
 
 fn fits(template: &str, path: &str) -> bool {

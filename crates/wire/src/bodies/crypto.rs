@@ -166,15 +166,32 @@ impl<'a> ExportedKeyData<'a> {
 /// `plaintextChecksum`: CRC-32 (ISO 3309) in decimal. Oracle documents no algorithm; clients do not
 /// check it.
 fn checksum(plaintext: &[u8]) -> String {
-    const REVERSED_POLYNOMIAL: u32 = 0xedb8_8320;
-    let step = |crc: u32, _bit| {
-        let shifted = crc >> 1;
-        if crc & 1 == 1 { shifted ^ REVERSED_POLYNOMIAL } else { shifted }
+    let step = |crc: u32, byte: &u8| {
+        let [lowest, ..] = crc.to_le_bytes();
+        let place = usize::from(lowest ^ byte);
+        (crc >> 8) ^ CRC_TABLE.get(place).copied().unwrap_or_default()
     };
-    let crc =
-        plaintext.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step));
-    (!crc).to_string()
+    (!plaintext.iter().fold(u32::MAX, step)).to_string()
 }
+
+/// The remainders of all bytes.
+static CRC_TABLE: [u32; 256] = {
+    const REVERSED_POLYNOMIAL: u32 = 0xedb8_8320;
+    let mut table = [0; 256];
+    let mut byte = 0_u32;
+    let mut rest: &mut [u32] = &mut table;
+    while let [first, more @ ..] = rest {
+        let (mut crc, mut bit) = (byte, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ REVERSED_POLYNOMIAL } else { crc >> 1 };
+            bit += 1;
+        }
+        *first = crc;
+        byte += 1;
+        rest = more;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
