@@ -143,8 +143,15 @@ def test_deleted_keys_leave_the_token(kms, server, hsm):
     key = kms.shaped("AES", 32)
     before = objects()
     kms.keys.schedule_key_deletion(key.id, m.ScheduleKeyDeletionDetails())
+    place = m.BackupLocationBucket(namespace="dev", bucket_name="backups", object_name="hsm-key")
+    kms.keys.cancel_key_deletion(key.id)
+    kms.keys.backup_key(key.id, backup_key_details=m.BackupKeyDetails(backup_location=place))
+    kms.keys.schedule_key_deletion(key.id, m.ScheduleKeyDeletionDetails())
     server.advance(days=31)
     assert objects() == before - 1
+    details = m.RestoreKeyFromObjectStoreDetails(backup_location=place)
+    refused = refusal(409, "Conflict", kms.keys.restore_key_from_object_store, restore_key_from_object_store_details=details)
+    assert "HSM does not hold" in refused.message
 
 
 def test_a_token_that_goes_away_and_comes_back(kms, server, hsm):

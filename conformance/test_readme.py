@@ -34,6 +34,13 @@ def test_the_first_secret_of_the_readme(vault):
     assert "correct horse" in printed and "version 2" in printed and '"secret-name": "db-password"' in printed
 
 
+def test_the_first_key_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## A first key\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["eval \"$(strongroom env --for cli)\"", f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    assert shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory)) == "data key"
+
+
 def test_the_python_of_the_readme(vault):
     readme = (ROOT / "README.md").read_text()
     program = re.search(r"```python\n(.*?)```", readme, re.S).group(1)

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_keyring::token_id;
 use strongroom_model::{
     AutoRotation, Key, KeyState, Ocid, Origin, ProtectionMode, Timestamp, VaultState,
 };
@@ -226,21 +225,14 @@ async fn delete_version(
     let row_key = rows::key_version(key_id, id);
     let batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&gone)?);
     shared.commit(batch, &record(shared, "DeleteKeyVersion", id)).await?;
-    destroy(shared, id).await;
+    shared.destroy_in_token(id).await;
     Ok(())
 }
 
 /// Destroys what a token holds of a key whose deletion was committed.
 async fn destroy_in_token(shared: &Shared, catalog: &Catalog, key_id: &Ocid) {
     for version in catalog.versions_of(key_id) {
-        destroy(shared, &version.version.id).await;
-    }
-}
-
-async fn destroy(shared: &Shared, version: &Ocid) {
-    let Some(token) = &shared.keys.token else { return };
-    if let Err(error) = token.destroy(token_id(version)).await {
-        tracing::warn!(%version, %error, "a key of a deleted version is still in the token");
+        shared.destroy_in_token(&version.version.id).await;
     }
 }
 
@@ -290,7 +282,11 @@ async fn rotate(
     let row = rows::encode(&KeyRow { key: next })?;
     let batch = replace(batch, rows::key(&key.id), entry.revision, row);
     let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
-    shared.commit(batch, &record(shared, "RotateKey", &key.id)).await?;
+    let committed = shared.commit(batch, &record(shared, "RotateKey", &key.id)).await;
+    if let (Err(_), Ok(version)) = (&committed, &made) {
+        shared.destroy_in_token(&version.key_version.id).await;
+    }
+    committed?;
     tracing::info!(id = %key.id, failed, "a key was rotated, as scheduled");
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use strongroom_keyring::RootKey;
-use strongroom_keyring::pkcs11::Token;
+use strongroom_keyring::pkcs11::{Token, TokenError};
+use strongroom_keyring::{RootKey, token_id};
 use strongroom_model::{
     Clock, Limits, Ocid, OcidKind, ProtectionMode, Random, Region, TurnableClock, VaultTag,
 };
@@ -130,6 +130,22 @@ impl Shared {
                 let rule = "must be SOFTWARE: this server has no HSM configured";
                 Err(Refusal::invalid("protectionMode", rule))
             }
+        }
+    }
+
+    /// Destroys what the token holds of a key version that is deleted, or that never came to be.
+    pub(crate) async fn destroy_in_token(&self, version: &Ocid) {
+        let Some(token) = &self.keys.token else { return };
+        if let Err(error) = token.destroy(token_id(version)).await {
+            tracing::warn!(%version, %error, "the token still holds a key that is of no use");
+        }
+    }
+
+    /// Tells whether the token holds the key of a version.
+    pub(crate) async fn is_in_token(&self, version: &Ocid) -> Result<bool, TokenError> {
+        match &self.keys.token {
+            Some(token) => token.exists(token_id(version)).await,
+            None => Ok(false),
         }
     }
 

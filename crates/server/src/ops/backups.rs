@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::{Binding, Sealed};
-use strongroom_model::{KeyState, Ocid, Vault, VaultState};
+use strongroom_model::{KeyState, Ocid, ProtectionMode, Vault, VaultState};
 use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
 use strongroom_wire::{BackupDetails, ErrorCode, Refusal, RestoreDetails};
 
@@ -14,6 +14,7 @@ use super::Context;
 use super::changing::{
     KeyPlace, Outcome, commit, read_row, reply_vault, unmovable, vault_of, while_vault,
 };
+use super::crypto::unused;
 use super::retry::{Earlier, Retry};
 use crate::authz::Permit;
 use crate::backup_places::{BackupFile, file_of};
@@ -215,7 +216,8 @@ async fn restore_key(
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
     let id = key.key.key.id.clone();
     context.record.target_id = Some(id.clone());
-    let batch = put_key(&context, Batch::new(), key)?;
+    let batch = put_key(&context, Batch::new(), key.clone())?;
+    check_in_token(&context, &key).await?;
     match commit(&context, &retry, while_vault(batch, vault), &id).await? {
         Outcome::Done(_) | Outcome::Earlier(_) => {
             let reply = KeyPlace::find(&*context.shared.catalog().await?, &id)?.reply()?;
@@ -223,6 +225,20 @@ async fn restore_key(
         }
         Outcome::Overtaken => Err(lives("key")),
     }
+}
+
+/// Refuses to bring a key back whose material the token does not hold any more.
+async fn check_in_token(context: &Context<'_>, copy: &KeyCopy) -> Result<(), Failure> {
+    let key = &copy.key.key;
+    if key.protection_mode != ProtectionMode::Hsm {
+        return Ok(());
+    }
+    let held = context.shared.is_in_token(&key.current_key_version).await;
+    if held.map_err(|error| unused(error.into(), "keyId", "is not in the HSM"))? {
+        return Ok(());
+    }
+    let message = "The HSM does not hold this key any more: what leaves it does not come back.";
+    Err(Refusal::new(ErrorCode::Conflict, message).into())
 }
 
 /// Puts a key's rows, unless the key is alive.
@@ -291,6 +307,9 @@ async fn restore_vault(
     let row = restored_row(vault, compartment_id, port);
     let id = row.vault.id.clone();
     let batch = put_vault(&row, there.map(|entry| &**entry), wrapping_key)?;
+    for key in &keys {
+        check_in_token(&context, key).await?;
+    }
     let batch = keys.into_iter().try_fold(batch, |batch, key| put_key(&context, batch, key))?;
     context.record.target_id = Some(id.clone());
     match commit(&context, &retry, batch, &id).await? {

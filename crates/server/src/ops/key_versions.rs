@@ -41,7 +41,11 @@ pub(super) async fn create(
     let row = rows::encode(&KeyRow { key: next.clone() })?;
     let batch = replace(Batch::new(), rows::key(&key.id), place.key.revision, row)
         .put(rows::key_version(&key.id, &version.id), rows::encode(&made)?);
-    match commit(context, &retry, while_vault(batch, vault), &version.id).await? {
+    let outcome = commit(context, &retry, while_vault(batch, vault), &version.id).await;
+    if !matches!(outcome, Ok(Outcome::Done(_))) {
+        context.shared.destroy_in_token(&version.id).await;
+    }
+    match outcome? {
         Outcome::Done(revision) => {
             let body = KeyVersionBody::whole(version, &next, &vault.vault);
             Ok(Reply::of(&body)?.with_etag(revision).recorded())

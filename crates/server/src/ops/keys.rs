@@ -53,7 +53,11 @@ pub(super) async fn create_with(
         .put(rows::key(&id), rows::encode(&KeyRow { key: key.clone() })?)
         .put(rows::key_version(&id, &version.key_version.id), rows::encode(&version)?);
     context.record.target_id = Some(id.clone());
-    match commit(&context, &retry, while_vault(batch, vault), &id).await? {
+    let outcome = commit(&context, &retry, while_vault(batch, vault), &id).await;
+    if !matches!(outcome, Ok(Outcome::Done(_))) {
+        context.shared.destroy_in_token(&version.key_version.id).await;
+    }
+    match outcome? {
         Outcome::Done(revision) => {
             let body = KeyBody::new(&key, &vault.vault);
             Ok(Reply::of(&body)?.with_etag(revision).recorded())

@@ -3,13 +3,13 @@ use std::fmt;
 use serde::Serialize;
 use strongroom_model::{EncryptionAlgorithm, SigningAlgorithm, Timestamp, WrappingAlgorithm};
 
-use super::{base64, time};
+use super::{base64, base64_of_public, time};
 
 /// `EncryptedData`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptedData<'a> {
-    #[serde(serialize_with = "base64")]
+    #[serde(serialize_with = "base64_of_public")]
     ciphertext: &'a [u8],
     key_id: &'a str,
     key_version_id: &'a str,
@@ -68,7 +68,7 @@ impl fmt::Debug for DecryptedData<'_> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GeneratedKey<'a> {
-    #[serde(serialize_with = "base64")]
+    #[serde(serialize_with = "base64_of_public")]
     ciphertext: &'a [u8],
     #[serde(flatten)]
     plaintext: Option<PlaintextKey<'a>>,
@@ -104,7 +104,7 @@ impl fmt::Debug for GeneratedKey<'_> {
 pub struct SignedData<'a> {
     key_id: &'a str,
     key_version_id: &'a str,
-    #[serde(serialize_with = "base64")]
+    #[serde(serialize_with = "base64_of_public")]
     signature: &'a [u8],
     signing_algorithm: &'static str,
 }
@@ -138,7 +138,7 @@ pub struct ExportedKeyData<'a> {
     vault_id: &'a str,
     #[serde(serialize_with = "time")]
     time_created: Timestamp,
-    #[serde(serialize_with = "base64")]
+    #[serde(serialize_with = "base64_of_public")]
     encrypted_key: &'a [u8],
     algorithm: &'static str,
 }

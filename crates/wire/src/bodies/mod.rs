@@ -8,6 +8,7 @@ mod vaults;
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 pub use crypto::{
@@ -27,6 +28,14 @@ fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S:
 /// Encodes while writing, so that no copy of the encoded content is left behind.
 fn base64<S: serde::Serializer>(content: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Base64Display::new(content, &STANDARD))
+}
+
+/// Encodes what is no secret, at once: faster, and leaves a copy behind.
+fn base64_of_public<S: serde::Serializer>(
+    content: &[u8],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(content))
 }
 
 #[derive(Debug, Serialize)]
