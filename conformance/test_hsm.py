@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import time
 
@@ -77,6 +78,33 @@ def test_the_token_is_described(hsm, tmp_path):
     assert "token strongroom (SoftHSM" in done.stdout
     assert re.search(r"^no +CKM_RSA_PKCS_OAEP with SHA-256", done.stdout, re.M)
     assert re.search(r"^yes +CKM_AES_GCM", done.stdout, re.M)
+
+
+def test_the_token_seals_the_root_key(hsm, tmp_path):
+    """`init` and `serve` with `token = true`: the file opens with the token, and only with it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "serve.toml"
+    config.write_text(
+        f'data_dir = "{tmp_path}/data"\nlisten = "127.0.0.1:{port}"\n[unseal]\ntoken = true\n'
+        f"[pkcs11]\n{hsm.config.read_text()}")
+    command = lambda name: [str(BINARY), name, "--config", str(config)]
+    environment = {**os.environ, **hsm.environment}
+    made = subprocess.run(command("init"), capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert made.returncode == 0, made.stderr
+    file = (tmp_path / "data" / "root.key").read_bytes()
+    assert file.startswith(b"strongroom root key in a token 1\n")
+    with open(tmp_path / "log", "wb") as log:
+        server = subprocess.Popen(command("serve"), stderr=log, env=environment)
+    deadline = time.monotonic() + 20
+    while b'"ready"' not in (tmp_path / "log").read_bytes():
+        assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
+        time.sleep(0.05)
+    server.terminate()
+    assert server.wait(timeout=20) == 0
+    (tmp_path / "data" / "root.key").write_bytes(file[:-1] + bytes([file[-1] ^ 1]))
+    refused = subprocess.run(command("serve"), capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert refused.returncode == 3 and "root-key-unusable" in refused.stderr
 
 
 def test_what_the_token_cannot_do_is_named(kms):

@@ -3,14 +3,20 @@
 use std::io;
 use std::path::Path;
 
-use strongroom_model::{Random, Sensitive, private_file};
+use strongroom_model::{AesLength, KeyShape, Random, Sensitive, private_file};
 
 use crate::hierarchy::RootKey;
 use crate::passphrase::{Cost, Passphrase};
+use crate::pkcs11::{Token, TokenError};
 use crate::seal::{Layer, SealError, Sealed, SealingKey};
 
 const OPEN_MAGIC: &[u8] = b"strongroom root key 1\n";
 const SEALED_MAGIC: &[u8] = b"strongroom sealed root key 1\n";
+const TOKEN_MAGIC: &[u8] = b"strongroom root key in a token 1\n";
+
+/// Identifier of the token's key that seals the root key.
+const TOKEN_ID: &[u8] = b"strongroom-root";
+
 const SALT_BYTES: usize = 16;
 const NUMBER_BYTES: usize = 4;
 
@@ -29,6 +35,9 @@ pub enum RootFileError {
     /// The cryptographic library refused.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The token refused, or is away.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
 
 /// Writes a root key to a new file, mode 0600 from birth. For development: whoever reads the file
@@ -101,6 +110,34 @@ pub fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<RootKey, Root
         .open(Layer::Root, header, &Sealed::from_bytes(sealed.to_vec()))
         .map_err(refused)?;
     RootKey::from_bytes(material).map_err(refused)
+}
+
+/// Writes a root key to a new file, sealed by an AES-256 key that a token makes for it and keeps.
+///
+/// # Errors
+/// A [`RootFileError`]; `AlreadyExists` if the file is there.
+pub async fn create_by_token(
+    path: &Path,
+    root_key: &RootKey,
+    token: &Token,
+) -> Result<(), RootFileError> {
+    if !token.exists(TOKEN_ID.to_vec()).await? {
+        token.generate(TOKEN_ID.to_vec(), KeyShape::Aes(AesLength::Aes256)).await?;
+    }
+    let material = Sensitive::new(root_key.material().expose().to_vec());
+    let sealed = token.seal(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), material).await?;
+    Ok(private_file::create_new(path, &[TOKEN_MAGIC, sealed.as_slice()].concat())?)
+}
+
+/// Reads a root key that [`create_by_token`] wrote.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub async fn open_by_token(path: &Path, token: &Token) -> Result<RootKey, RootFileError> {
+    let content = private_file::read_private(path)?;
+    let sealed = content.strip_prefix(TOKEN_MAGIC).ok_or(RootFileError::Format)?.to_vec();
+    let material = token.open(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), sealed).await?;
+    RootKey::from_bytes(material).map_err(|_error| RootFileError::Format)
 }
 
 fn number(bytes: &[u8]) -> u32 {

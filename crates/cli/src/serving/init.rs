@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use strongroom_keyring::{RootKey, SystemRandom, root_file};
+use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Region, Sensitive, SystemClock};
 use strongroom_server::{NewTenancy, found_tenancy};
 use strongroom_signing::PrivateKey;
@@ -39,14 +39,11 @@ pub(crate) async fn run(
         Failure::new(Exit::Usage, "unknown-region", message)
     })?;
     let configuration = Configuration::read(&arguments.config)?;
-    let passphrase = configuration.unseal.passphrase(environment)?;
+    let token = configuration.token()?;
+    let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let path = directory.join("root.key");
     let root_key = RootKey::generate(&SystemRandom);
-    root_file::create_sealed(&path, &root_key, &passphrase, &SystemRandom).map_err(|error| {
-        let message = format!("cannot write the root key `{}`", path.display());
-        Failure::configuration("root-key-unusable", message).because(error.to_string())
-    })?;
+    seal.create(&directory.join("root.key"), &root_key).await?;
     let store = directory.open_store()?;
     let key = PrivateKey::generate().map_err(|error| refused(error.to_string()))?;
     let public = key.public().map_err(|error| refused(error.to_string()))?;

@@ -7,3 +7,4 @@ mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;
 pub(crate) mod token;
+pub(crate) mod unseal;

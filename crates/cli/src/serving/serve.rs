@@ -1,11 +1,11 @@
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Deserialize;
-use strongroom_keyring::{Passphrase, RootKey, SystemRandom, root_file};
+use strongroom_keyring::SystemRandom;
+use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Parts, Semantics, Server, Shared, StartError, TlsIdentity,
@@ -13,8 +13,9 @@ use strongroom_server::{
 use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
-use super::memory;
 use super::signals::EndSignals;
+use super::unseal::Unseal;
+use super::{memory, token};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::logging::{self, Form};
@@ -47,10 +48,10 @@ pub(crate) struct Configuration {
     #[serde(default)]
     backup: Vec<BackupTable>,
     /// The PKCS#11 token that holds HSM keys.
-    pub(crate) pkcs11: Option<super::token::Pkcs11Table>,
+    pub(crate) pkcs11: Option<token::Pkcs11Table>,
     /// Certificate and key; plain HTTP if absent.
     tls: Option<TlsFiles>,
-    /// Where the passphrase of the root key comes from.
+    /// What seals the root key.
     pub(crate) unseal: Unseal,
 }
 
@@ -114,16 +115,6 @@ struct TlsFiles {
     key: PathBuf,
 }
 
-/// Source of the passphrase: one of the two.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Unseal {
-    /// A file for the owner alone.
-    passphrase_file: Option<PathBuf>,
-    /// Name of a credential that systemd put into `$CREDENTIALS_DIRECTORY`.
-    credential: Option<String>,
-}
-
 impl Configuration {
     /// Reads the configuration file.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
@@ -135,37 +126,11 @@ impl Configuration {
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
         toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
     }
-}
 
-impl Unseal {
-    /// Reads the passphrase.
-    pub(crate) fn passphrase(&self, environment: &Environment) -> Result<Passphrase, Failure> {
-        let path = match (&self.passphrase_file, &self.credential) {
-            (Some(path), None) => path.clone(),
-            (None, Some(name)) => match &environment.credentials_directory {
-                Some(directory) => Path::new(directory).join(name),
-                None => {
-                    return Err(refuse_passphrase("CREDENTIALS_DIRECTORY is not set".to_owned())
-                        .fix("start the service by systemd with LoadCredentialEncrypted="));
-                }
-            },
-            _ => {
-                let why = "[unseal] needs one of passphrase_file and credential";
-                return Err(refuse_passphrase(why.to_owned()));
-            }
-        };
-        let content = private_file::read_private(&path)
-            .map_err(|error| refuse_passphrase(format!("{}: {error}", path.display())))?;
-        let passphrase = Passphrase::new(Sensitive::new(content));
-        if passphrase.is_empty() {
-            return Err(refuse_passphrase("the passphrase is empty".to_owned()));
-        }
-        Ok(passphrase)
+    /// Opens the token, if there is one.
+    pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
+        self.pkcs11.as_ref().map(token::start).transpose()
     }
-}
-
-fn refuse_passphrase(why: String) -> Failure {
-    Failure::configuration("no-passphrase", "cannot read the passphrase").because(why)
 }
 
 /// Runs a server until the process is told to end.
@@ -179,14 +144,15 @@ pub(crate) async fn run(
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
-    let passphrase = configuration.unseal.passphrase(environment)?;
+    let token = configuration.token()?;
+    let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let root_key = open_root_key(&directory, &passphrase)?;
+    let root_key = seal.open(&directory.join("root.key")).await?;
     let store = Arc::new(directory.open_store()?);
     let parts = Parts {
         store: Arc::<Sqlite>::clone(&store),
         root_key,
-        token: configuration.pkcs11.as_ref().map(super::token::start).transpose()?,
+        token,
         clock: Arc::new(SystemClock),
         turnable_clock: None,
         random: Arc::new(SystemRandom),
@@ -230,21 +196,6 @@ fn read_tls(files: &TlsFiles) -> Result<TlsIdentity, Failure> {
     let key = Sensitive::new(key);
     TlsIdentity::from_pem(&certificates, key.expose())
         .map_err(|error| refused(&files.certificate, error.to_string()))
-}
-
-fn open_root_key(directory: &DataDirectory, passphrase: &Passphrase) -> Result<RootKey, Failure> {
-    let path = directory.join("root.key");
-    root_file::open_sealed(&path, passphrase).map_err(|error| {
-        let message = format!("cannot open the root key `{}`", path.display());
-        let failure =
-            Failure::configuration("root-key-unusable", message).because(error.to_string());
-        match error {
-            root_file::RootFileError::Io(error) if error.kind() == ErrorKind::NotFound => {
-                failure.fix("strongroom init --config FILE")
-            }
-            _ => failure,
-        }
-    })
 }
 
 fn not_started(error: StartError) -> Failure {

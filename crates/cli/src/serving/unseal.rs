@@ -1,0 +1,101 @@
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use strongroom_keyring::pkcs11::Token;
+use strongroom_keyring::root_file::{self, RootFileError};
+use strongroom_keyring::{Passphrase, RootKey, SystemRandom};
+use strongroom_model::{Sensitive, private_file};
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// What seals the root key; one of the three. `[unseal]` of the configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unseal {
+    /// A file with a passphrase, for the owner alone.
+    passphrase_file: Option<PathBuf>,
+    /// Name of a credential with a passphrase, which systemd put into `$CREDENTIALS_DIRECTORY`.
+    credential: Option<String>,
+    /// The token of `[pkcs11]`.
+    #[serde(default)]
+    token: bool,
+}
+
+/// What opens the root key.
+pub(crate) enum Seal {
+    Passphrase(Passphrase),
+    Token(Token),
+}
+
+fn refuse(why: impl Into<String>) -> Failure {
+    Failure::configuration("no-passphrase", "cannot unseal the root key").because(why.into())
+}
+
+impl Unseal {
+    /// Reads the passphrase, or takes the token.
+    pub(crate) fn seal(
+        &self,
+        token: Option<&Token>,
+        environment: &Environment,
+    ) -> Result<Seal, Failure> {
+        let path = match (&self.passphrase_file, &self.credential, self.token) {
+            (Some(path), None, false) => path.clone(),
+            (None, Some(name), false) => match &environment.credentials_directory {
+                Some(directory) => Path::new(directory).join(name),
+                None => {
+                    return Err(refuse("CREDENTIALS_DIRECTORY is not set")
+                        .fix("start the service by systemd with LoadCredentialEncrypted="));
+                }
+            },
+            (None, None, true) => {
+                let absent = || refuse("[unseal] token = true needs a table [pkcs11]");
+                return token.cloned().map(Seal::Token).ok_or_else(absent);
+            }
+            _ => return Err(refuse("[unseal] needs one of passphrase_file, credential and token")),
+        };
+        let content = private_file::read_private(&path)
+            .map_err(|error| refuse(format!("{}: {error}", path.display())))?;
+        let passphrase = Passphrase::new(Sensitive::new(content));
+        if passphrase.is_empty() {
+            return Err(refuse("the passphrase is empty"));
+        }
+        Ok(Seal::Passphrase(passphrase))
+    }
+}
+
+impl Seal {
+    /// Writes a root key to a new file.
+    pub(crate) async fn create(&self, path: &Path, root_key: &RootKey) -> Result<(), Failure> {
+        let written = match self {
+            Self::Passphrase(passphrase) => {
+                root_file::create_sealed(path, root_key, passphrase, &SystemRandom)
+            }
+            Self::Token(token) => root_file::create_by_token(path, root_key, token).await,
+        };
+        written.map_err(|error| {
+            let message = format!("cannot write the root key `{}`", path.display());
+            Failure::configuration("root-key-unusable", message).because(error.to_string())
+        })
+    }
+
+    /// Reads the root key.
+    pub(crate) async fn open(&self, path: &Path) -> Result<RootKey, Failure> {
+        let opened = match self {
+            Self::Passphrase(passphrase) => root_file::open_sealed(path, passphrase),
+            Self::Token(token) => root_file::open_by_token(path, token).await,
+        };
+        opened.map_err(|error| {
+            let message = format!("cannot open the root key `{}`", path.display());
+            let failure =
+                Failure::configuration("root-key-unusable", message).because(error.to_string());
+            match error {
+                RootFileError::Io(error) if error.kind() == ErrorKind::NotFound => {
+                    failure.fix("strongroom init --config FILE")
+                }
+                _ => failure,
+            }
+        })
+    }
+}
