@@ -263,10 +263,11 @@ impl Dev<'_> {
                 Some(Arc::new(TurnableClock::turned_by(turned)))
             }
         };
+        let token = self.token()?;
         let parts = Parts {
             store,
             root_key,
-            token: self.token()?,
+            token: token.clone(),
             clock: Arc::new(SystemClock),
             turnable_clock,
             random: Arc::new(SystemRandom),
@@ -282,6 +283,9 @@ impl Dev<'_> {
             signals.come().await;
         }
         serving.stop().await;
+        if let Some(token) = token {
+            token.end();
+        }
         told
     }
 

@@ -152,7 +152,7 @@ pub(crate) async fn run(
     let parts = Parts {
         store: Arc::<Sqlite>::clone(&store),
         root_key,
-        token,
+        token: token.clone(),
         clock: Arc::new(SystemClock),
         turnable_clock: None,
         random: Arc::new(SystemRandom),
@@ -177,6 +177,9 @@ pub(crate) async fn run(
     tracing::info!(base_url = serving.base_url(), "ready");
     signals.come().await;
     serving.stop().await;
+    if let Some(token) = token {
+        token.end();
+    }
     store.close();
     let stats = store.stats();
     let (commits, groups, syncs) = (stats.commits, stats.groups, stats.syncs);

@@ -82,6 +82,11 @@ impl Token {
         })
     }
 
+    /// Ends the sessions. Call it before the process ends; afterwards the token is unavailable.
+    pub fn end(&self) {
+        self.pool.end();
+    }
+
     /// Tells what the token can do of what this product needs.
     #[must_use]
     pub fn mechanisms(&self) -> &[MechanismReport] {

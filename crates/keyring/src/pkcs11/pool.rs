@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -45,6 +47,7 @@ struct Link {
 
 #[derive(Clone)]
 struct Shared {
+    ended: Arc<AtomicBool>,
     config: Arc<TokenConfig>,
     link: Arc<Mutex<Link>>,
     jobs: Arc<Mutex<Receiver<Job>>>,
@@ -54,6 +57,7 @@ struct Shared {
 pub(super) struct Pool {
     shared: Shared,
     sender: Sender<Job>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Pool {
@@ -90,11 +94,27 @@ impl Pool {
     pub(super) fn new(config: TokenConfig) -> Self {
         let (sender, jobs) = channel();
         let shared = Shared {
+            ended: Arc::default(),
             config: Arc::new(config),
             link: Arc::default(),
             jobs: Arc::new(Mutex::new(jobs)),
         };
-        Self { shared, sender }
+        Self { shared, sender, threads: Mutex::default() }
+    }
+
+    /// Ends the sessions and waits until they are gone: a module that is in use while the process
+    /// exits can bring it down.
+    pub(super) fn end(&self) {
+        self.shared.ended.store(true, Ordering::Release);
+        let threads = {
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        for thread in threads {
+            // One that panicked is gone as well.
+            drop(thread.join());
+        }
+        self.shared.link().context = None;
     }
 
     /// Opens the token for the first time and lets `look` look at it.
@@ -118,7 +138,8 @@ impl Pool {
             let shared = self.shared.clone();
             let thread = std::thread::Builder::new().name("pkcs11".to_owned());
             let started = thread.spawn(move || shared.serve());
-            started.map_err(|error| TokenError::Unavailable(error.to_string()))?;
+            let started = started.map_err(|error| TokenError::Unavailable(error.to_string()))?;
+            self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(started);
         }
         Ok(())
     }
@@ -145,8 +166,17 @@ impl Pool {
             is_away
         });
         let ended = |_| TokenError::Unavailable("the sessions have ended".to_owned());
+        if self.shared.ended.load(Ordering::Acquire) {
+            return Err(ended(String::new()));
+        }
         self.sender.send(job).map_err(|error| ended(error.to_string()))?;
         answered.await.map_err(|error| ended(error.to_string()))?
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -190,6 +220,9 @@ impl Shared {
                 let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
                 jobs.recv_timeout(IDLE)
             };
+            if self.ended.load(Ordering::Acquire) {
+                return;
+            }
             self.leave_if_over(&mut held);
             match job {
                 Ok(job) => self.answer(job, &mut held),
