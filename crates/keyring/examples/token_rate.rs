@@ -1,5 +1,5 @@
-//! Compares a token's own rates with those through this crate: one session, one thread, two seconds
-//! each.
+//! Compares a token's own rates with those through this crate: one session, two seconds each; through
+//! the crate with eight calls in flight.
 //!
 //! usage: `token_rate MODULE LABEL PIN-FILE`
 
@@ -96,32 +96,65 @@ fn pair(
     Ok(session.generate_key_pair(mechanism, public, &private)?.1)
 }
 
+/// Calls in flight, as a server has them.
+const CALLERS: u32 = 8;
+
+async fn together<F>(act: impl Fn() -> F + Clone + Send + 'static) -> Outcome<f64>
+where
+    F: Future<Output = bool> + Send,
+{
+    let began = Instant::now();
+    let callers = (0..CALLERS).map(|_| {
+        let act = act.clone();
+        tokio::spawn(async move {
+            let mut count = 0_u32;
+            while began.elapsed() < ROUND && act().await {
+                count += 1;
+            }
+            count
+        })
+    });
+    let mut calls = 0;
+    for caller in callers.collect::<Vec<_>>() {
+        calls += caller.await?;
+    }
+    Ok(f64::from(calls) / began.elapsed().as_secs_f64())
+}
+
 fn our_rates(token: &Token) -> Outcome<[f64; 3]> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
+    runtime.block_on(rates_of(token.clone()))
+}
+
+async fn rates_of(token: Token) -> Outcome<[f64; 3]> {
     let id = |name: &str| format!("rate-{name}").into_bytes();
     for (name, shape) in [
         ("aes", KeyShape::Aes(AesLength::Aes256)),
         ("ec", KeyShape::Ecdsa(Curve::P256)),
         ("rsa", KeyShape::Rsa(RsaLength::Rsa2048)),
     ] {
-        runtime.block_on(token.destroy(id(name)))?;
-        runtime.block_on(token.generate(id(name), shape))?;
+        token.destroy(id(name)).await?;
+        token.generate(id(name), shape).await?;
     }
-    let plaintext = Sensitive::new(vec![1; 1024]);
-    let sign = |name: &str, algorithm| {
-        rate(|| Ok(runtime.block_on(token.sign(id(name), algorithm, vec![1; 32])).map(drop)?))
+    let sealing = (token.clone(), id("aes"));
+    let sealed = together(move || {
+        let (token, id) = sealing.clone();
+        async move { token.seal(id, Vec::new(), Sensitive::new(vec![1; 1024])).await.is_ok() }
+    });
+    let sign = |name: &str, algorithm: SigningAlgorithm| {
+        let signing = (token.clone(), id(name));
+        together(move || {
+            let (token, id) = signing.clone();
+            async move { token.sign(id, algorithm, vec![1; 32]).await.is_ok() }
+        })
     };
-    let sealed = rate(|| {
-        let sealing = token.seal(id("aes"), Vec::new(), plaintext.clone());
-        Ok(runtime.block_on(sealing).map(drop)?)
-    })?;
     let rates = [
-        sealed,
-        sign("ec", SigningAlgorithm::EcdsaSha256)?,
-        sign("rsa", SigningAlgorithm::RsaPssSha256)?,
+        sealed.await?,
+        sign("ec", SigningAlgorithm::EcdsaSha256).await?,
+        sign("rsa", SigningAlgorithm::RsaPssSha256).await?,
     ];
     for name in ["aes", "ec", "rsa"] {
-        runtime.block_on(token.destroy(id(name)))?;
+        token.destroy(id(name)).await?;
     }
     Ok(rates)
 }
