@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -19,7 +20,14 @@ def dump(vault, directory):
     assert path.exists(), done.stderr
     content = path.read_bytes()
     path.unlink()
-    return content
+    return memory_of(content)
+
+
+def memory_of(core):
+    """The mapped memory of a core file, without the notes, in which idle threads' registers are."""
+    (table,), (count,) = struct.unpack_from("<Q", core, 32), struct.unpack_from("<H", core, 56)
+    heads = [struct.unpack_from("<IIQQQQ", core, table + 56 * number) for number in range(count)]
+    return b"".join(core[start : start + size] for kind, _, start, _, _, size in heads if kind == 1)
 
 
 def pieces(key):

@@ -6,6 +6,7 @@ use crate::asymmetric::{AsymmetricKey, KeyError};
 use crate::ciphertext::{self, Context};
 use crate::hierarchy::fresh;
 use crate::locked::LockedBytes;
+use crate::scrub::{DEEP_BYTES, scrub_stack};
 use crate::seal::{Binding, Layer, OpenError, SealError, Sealed, SealingKey};
 
 const DATA_KEY_BYTES: usize = 32;
@@ -73,7 +74,9 @@ impl Material {
         algorithm: strongroom_model::WrappingAlgorithm,
         random: &dyn Random,
     ) -> Result<Vec<u8>, KeyError> {
-        crate::wrapping::wrap(to, algorithm, self.expose(), random)
+        let wrapped = crate::wrapping::wrap(to, algorithm, self.expose(), random);
+        scrub_stack::<DEEP_BYTES>();
+        wrapped
     }
 }
 

@@ -143,6 +143,9 @@ impl SealingKey {
         let (key, nonce) = derived.split_at(KEY_BYTES);
         let length = gcm::open(key, nonce, &associated, plaintext.expose_mut());
         plaintext.expose_mut().truncate(length.ok_or(OpenError)?);
+        if layer != Layer::Content {
+            scrub_stack::<SHALLOW_BYTES>();
+        }
         Ok(plaintext)
     }
 
