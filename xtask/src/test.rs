@@ -64,9 +64,12 @@ fn debian_packages(root: &Path) -> Result<(), String> {
     } else if call(root, "python3", &["-c", "import venv, ensurepip"]).is_err() {
         missing.push("python3-venv");
     }
-    for (program, package) in
-        [("softhsm2-util", "softhsm2"), ("gdb", "gdb"), ("openssl", "openssl")]
-    {
+    for (program, package) in [
+        ("softhsm2-util", "softhsm2"),
+        ("gdb", "gdb"),
+        ("openssl", "openssl"),
+        ("ssh-keygen", "openssh-client"),
+    ] {
         if !there(program) {
             missing.push(package);
         }

@@ -142,4 +142,18 @@ impl VaultKey {
         let material = self.0.open(Layer::KeyVersion, &binding.encode(), sealed)?;
         Material::from_bytes(shape, material).map_err(|_error| OpenError)
     }
+
+    /// Computes a tag of a content: equal for equal contents of one secret, and of no use to who has
+    /// not this key. The binding's version does not count.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn fingerprint(
+        &self,
+        binding: &Binding<'_>,
+        content: &Sensitive,
+    ) -> Result<[u8; 32], SealError> {
+        let binding = Binding { version: 0, ..*binding };
+        self.0.fingerprint(&binding.encode(), content.expose()).ok_or(SealError)
+    }
 }

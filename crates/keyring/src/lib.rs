@@ -3,6 +3,7 @@
 mod asymmetric;
 mod ciphertext;
 mod gcm;
+mod generated;
 mod hierarchy;
 mod locked;
 mod material;
@@ -20,6 +21,7 @@ pub mod wrapping;
 
 pub use asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey, digest};
 pub use ciphertext::{Context, version_of};
+pub use generated::generate_content;
 pub use hierarchy::{RootKey, VaultKey};
 pub use locked::{LockedBytes, MemoryProtection, harden_process, memory_protection};
 pub use material::{Material, SealedSecret, SymmetricKey};

@@ -12,6 +12,7 @@ use crate::scrub::{SHALLOW_BYTES, scrub_stack};
 const FORMAT: u8 = 1;
 const SALT_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
+const TAG_LENGTH: usize = 32;
 
 /// Bytes that only the key they were sealed under can open: format byte, salt, ciphertext, tag.
 /// Authenticated from the first byte to the last.
@@ -167,6 +168,16 @@ impl SealingKey {
         let extracted = Prk::new_less_safe(HKDF_SHA256, self.0.expose());
         extracted.expand(&info, Bytes(derived.len())).ok()?.fill(&mut derived).ok()?;
         Some(derived)
+    }
+}
+
+impl SealingKey {
+    /// Computes a tag by which equal contents of one binding are known, and nothing else about them.
+    pub(crate) fn fingerprint(&self, binding: &[u8], content: &[u8]) -> Option<[u8; TAG_LENGTH]> {
+        let derived = self.derive(b"strongroom/1/fingerprint", binding, KEY_BYTES)?;
+        let (key, _) = derived.split_at(KEY_BYTES);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), content);
+        tag.as_ref().try_into().ok()
     }
 }
 

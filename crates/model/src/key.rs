@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::{LifecycleError, deletion_time};
+use crate::lifecycle::{DELETION_DAYS_MIN, LifecycleError, deletion_time};
 use crate::{AutoRotation, KeyShape, Ocid, Tags, Timestamp, Vault, VaultState};
 
 /// Where a key's material is used.
@@ -209,7 +209,7 @@ impl Key {
             KeyState::Enabled | KeyState::Disabled => Ok(Self {
                 state: KeyState::PendingDeletion,
                 state_before_deletion: Some(self.state),
-                time_of_deletion: Some(deletion_time(asked, now)?),
+                time_of_deletion: Some(deletion_time(asked, DELETION_DAYS_MIN, now)?),
                 ..self.clone()
             }),
             state => Err(LifecycleError::State(state.name())),
@@ -362,7 +362,7 @@ impl KeyVersion {
         if key.current_key_version == self.id {
             return Err(LifecycleError::CurrentVersion);
         }
-        let at = deletion_time(asked, now)?;
+        let at = deletion_time(asked, DELETION_DAYS_MIN, now)?;
         let state = KeyVersionState::PendingDeletion;
         Ok(Self { state, time_of_deletion: Some(at), ..self.clone() })
     }

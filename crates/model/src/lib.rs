@@ -17,7 +17,12 @@ mod region;
 mod resources;
 mod rotation;
 mod secret;
+mod secret_deletion;
+mod secret_generation;
+mod secret_rotation;
+mod secret_rules;
 mod sensitive;
+mod stages;
 mod tags;
 mod vault;
 
@@ -30,7 +35,9 @@ pub use key::{
     RotationChange,
 };
 pub use key_shape::{AesLength, Curve, KeyAlgorithm, KeyShape, RsaLength, ShapeError};
-pub use lifecycle::{DELETION_DAYS_MAX, DELETION_DAYS_MIN, LifecycleError};
+pub use lifecycle::{
+    DELETION_DAYS_MAX, DELETION_DAYS_MIN, LifecycleError, SECRET_DELETION_DAYS_MIN,
+};
 pub use limits::Limits;
 pub use ocid::{Ocid, OcidKind, ParseOcidError, VaultTag};
 pub use operation::{Operation, Service};
@@ -41,9 +48,21 @@ pub use region::{Realm, Region};
 pub use resources::{ApiKey, Compartment, CompartmentState, Group, Policy, Tenancy, User};
 pub use rotation::{AutoRotation, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN, RotationStatus};
 pub use secret::{
-    NewVersion, Secret, SecretChange, SecretError, SecretState, SecretVersion, Stage, Stages,
+    Moment, NewVersion, Secret, SecretChange, SecretError, SecretPlace, SecretState, SecretVersion,
     VersionMove,
 };
+pub use secret_generation::{
+    Generated, PLACEHOLDER_BYTES, PLACEHOLDER_PASSPHRASE, PLACEHOLDER_PRIVATE_KEY,
+    PLACEHOLDER_PUBLIC_KEY, PassphraseTemplate, SecretGeneration,
+};
+pub use secret_rotation::{
+    Retirement, RotationConfig, RotationRun, RotationStep, RotationTarget,
+    SECRET_ROTATION_DAYS_MAX, SECRET_ROTATION_DAYS_MIN, STEP_ATTEMPTS_MAX, SecretRotation, backoff,
+};
+pub use secret_rules::{
+    ABSOLUTE_EXPIRY_DAYS_MAX, EXPIRY_DAYS_MAX, ExpiryRule, ReuseRule, SecretRules,
+};
 pub use sensitive::Sensitive;
+pub use stages::{NumberSet, Stage, StageEvent, Stages};
 pub use tags::{DefinedTags, Tags};
 pub use vault::{Vault, VaultReplica, VaultState, VaultType};

@@ -9,6 +9,10 @@ pub struct Limits {
     pub key_versions: usize,
     /// Key versions in a vault of type `VIRTUAL_PRIVATE`; asymmetric ones count double.
     pub private_key_versions: usize,
+    /// Versions of a secret that are not pending deletion.
+    pub active_secret_versions: u64,
+    /// Versions of a secret that are pending deletion.
+    pub pending_secret_versions: u64,
 }
 
 impl Limits {
@@ -18,11 +22,19 @@ impl Limits {
         private_vaults: 1_000,
         key_versions: 20_000,
         private_key_versions: 20_000,
+        active_secret_versions: 1_000,
+        pending_secret_versions: 1_000,
     };
 
     /// What Oracle grants a tenancy until it asks for more.
     ///
     /// Source: OCI documentation, "Service Limits", Vault.
-    pub const ORACLE: Self =
-        Self { vaults: 10, private_vaults: 0, key_versions: 100, private_key_versions: 3_000 };
+    pub const ORACLE: Self = Self {
+        vaults: 10,
+        private_vaults: 0,
+        key_versions: 100,
+        private_key_versions: 3_000,
+        active_secret_versions: 30,
+        pending_secret_versions: 30,
+    };
 }

@@ -62,6 +62,8 @@ operations! {
     KmsCrypto { Encrypt, Decrypt, GenerateDataEncryptionKey, Sign, Verify, ExportKey, }
     Vault {
         CreateSecret, GetSecret, ListSecrets, UpdateSecret, ListSecretVersions, GetSecretVersion,
+        ScheduleSecretDeletion, CancelSecretDeletion, ScheduleSecretVersionDeletion,
+        CancelSecretVersionDeletion, ChangeSecretCompartment, RotateSecret, CancelSecretRotation,
     }
     Secrets { GetSecretBundle, GetSecretBundleByName, ListSecretBundleVersions, }
     Identity {

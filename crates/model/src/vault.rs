@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::lifecycle::{LifecycleError, deletion_time};
+use crate::lifecycle::{DELETION_DAYS_MIN, LifecycleError, deletion_time};
 use crate::{Ocid, OcidKind, Tags, Timestamp, VaultTag};
 
 /// Kind of a vault.
@@ -108,7 +108,7 @@ impl Vault {
         now: Timestamp,
     ) -> Result<Self, LifecycleError> {
         self.check_active()?;
-        let at = deletion_time(asked, now)?;
+        let at = deletion_time(asked, DELETION_DAYS_MIN, now)?;
         if last_key.is_some_and(|last_key| at < last_key) {
             return Err(LifecycleError::BeforeKey);
         }

@@ -117,6 +117,25 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         Operation::GetSecret => const { &[here(P::SecretRead)] },
         Operation::ListSecrets => const { &[here(P::SecretInspect)] },
         Operation::UpdateSecret => const { &[here(P::SecretUpdate)] },
+        Operation::ScheduleSecretDeletion | Operation::CancelSecretDeletion => {
+            const { &[here(P::SecretDelete)] }
+        }
+        Operation::ScheduleSecretVersionDeletion | Operation::CancelSecretVersionDeletion => {
+            const { &[here(P::SecretVersionDelete), here(P::SecretUpdate)] }
+        }
+        Operation::ChangeSecretCompartment => {
+            const {
+                &[
+                    here(P::SecretMove),
+                    here(P::SecretUpdate),
+                    on(Target::Destination, P::SecretMove),
+                    on(Target::Destination, P::SecretUpdate),
+                ]
+            }
+        }
+        Operation::RotateSecret | Operation::CancelSecretRotation => {
+            const { &[here(P::SecretRotate)] }
+        }
         Operation::ListSecretVersions => const { &[here(P::SecretVersionInspect)] },
         Operation::GetSecretVersion => const { &[here(P::SecretVersionRead)] },
         Operation::GetSecretBundle | Operation::GetSecretBundleByName => match semantics {

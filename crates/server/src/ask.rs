@@ -63,6 +63,13 @@ pub(crate) enum Ask {
     GetSecret(Ocid),
     ListSecrets(ByCompartment, SecretFilter),
     UpdateSecret(Ocid, UpdateSecretDetails),
+    ScheduleSecretDeletion(Ocid, Option<Timestamp>),
+    CancelSecretDeletion(Ocid),
+    ScheduleSecretVersionDeletion(Ocid, u64, Option<Timestamp>),
+    CancelSecretVersionDeletion(Ocid, u64),
+    ChangeSecretCompartment(Ocid, Ocid),
+    RotateSecret(Ocid),
+    CancelSecretRotation(Ocid),
     ListSecretVersions(Ocid, Listing),
     GetSecretVersion(Ocid, u64),
     GetSecretBundle(Ocid, Selector),
@@ -251,6 +258,23 @@ impl Ask {
                 path_ocid(matched)?,
                 UpdateSecretDetails::read(parse_object(body)?)?,
             ),
+            Operation::ScheduleSecretDeletion => {
+                Self::ScheduleSecretDeletion(path_ocid(matched)?, time_of_deletion(body)?)
+            }
+            Operation::CancelSecretDeletion => Self::CancelSecretDeletion(path_ocid(matched)?),
+            Operation::ScheduleSecretVersionDeletion => Self::ScheduleSecretVersionDeletion(
+                path_ocid(matched)?,
+                path_number(matched)?,
+                time_of_deletion(body)?,
+            ),
+            Operation::CancelSecretVersionDeletion => {
+                Self::CancelSecretVersionDeletion(path_ocid(matched)?, path_number(matched)?)
+            }
+            Operation::ChangeSecretCompartment => {
+                Self::ChangeSecretCompartment(path_ocid(matched)?, read(body, read_compartment_id)?)
+            }
+            Operation::RotateSecret => Self::RotateSecret(path_ocid(matched)?),
+            Operation::CancelSecretRotation => Self::CancelSecretRotation(path_ocid(matched)?),
             Operation::ListSecretVersions => {
                 Self::ListSecretVersions(path_ocid(matched)?, listing(matched, &query, &BY_NUMBER)?)
             }

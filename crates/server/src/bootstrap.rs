@@ -1,6 +1,5 @@
 //! The first rows of a store: a tenancy with its administrator and, on request, sample objects.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -8,15 +7,16 @@ use strongroom_keyring::{Material, RootKey, SealError};
 use strongroom_model::{
     AesLength, ApiKey, Compartment, CompartmentState, Group, Key, KeyShape, KeyState, KeyVersion,
     KeyVersionState, Ocid, OcidKind, Origin, Policy, ProtectionMode, Random, Region, Secret,
-    SecretState, SecretVersion, Stages, Tags, Tenancy, Timestamp, User, Vault, VaultState,
-    VaultTag, VaultType,
+    SecretPlace, SecretVersion, Tags, Tenancy, Timestamp, User, Vault, VaultState, VaultTag,
+    VaultType,
 };
 use strongroom_store::{Batch, Require, Store, StoreError};
 
 use crate::catalog::{key_version_binding, vault_binding};
 use crate::endpoints::reserve_port;
 use crate::ops;
-use crate::rows::{self, KeyRow, KeyVersionRow, SecretRow, SecretVersionRow, VaultRow};
+use crate::rows::{self, KeyRow, KeyVersionRow, SecretVersionRow, VaultRow};
+use crate::secret_rows;
 
 const ADMINISTRATORS: &str = "Administrators";
 
@@ -280,19 +280,25 @@ impl Founder<'_> {
         };
         let key_version = KeyVersionRow { key_version, material: Some(material) };
         let version = SecretVersionRow {
-            secret_version: SecretVersion { number: 1, name: None, time_created: now },
+            secret_version: SecretVersion {
+                number: 1,
+                name: None,
+                time_created: now,
+                is_generated: false,
+            },
             key_version_id: version_id.clone(),
             data_key: sealed.data_key,
             content: sealed.content,
+            fingerprint: None,
         };
         let batch = batch
             .put(rows::vault(&vault_id), rows::encode(&vault)?)
             .put(rows::key(&key_id), rows::encode(&key)?)
             .put(rows::key_version(&key_id, &version_id), rows::encode(&key_version)?)
             .put(rows::secret_name(&vault_id, &secret.name), rows::encode(&secret.id)?)
-            .put(rows::secret_version(&secret.id, 1), rows::encode(&version)?)
-            .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
-        Ok((secret.clone(), ops::index_secret(batch, &secret)))
+            .put(rows::secret_version(&secret.id, 1), rows::encode(&version)?);
+        let batch = secret_rows::write(batch, None, &secret)?;
+        Ok((secret, batch))
     }
 }
 
@@ -302,19 +308,14 @@ fn sample_secret_at(
     vault_id: &Ocid,
     key_id: &Ocid,
 ) -> Secret {
-    Secret {
-        id: Ocid::regional(OcidKind::Secret, founder.new.region, founder.random),
+    let place = SecretPlace {
         compartment_id: compartment_id.clone(),
         vault_id: vault_id.clone(),
         key_id: key_id.clone(),
-        name: "sample".to_owned(),
-        description: Some("A secret to read first".to_owned()),
-        metadata: BTreeMap::new(),
-        state: SecretState::Active,
-        time_created: founder.new.now,
-        stages: Stages::FIRST,
-        tags: Tags::default(),
-    }
+    };
+    let id = Ocid::regional(OcidKind::Secret, founder.new.region, founder.random);
+    let description = Some("A secret to read first".to_owned());
+    Secret { description, ..Secret::new(id, place, "sample", founder.new.now) }
 }
 
 fn sample_vault(secret: &Secret, tag: VaultTag, now: Timestamp) -> Vault {

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::door::Door;
 use crate::pipeline::answer;
+use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
 use crate::sweep::keep_swept;
@@ -47,6 +48,7 @@ pub struct Serving {
     doors: tokio::task::JoinHandle<()>,
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
+    rotator: tokio::task::JoinHandle<()>,
 }
 
 /// Why a server does not start.
@@ -126,7 +128,8 @@ impl Server {
         let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler })
+        let rotator = tokio::spawn(keep_rotating(shared));
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator })
     }
 }
 
@@ -141,6 +144,7 @@ impl Serving {
     pub async fn stop(self) {
         self.sweeper.abort();
         self.scheduler.abort();
+        self.rotator.abort();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");

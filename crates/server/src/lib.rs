@@ -18,11 +18,15 @@ mod ops;
 mod panics;
 mod pipeline;
 mod reply;
+mod rotation;
 mod rows;
 mod schedule;
 mod secret_cache;
+mod secret_deletion;
+mod secret_rows;
 mod shared;
 mod sweep;
+mod target;
 mod tls;
 
 pub use backup_places::{BackupFront, BackupPlace};
@@ -33,6 +37,7 @@ pub use bootstrap::{
 pub use http::{Server, Serving, StartError};
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;
+pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};
 pub use tls::{TlsError, TlsIdentity};
 
 /// Prefixes of the rows whose changes a store must tell, see [`strongroom_store::Store::fresh`].

@@ -31,6 +31,7 @@ pub(crate) struct Located {
 }
 
 /// Finds what `ask` is about.
+#[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 pub(crate) async fn locate(
     ask: &Ask,
     door: &Door,
@@ -91,10 +92,19 @@ pub(crate) async fn locate(
         }
         Ask::GetSecret(id)
         | Ask::UpdateSecret(id, _)
+        | Ask::ScheduleSecretDeletion(id, _)
+        | Ask::CancelSecretDeletion(id)
+        | Ask::RotateSecret(id)
+        | Ask::CancelSecretRotation(id)
+        | Ask::ScheduleSecretVersionDeletion(id, _, _)
+        | Ask::CancelSecretVersionDeletion(id, _)
         | Ask::ListSecretVersions(id, _)
         | Ask::GetSecretVersion(id, _)
         | Ask::GetSecretBundle(id, _)
         | Ask::ListSecretBundleVersions(id, _) => finder.secret(id, shared, view.cursor).await?,
+        Ask::ChangeSecretCompartment(id, to) => {
+            finder.moved(finder.secret(id, shared, view.cursor).await?, to)
+        }
         Ask::GetSecretBundleByName { vault_id, name, .. } => {
             match secret_named(vault_id, name, &*shared.store).await? {
                 Some(id) => finder.secret(&id, shared, view.cursor).await?,

@@ -81,7 +81,9 @@ async fn travel(
     record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
     let permit = authorize(&principal, matched.operation, located, catalog, shared.semantics)?;
     let now = shared.lifecycle_clock.now();
-    let context = Context { shared, catalog, call: &call, principal: &principal, now, record };
+    let cursor = view.cursor;
+    let context =
+        Context { shared, catalog, cursor, call: &call, principal: &principal, now, record };
     ops::perform(context, permit, ask).await
 }
 

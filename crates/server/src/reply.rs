@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     pub(crate) next_page: Option<PageToken>,
     /// What the audit record says beyond the request.
     pub(crate) version_number: Option<u64>,
+    /// Set if the work goes on after the answer.
+    pub(crate) work_request_id: Option<String>,
     /// Whether the record was part of the operation's own commit.
     pub(crate) recorded: bool,
 }
@@ -39,6 +41,7 @@ impl Reply {
             etag: None,
             next_page: None,
             version_number: None,
+            work_request_id: None,
             recorded: false,
         })
     }
@@ -60,6 +63,11 @@ impl Reply {
         Self { version_number: Some(number), ..self }
     }
 
+    /// Says that the work goes on: 202.
+    pub(crate) fn accepted(self, work_request_id: Option<String>) -> Self {
+        Self { work_request_id, ..self }
+    }
+
     pub(crate) fn recorded(self) -> Self {
         Self { recorded: true, ..self }
     }
@@ -78,16 +86,21 @@ impl AsRef<[u8]> for Owned {
 }
 
 const OPC_REQUEST_ID: HeaderName = HeaderName::from_static("opc-request-id");
+const OPC_WORK_REQUEST_ID: HeaderName = HeaderName::from_static("opc-work-request-id");
 const OPC_NEXT_PAGE: HeaderName = HeaderName::from_static("opc-next-page");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Renders a success.
 pub(crate) fn success(reply: Reply, request_id: &RequestId) -> Response<Full<Bytes>> {
-    let mut response = base(200, Bytes::from_owner(Owned(reply.body)), request_id);
+    let status = if reply.work_request_id.is_some() { 202 } else { 200 };
+    let mut response = base(status, Bytes::from_owner(Owned(reply.body)), request_id);
     let headers = response.headers_mut();
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::try_from(etag.to_string()).ok()) {
         headers.insert(ETAG, etag);
+    }
+    if let Some(id) = reply.work_request_id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        headers.insert(OPC_WORK_REQUEST_ID, id);
     }
     if let Some(page) = reply.next_page.and_then(|page| HeaderValue::try_from(page.as_str()).ok()) {
         headers.insert(OPC_NEXT_PAGE, page);

@@ -75,6 +75,9 @@ pub(crate) struct SecretVersionRow {
     pub(crate) data_key: Sealed,
     #[serde(with = "sealed")]
     pub(crate) content: Sealed,
+    /// By which equal contents of one secret are known.
+    #[serde(default)]
+    pub(crate) fingerprint: Option<String>,
 }
 
 impl SecretVersionRow {
@@ -156,6 +159,20 @@ row_keys! {
     secret_name(vault: &Ocid, name: &str) = "sn/{vault}/{name}";
     /// Guard: the name of a version in its secret.
     version_name(secret: &Ocid, name: &str) = "svn/{secret}/{name}";
+    /// Index: which version has, or had, a content.
+    fingerprint(secret: &Ocid, fingerprint: &str, number: u64) = "sf/{secret}/{fingerprint}/{number:020}";
+    /// Index: the versions that have, or had, one content.
+    fingerprinted(secret: &Ocid, fingerprint: &str) = "sf/{secret}/{fingerprint}/";
+    /// Index: all fingerprints of a secret.
+    fingerprints(secret: &Ocid) = "sf/{secret}/";
+    /// Guards: the names of all versions of a secret.
+    version_names(secret: &Ocid) = "svn/{secret}/";
+    /// Guards: the names of all secrets of a vault.
+    secret_names(vault: &Ocid) = "sn/{vault}/";
+    /// Index: when there is something to do about a secret.
+    due(micros: i64, secret: &Ocid) = "due/{micros:020}/{secret}";
+    /// Index: what is to be done before a time.
+    due_before(micros: i64) = "due/{micros:020}";
     /// Index: secrets of a compartment by creation time.
     secrets_by_time(compartment: &Ocid, micros: i64, id: &Ocid) = "st/{compartment}/{micros:020}/{id}";
     /// Index: secrets of a compartment by name.

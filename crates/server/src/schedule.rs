@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::ops::NewVersion;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 use crate::shared::Shared;
+use crate::{rotation, secret_deletion};
 
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -97,7 +98,8 @@ async fn remember(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
 
 /// Does what is due at `now`.
 pub(crate) async fn run_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
-    run(shared, now, false).await
+    run(shared, now, false).await?;
+    rotation::run_due(shared).await
 }
 
 async fn run(shared: &Shared, now: Timestamp, frozen: bool) -> Result<(), Failure> {
@@ -122,11 +124,15 @@ async fn delete_due(shared: &Shared, catalog: &Catalog, now: Timestamp) -> Resul
     for entry in catalog.key_versions.values().filter(|entry| entry.version.is_due(now)) {
         forgive(delete_version(shared, entry, now).await, "key version", &entry.version.id)?;
     }
-    Ok(())
+    let gone = |entry: &&Arc<VaultEntry>| entry.vault.state == VaultState::Deleted;
+    for entry in shared.catalog().await?.vaults.values().filter(gone) {
+        secret_deletion::delete_all_of(shared, &entry.vault.id, now).await?;
+    }
+    secret_deletion::delete_due(shared, now).await
 }
 
 /// Another request was faster: the next look sees what it did.
-fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Result<(), Failure> {
+pub(crate) fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Result<(), Failure> {
     match done {
         Ok(()) => {
             tracing::info!(%id, "a {what} was deleted, as scheduled");
@@ -138,7 +144,7 @@ fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Result<(), Failu
 }
 
 /// The record of what no request asked for at that moment.
-fn record(shared: &Shared, operation: &'static str, target: &Ocid) -> AuditRecord {
+pub(crate) fn record(shared: &Shared, operation: &'static str, target: &Ocid) -> AuditRecord {
     AuditRecord {
         time: shared.clock.now(),
         request_id: strongroom_wire::RequestId::compose(None, &*shared.random).as_str().to_owned(),

@@ -23,9 +23,17 @@ struct Kept {
     /// Up to where changes were taken into account.
     cursor: Cursor,
     secrets: HashMap<Ocid, Arc<SecretAt>>,
-    /// Versions never change once they are written.
-    versions: HashMap<(Ocid, u64), Arc<SecretVersionRow>>,
+    /// Versions of a secret never change while it does not.
+    versions: HashMap<Ocid, HashMap<u64, Arc<SecretVersionRow>>>,
     content_bytes: usize,
+}
+
+impl Kept {
+    fn forget_versions(&mut self, secret: &Ocid) {
+        let forgotten = self.versions.remove(secret).unwrap_or_default();
+        let bytes: usize = forgotten.values().map(|row| row.content.as_bytes().len()).sum();
+        self.content_bytes = self.content_bytes.saturating_sub(bytes);
+    }
 }
 
 /// The cache. What a request finds in it is as of that request's view of the store, or newer.
@@ -46,12 +54,15 @@ impl SecretCache {
         kept.cursor = cursor;
         let Some(changed) = changed else {
             kept.secrets.clear();
+            kept.versions.clear();
+            kept.content_bytes = 0;
             return;
         };
         for key in changed {
             let id = key.strip_prefix(b"s/").and_then(|id| std::str::from_utf8(id).ok());
             if let Some(id) = id.and_then(|id| id.parse::<Ocid>().ok()) {
                 kept.secrets.remove(&id);
+                kept.forget_versions(&id);
             }
         }
     }
@@ -76,42 +87,39 @@ impl SecretCache {
 
     pub(crate) fn version(&self, secret: &Ocid, number: u64) -> Option<Arc<SecretVersionRow>> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.versions.get(&(secret.clone(), number)).map(Arc::clone)
+        kept.versions.get(secret)?.get(&number).map(Arc::clone)
     }
 
-    pub(crate) fn keep_version(&self, secret: &Ocid, row: &Arc<SecretVersionRow>) {
+    /// Keeps a version, under the same condition.
+    pub(crate) fn keep_version(&self, cursor: Cursor, secret: &Ocid, row: &Arc<SecretVersionRow>) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.cursor != cursor {
+            return;
+        }
         if kept.content_bytes >= CONTENT_BYTES_MAX {
             kept.versions.clear();
             kept.content_bytes = 0;
         }
         kept.content_bytes += row.content.as_bytes().len();
         let number = row.secret_version.number;
-        kept.versions.insert((secret.clone(), number), Arc::clone(row));
+        kept.versions.entry(secret.clone()).or_default().insert(number, Arc::clone(row));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use strongroom_model::{SecretState, Stages, Tags, Timestamp};
+    use strongroom_model::{SecretPlace, Timestamp};
 
     use super::*;
 
     fn secret(name: &str) -> Arc<SecretAt> {
-        let id = |kind: &str| format!("ocid1.{kind}.oc1..{name}").parse().unwrap();
-        let secret = Secret {
-            id: id("vaultsecret"),
+        let id = |kind: &str| -> Ocid { format!("ocid1.{kind}.oc1..{name}").parse().unwrap() };
+        let place = SecretPlace {
             compartment_id: id("compartment"),
             vault_id: id("vault"),
             key_id: id("key"),
-            name: name.to_owned(),
-            description: None,
-            metadata: std::collections::BTreeMap::new(),
-            state: SecretState::Active,
-            time_created: Timestamp::UNIX_EPOCH,
-            stages: Stages::FIRST,
-            tags: Tags::default(),
         };
+        let secret = Secret::new(id("vaultsecret"), place, name, Timestamp::UNIX_EPOCH);
         Arc::new((secret, Revision(1)))
     }
 

@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use strongroom_keyring::pkcs11::{Token, TokenError};
 use strongroom_keyring::{RootKey, token_id};
 use strongroom_model::{
-    Clock, Limits, Ocid, OcidKind, ProtectionMode, Random, Region, TurnableClock, VaultTag,
+    Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
+    TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
 use strongroom_store::{Batch, Store, StoreError};
@@ -13,8 +15,10 @@ use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
 use crate::catalog::{Catalog, CatalogCell, Keys, View};
 use crate::endpoints::Endpoints;
+use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
+use crate::target::Targets;
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -37,6 +41,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Where backups may go.
     pub backup_places: Vec<BackupPlace>,
+    /// Systems whose passwords are rotated.
+    pub targets: Targets,
 }
 
 /// What every request of a server shares.
@@ -52,8 +58,12 @@ pub struct Shared {
     pub(crate) semantics: Semantics,
     pub(crate) limits: Limits,
     pub(crate) backup_places: Vec<BackupPlace>,
+    pub(crate) targets: Targets,
+    pub(crate) rotations: Rotations,
     pub(crate) audit: AuditLog,
     pub(crate) endpoints: Endpoints,
+    /// Whether what was deleted may still stand in the store's files.
+    pub(crate) forgets: AtomicBool,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
@@ -86,7 +96,10 @@ impl Shared {
             semantics: parts.semantics,
             limits: parts.limits,
             backup_places: parts.backup_places,
+            targets: parts.targets,
+            rotations: Rotations::default(),
             endpoints: Endpoints::default(),
+            forgets: AtomicBool::new(true),
             catalog,
             audit_keys,
         }))
@@ -101,6 +114,15 @@ impl Shared {
     /// Returns the same with the place in history that it stands for.
     pub(crate) async fn view(&self) -> Result<View, StoreError> {
         self.catalog.fresh(&*self.store, &self.keys).await
+    }
+
+    /// Returns the bounds of a secret's versions at a time.
+    pub(crate) const fn moment(&self, now: Timestamp) -> Moment {
+        Moment {
+            now,
+            active_versions_max: self.limits.active_secret_versions,
+            pending_versions_max: self.limits.pending_secret_versions,
+        }
     }
 
     /// Returns the cache of secrets.

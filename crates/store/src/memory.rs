@@ -96,4 +96,8 @@ impl Store for Memory {
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
+
+    fn forget(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

@@ -176,6 +176,9 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// Tells what happened to watched rows since `since`: everything that was acknowledged before
     /// the call is in it.
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)>;
+
+    /// Makes what was deleted or replaced leave the files that the store writes.
+    fn forget(&self) -> Answer<'_, ()>;
 }
 
 /// Returns the range of all keys that begin with `prefix`.

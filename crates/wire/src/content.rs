@@ -25,7 +25,8 @@ const STRICT: GeneralPurpose = GeneralPurpose::new(
 /// more bytes.
 pub fn decode_base64(field: &str, text: &[u8], bytes_max: usize) -> Result<Sensitive, Refusal> {
     let bytes = STRICT.decode(text).map_err(|_position| {
-        let rule = "must be base64 (RFC 4648: standard alphabet, padded, canonical, no blanks)";
+        let rule = "must be base64 (RFC 4648: standard alphabet, padded, canonical, no blanks); \
+                    encode the value first: base64 -w0 FILE";
         Refusal::invalid(field, rule)
     })?;
     let content = Sensitive::new(bytes);

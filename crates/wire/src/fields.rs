@@ -214,13 +214,37 @@ impl Fields {
         read.filter(|_| size < CONTEXT_CHARS).ok_or_else(|| self.invalid(field, &rule))
     }
 
-    /// Takes a switch that this version only knows in its `false` position.
-    pub(crate) fn switched_off(&mut self, field: &str) -> Result<(), Refusal> {
-        match self.take(field) {
-            None | Some(Value::Bool(false)) => Ok(()),
-            Some(Value::Bool(true)) => Err(self.invalid(field, UNSUPPORTED)),
-            Some(_) => Err(self.invalid(field, "must be true or false")),
-        }
+    /// Takes a list of objects.
+    pub(crate) fn objects(&mut self, field: &str) -> Result<Option<Vec<Self>>, Refusal> {
+        let items = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(self.invalid(field, "must be a list")),
+        };
+        let object = |(at, item): (usize, Value)| match item {
+            Value::Object(object) => {
+                Ok(Self { prefix: format!("{}[{at}].", self.name(field)), object })
+            }
+            _ => Err(self.invalid(field, "must be a list of objects")),
+        };
+        items.into_iter().enumerate().map(object).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// Takes a duration in whole days, as ISO 8601 has them: `P30D`.
+    pub(crate) fn days(
+        &mut self,
+        field: &str,
+        low: u32,
+        high: u32,
+    ) -> Result<Option<u32>, Refusal> {
+        let Some(text) = self.string(field)? else {
+            return Ok(None);
+        };
+        let digits = text.strip_prefix('P').and_then(|rest| rest.strip_suffix('D'));
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let days = digits.and_then(|digits| digits.parse().ok());
+        let rule = || self.invalid(field, &format!("must be P{low}D to P{high}D, whole days"));
+        days.filter(|days| (low..=high).contains(days)).map(Some).ok_or_else(rule)
     }
 
     /// Takes fields of OCI's model that this version does not act on, and refuses them: a rule that

@@ -122,6 +122,27 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::GetSecretVersion => {
             (Get, "/20180608/secrets/{secretId}/version/{secretVersionNumber}")
         }
+        Operation::ScheduleSecretDeletion => {
+            (Post, "/20180608/secrets/{secretId}/actions/scheduleDeletion")
+        }
+        Operation::CancelSecretDeletion => {
+            (Post, "/20180608/secrets/{secretId}/actions/cancelDeletion")
+        }
+        Operation::ScheduleSecretVersionDeletion => (
+            Post,
+            "/20180608/secrets/{secretId}/version/{secretVersionNumber}/actions/scheduleDeletion",
+        ),
+        Operation::CancelSecretVersionDeletion => (
+            Post,
+            "/20180608/secrets/{secretId}/version/{secretVersionNumber}/actions/cancelDeletion",
+        ),
+        Operation::ChangeSecretCompartment => {
+            (Post, "/20180608/secrets/{secretId}/actions/changeCompartment")
+        }
+        Operation::RotateSecret => (Post, "/20180608/secrets/{secretId}/actions/rotate"),
+        Operation::CancelSecretRotation => {
+            (Post, "/20180608/secrets/{secretId}/actions/cancelRotation")
+        }
         Operation::GetSecretBundle => (Get, "/20190301/secretbundles/{secretId}"),
         Operation::GetSecretBundleByName => (Post, "/20190301/secretbundles/actions/getByName"),
         Operation::ListSecretBundleVersions => (Get, "/20190301/secretbundles/{secretId}/versions"),

@@ -77,7 +77,7 @@ fn undocumented(tree: &Tree, service: &str, name: &str) -> Option<Finding> {
 }
 
 fn route(tree: &Tree, name: &str) -> Option<String> {
-    let (method, rest) = arm(tree.text(ROUTES), name)?.split_once('(')?.1.split_once(", ")?;
+    let (method, rest) = arm(tree.text(ROUTES), name)?.split_once('(')?.1.split_once(',')?;
     let path = rest.split('"').nth(1)?;
     Some(format!("{} `{path}`", method.trim().to_uppercase()))
 }

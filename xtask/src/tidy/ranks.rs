@@ -2,7 +2,7 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Each crate and those of the workspace that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("policy", &["model"]),
     ("signing", &["model"]),
@@ -11,7 +11,8 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("store", &["model"]),
     ("client", &["model", "signing", "wire"]),
     ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
-    ("cli", &["model", "signing", "wire", "keyring", "store", "client", "server"]),
+    ("targets", &["model", "signing", "keyring", "server"]),
+    ("cli", &["model", "signing", "wire", "keyring", "store", "client", "server", "targets"]),
 ];
 
 /// Crates import downwards only; rooms of one rank do not know each other.

@@ -12,7 +12,7 @@ use strongroom_model::{
 };
 use strongroom_server::{
     BackupFront, BackupPlace, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving,
-    Shared, StartError, clock_turned, found_tenancy, free_vault_port, sample_of,
+    Shared, StartError, Targets, clock_turned, found_tenancy, free_vault_port, sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
@@ -56,6 +56,9 @@ pub(crate) struct DevArguments {
     /// TOML file with module, token label and PIN file of a PKCS#11 token for HSM keys
     #[arg(long, value_name = "FILE")]
     hsm_config: Option<PathBuf>,
+    /// TOML file with [[target]] tables: systems whose passwords are rotated
+    #[arg(long, value_name = "FILE")]
+    target_config: Option<PathBuf>,
     /// Region that the server stands for [default: us-ashburn-1]
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
@@ -274,6 +277,7 @@ impl Dev<'_> {
             semantics: self.arguments.semantics.into(),
             limits: self.arguments.limits.into(),
             backup_places: self.backup_places(),
+            targets: self.targets()?,
         };
         let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
         self.check_region(shared.region())?;
@@ -294,6 +298,12 @@ impl Dev<'_> {
         let Some(path) = &self.arguments.hsm_config else { return Ok(None) };
         let table = super::token::Pkcs11Table::read(path)?;
         super::token::start(&table).map(Some)
+    }
+
+    /// The target systems of `--target-config`.
+    fn targets(&self) -> Result<Targets, Failure> {
+        let path = self.arguments.target_config.as_deref();
+        path.map_or_else(|| Ok(Targets::new()), super::targets::read)
     }
 
     /// `backups` in the data directory, behind a bucket and behind a URI.

@@ -6,5 +6,6 @@ pub(crate) mod init;
 mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;
+mod targets;
 pub(crate) mod token;
 pub(crate) mod unseal;

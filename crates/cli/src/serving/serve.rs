@@ -14,8 +14,9 @@ use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
 use super::signals::EndSignals;
+use super::targets::TargetTable;
 use super::unseal::Unseal;
-use super::{memory, token};
+use super::{memory, targets, token};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::logging::{self, Form};
@@ -47,6 +48,9 @@ pub(crate) struct Configuration {
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
+    /// Systems whose passwords are rotated.
+    #[serde(default)]
+    target: Vec<TargetTable>,
     /// The PKCS#11 token that holds HSM keys.
     pub(crate) pkcs11: Option<token::Pkcs11Table>,
     /// Certificate and key; plain HTTP if absent.
@@ -166,6 +170,7 @@ pub(crate) async fn run(
             .iter()
             .map(BackupTable::place)
             .collect::<Result<_, _>>()?,
+        targets: targets::start(&configuration.target)?,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
     let server = server.with_host(configuration.host);

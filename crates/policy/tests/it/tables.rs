@@ -144,6 +144,10 @@ fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
     }
     let expected = BTreeMap::from([
         ("ChangeKeyCompartment", vec![("KEY_MOVE", Target::Destination)]),
+        (
+            "ChangeSecretCompartment",
+            vec![("SECRET_MOVE", Target::Destination), ("SECRET_UPDATE", Target::Destination)],
+        ),
         ("ChangeVaultCompartment", vec![("VAULT_MOVE", Target::Destination)]),
         ("CreateKey", vec![("VAULT_CREATE_KEY", Target::Vault)]),
         ("ImportKey", vec![("VAULT_IMPORT_KEY", Target::Vault)]),

@@ -17,13 +17,13 @@ use crate::reply::Reply;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 
 /// How often a change without `if-match` is tried against concurrent ones.
-const TRIES: usize = 32;
+pub(super) const TRIES: usize = 32;
 
 /// A key with its vault, as of one state of the catalog.
 #[derive(Debug, Clone)]
-pub(super) struct KeyPlace {
-    pub(super) vault: Arc<VaultEntry>,
-    pub(super) key: Arc<KeyEntry>,
+pub(crate) struct KeyPlace {
+    pub(crate) vault: Arc<VaultEntry>,
+    pub(crate) key: Arc<KeyEntry>,
 }
 
 impl KeyPlace {
@@ -67,7 +67,7 @@ pub(super) fn version_of<'a>(
 /// Tells why `what` does not move. A state that lasts is a conflict that no retry resolves.
 pub(super) fn unmovable(what: &str, error: LifecycleError) -> Failure {
     match error {
-        LifecycleError::TimeOfDeletion => {
+        LifecycleError::TimeOfDeletion(_) => {
             Refusal::invalid("timeOfDeletion", &error.to_string()).into()
         }
         LifecycleError::BeforeKey => {

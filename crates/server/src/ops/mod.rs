@@ -11,14 +11,17 @@ mod keys;
 mod listing;
 mod replicas;
 mod retry;
+mod sealing;
+mod secret_lifecycle;
 mod secrets;
 mod vaults;
 mod versions;
 
 pub(crate) use bundles::binding as content_binding;
 pub(crate) use keys::NewVersion;
-pub(crate) use secrets::index as index_secret;
-use strongroom_model::{Key, Principal, Timestamp};
+pub(crate) use sealing::{NewContent, SecretHome, generated};
+use strongroom_model::{Key, Moment, Principal, Timestamp};
+use strongroom_store::Cursor;
 use strongroom_wire::{ErrorCode, Etag, Refusal};
 
 use crate::ask::Ask;
@@ -35,6 +38,8 @@ use crate::shared::Shared;
 pub(crate) struct Context<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) catalog: &'a Catalog,
+    /// The place in history that the catalog stands for.
+    pub(crate) cursor: Cursor,
     pub(crate) call: &'a Call,
     pub(crate) principal: &'a Principal,
     /// The time of lifecycles, which in development can be turned.
@@ -43,6 +48,11 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The bounds of a secret's versions, now.
+    const fn moment(&self) -> Moment {
+        self.shared.moment(self.now)
+    }
+
     /// Checks `if-match`; an absent one holds.
     fn check_if_match(&self, revision: strongroom_store::Revision) -> Result<(), Failure> {
         match self.call.header("if-match") {
@@ -131,8 +141,23 @@ pub(crate) async fn perform(
         Ask::ExportKey(details) => crypto::export(&context, &permit, &details),
         Ask::CreateSecret(details) => secrets::create(context, &permit, &details).await,
         Ask::GetSecret(_) => secrets::get(&permit),
+        Ask::ScheduleSecretDeletion(_, at) => {
+            secret_lifecycle::schedule_deletion(&context, &permit, at).await
+        }
+        Ask::CancelSecretDeletion(_) => secret_lifecycle::cancel_deletion(&context, &permit).await,
+        Ask::ScheduleSecretVersionDeletion(_, number, at) => {
+            secret_lifecycle::schedule_version_deletion(&context, &permit, number, at).await
+        }
+        Ask::CancelSecretVersionDeletion(_, number) => {
+            secret_lifecycle::cancel_version_deletion(&context, &permit, number).await
+        }
+        Ask::ChangeSecretCompartment(_, to) => {
+            secret_lifecycle::move_to(&context, &permit, &to).await
+        }
         Ask::ListSecrets(by, filter) => secrets::list(&context, &by, &filter).await,
         Ask::UpdateSecret(_, details) => secrets::update(context, permit, &details).await,
+        Ask::RotateSecret(_) => secret_lifecycle::rotate(&context, &permit).await,
+        Ask::CancelSecretRotation(_) => secret_lifecycle::cancel_rotation(&context, &permit).await,
         Ask::ListSecretVersions(_, listing) => versions::list(&context, &permit, &listing).await,
         Ask::GetSecretVersion(_, number) => versions::get(&context, &permit, number).await,
         Ask::GetSecretBundle(_, selector) | Ask::GetSecretBundleByName { selector, .. } => {

@@ -1,22 +1,22 @@
 use strongroom_model::{
-    KeyAlgorithm, Ocid, OcidKind, Secret, SecretError, SecretState, SecretVersion, Sensitive,
-    Stages,
+    Ocid, OcidKind, Secret, SecretError, SecretPlace, SecretVersion, Sensitive,
 };
 use strongroom_store::{Batch, Order, Range, Require, Revision, Store, StoreError, prefix_range};
 use strongroom_wire::bodies::SecretBody;
 use strongroom_wire::{CreateSecretDetails, PageToken, Refusal, SortOrder, UpdateSecretDetails};
 
 use super::Context;
-use super::bundles::{material, usable_version};
-use super::changing::{key_of, unmovable, vault_of};
-use super::crypto::unused;
+use super::changing::{KeyPlace, unmovable, vault_of, while_vault};
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
+use super::sealing::{NewContent, SecretHome, generated};
+use super::secret_lifecycle::unchanged;
 use crate::ask::{ByCompartment, SecretFilter};
 use crate::authz::Permit;
 use crate::failure::Failure;
 use crate::reply::Reply;
-use crate::rows::{self, SecretRow, SecretVersionRow};
+use crate::rows::{self, SecretRow};
+use crate::secret_rows;
 
 /// How often an update without `if-match` is tried against concurrent ones.
 const UPDATE_TRIES: usize = 32;
@@ -40,102 +40,75 @@ pub(super) async fn create(
 ) -> Result<Reply, Failure> {
     let retry = match Retry::look(&context).await? {
         Earlier::None(retry) => retry,
-        Earlier::Made(id) => return existing(&context, &id).await,
+        Earlier::Made(id) => return existing(&context, permit, &id).await,
     };
     let shared = context.shared;
-    let secret = new_secret(&context, details);
     let vault = vault_of(permit)?;
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
+    let secret = new_secret(&context, details).map_err(unchanged)?;
     let version = SecretVersion {
         number: secret.stages.latest,
         name: details.version_name.clone(),
         time_created: secret.time_created,
+        is_generated: details.content.is_none(),
     };
+    let made = content_of(&context, &secret, details.content.as_ref()).await?;
+    let home = SecretHome { shared, catalog: context.catalog, key: KeyPlace::of(permit)? };
+    let new = NewContent { version, plaintext: &made };
     let name_guard = rows::secret_name(&secret.vault_id, &secret.name);
-    let batch = add_version(&context, permit, &secret, (version, &details.content))
+    let batch = home
+        .add_version(&secret, new)
         .await?
         .require(name_guard.clone(), Require::Absent)
-        .put(name_guard.clone(), rows::encode(&secret.id)?)
-        .put(rows::secret(&secret.id), rows::encode(&SecretRow { secret: secret.clone() })?);
-    let batch = retry.guard(index(batch, &secret), &secret.id)?;
+        .put(name_guard.clone(), rows::encode(&secret.id)?);
+    let batch = retry.guard(secret_rows::write(batch, None, &secret)?, &secret.id)?;
+    let batch = while_vault(batch, vault);
     context.record.target_id = Some(secret.id.clone());
     context.record.version_number = Some(secret.stages.latest);
     match shared.commit(batch, context.record).await {
         Ok(revision) => {
-            let reply = Reply::of(&SecretBody::whole(&secret))?.with_etag(revision);
-            Ok(reply.recorded())
+            let body = SecretBody::whole(&secret, &vault.vault);
+            Ok(Reply::of(&body)?.with_etag(revision).recorded())
         }
         Err(error) if retry.lost_to_itself(&error) => match Retry::look(&context).await? {
-            Earlier::Made(id) => existing(&context, &id).await,
+            Earlier::Made(id) => existing(&context, permit, &id).await,
             Earlier::None(_) => Err(error.into()),
         },
         Err(StoreError::Conflict { key }) if key == name_guard => {
-            let rule = "is taken: the vault holds a secret of this name";
+            let rule = "is taken: the vault holds a secret of this name, which may be \
+                        PENDING_DELETION";
             Err(Refusal::invalid("secretName", rule).into())
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn new_secret(context: &Context<'_>, details: &CreateSecretDetails) -> Secret {
+fn new_secret(context: &Context<'_>, details: &CreateSecretDetails) -> Result<Secret, SecretError> {
     let shared = context.shared;
-    Secret {
-        id: Ocid::regional(OcidKind::Secret, shared.region, &*shared.random),
+    let place = SecretPlace {
         compartment_id: details.compartment_id.clone(),
         vault_id: details.vault_id.clone(),
         key_id: details.key_id.clone(),
-        name: details.secret_name.clone(),
-        description: details.description.clone(),
-        metadata: details.metadata.clone(),
-        state: SecretState::Active,
-        time_created: context.now,
-        stages: Stages::FIRST,
-        tags: details.tags.clone(),
-    }
-}
-
-/// Puts the rows by which lists find a secret.
-pub(crate) fn index(batch: Batch, secret: &Secret) -> Batch {
-    let (compartment, micros) = (&secret.compartment_id, secret.time_created.as_microsecond());
-    batch
-        .put(rows::secrets_by_time(compartment, micros, &secret.id), Vec::new())
-        .put(rows::secrets_by_name(compartment, &secret.name, &secret.id), Vec::new())
-}
-
-/// Seals content as a version of `secret` and puts its rows.
-async fn add_version(
-    context: &Context<'_>,
-    permit: &Permit,
-    secret: &Secret,
-    (version, plaintext): (SecretVersion, &Sensitive),
-) -> Result<Batch, Failure> {
-    let shared = context.shared;
-    let key = &key_of(permit)?.key;
-    if key.shape.algorithm() != KeyAlgorithm::Aes {
-        return Err(Refusal::invalid("keyId", "must name an AES key").into());
-    }
-    let key_version = usable_version(context, permit, &key.current_key_version)?;
-    let binding = super::bundles::binding(&context.catalog.tenancy.id, secret, version.number);
-    let sealed = material(&key_version)?.seal_secret(&binding, plaintext, &*shared.random).await;
-    let sealed = sealed.map_err(|error| unused(error, "keyId", "cannot encrypt"))?;
-    let mut batch = Batch::new();
-    if let Some(name) = &version.name {
-        let guard = rows::version_name(&secret.id, name);
-        batch = batch
-            .require(guard.clone(), Require::Absent)
-            .put(guard, rows::encode(&version.number)?);
-    }
-    let row_key = rows::secret_version(&secret.id, version.number);
-    let row = SecretVersionRow {
-        secret_version: version,
-        key_version_id: key.current_key_version.clone(),
-        data_key: sealed.data_key,
-        content: sealed.content,
     };
-    Ok(batch.put(row_key, rows::encode(&row)?))
+    let id = Ocid::regional(OcidKind::Secret, shared.region, &*shared.random);
+    let bare = Secret::new(id, place, &details.secret_name, context.now);
+    bare.update(&details.set_up, context.moment())
 }
 
-async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revision), Failure> {
+/// The content that was given, or that is to be generated.
+async fn content_of(
+    context: &Context<'_>,
+    secret: &Secret,
+    given: Option<&Sensitive>,
+) -> Result<Sensitive, Failure> {
+    match (given, &secret.generation) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(generation)) => generated(context.shared, generation).await,
+        (None, None) => Err(Failure::internal("a secret without content")),
+    }
+}
+
+pub(super) async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revision), Failure> {
     let key = rows::secret(id);
     let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let row = found.ok_or_else(|| Failure::internal("a secret's row is not there"))?;
@@ -143,15 +116,17 @@ async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revision), Failur
     Ok((secret, row.revision))
 }
 
-async fn existing(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+async fn existing(context: &Context<'_>, permit: &Permit, id: &Ocid) -> Result<Reply, Failure> {
     let (secret, revision) = read(&*context.shared.store, id).await?;
-    Ok(Reply::of(&SecretBody::whole(&secret))?.with_etag(revision))
+    let body = SecretBody::whole(&secret, &vault_of(permit)?.vault);
+    Ok(Reply::of(&body)?.with_etag(revision))
 }
 
 /// `GetSecret`: metadata, never content.
 pub(super) fn get(permit: &Permit) -> Result<Reply, Failure> {
     let (secret, revision) = secret_of(permit)?;
-    Ok(Reply::of(&SecretBody::whole(secret))?.with_etag(revision))
+    let body = SecretBody::whole(secret, &vault_of(permit)?.vault);
+    Ok(Reply::of(&body)?.with_etag(revision))
 }
 
 /// `UpdateSecret`: metadata, a new version, promotion or rollback; the OCID stays.
@@ -163,15 +138,17 @@ pub(super) async fn update(
     let (secret, revision) = secret_of(&permit)?;
     context.check_if_match(revision)?;
     let conditional = context.call.header("if-match").is_some();
+    let vault = vault_of(&permit)?;
+    vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
     let mut current = (secret.clone(), revision);
     for _ in 0..UPDATE_TRIES {
         let (next, batch) = prepare(&context, &permit, &current, details).await?;
         match context.shared.commit(batch, context.record).await {
             Ok(revision) => {
-                let reply = Reply::of(&SecretBody::whole(&next))?.with_etag(revision);
-                return Ok(reply.recorded());
+                let body = SecretBody::whole(&next, &vault.vault);
+                return Ok(Reply::of(&body)?.with_etag(revision).recorded());
             }
-            Err(StoreError::Conflict { key }) if key != rows::secret(&next.id) => {
+            Err(StoreError::Conflict { key }) if key.starts_with(b"svn/") => {
                 let rule = "is taken: the secret has a version of this name";
                 return Err(Refusal::invalid("secretContent.name", rule).into());
             }
@@ -194,7 +171,7 @@ async fn prepare(
     (secret, revision): &(Secret, Revision),
     details: &UpdateSecretDetails,
 ) -> Result<(Secret, Batch), Failure> {
-    let next = secret.update(&details.change).map_err(unchanged)?;
+    let next = secret.update(&details.change, context.moment()).map_err(unchanged)?;
     let batch = match &details.content {
         None => Batch::new(),
         Some(plaintext) => {
@@ -202,22 +179,15 @@ async fn prepare(
                 number: next.stages.latest,
                 name: details.version_name.clone(),
                 time_created: context.now,
+                is_generated: false,
             };
-            add_version(context, permit, &next, (version, plaintext)).await?
+            let key = KeyPlace::of(permit)?;
+            let home = SecretHome { shared: context.shared, catalog: context.catalog, key };
+            home.add_version(&next, NewContent { version, plaintext }).await?
         }
     };
-    let row_key = rows::secret(&next.id);
-    let row = rows::encode(&SecretRow { secret: next.clone() })?;
-    let batch = batch.require(row_key.clone(), Require::Revision(*revision)).put(row_key, row);
-    Ok((next, batch))
-}
-
-fn unchanged(error: SecretError) -> Failure {
-    let field = match error {
-        SecretError::UnknownVersion => "currentVersionNumber",
-        SecretError::NothingPending => "secretContent.stage",
-    };
-    Refusal::invalid(field, &error.to_string()).into()
+    let batch = secret_rows::write(batch, Some((secret, *revision)), &next)?;
+    Ok((next, while_vault(batch, vault_of(permit)?)))
 }
 
 /// `ListSecrets`.
@@ -230,14 +200,21 @@ pub(super) async fn list(
         Some(name) => page_named(context, by, filter, name).await?,
         None => page_indexed(context, by, filter).await?,
     };
-    let bodies: Vec<_> = page.iter().map(SecretBody::summary).collect();
+    let bodies: Vec<_> = page
+        .iter()
+        .filter_map(|secret| {
+            let vault = context.catalog.vaults.get(&secret.vault_id)?;
+            Some(SecretBody::summary(secret, &vault.vault))
+        })
+        .collect();
     Ok(Reply::of(&bodies)?.with_next_page(next))
 }
 
-fn wanted(secret: &Secret, filter: &SecretFilter) -> bool {
-    let SecretState::Active = secret.state;
+fn wanted(context: &Context<'_>, secret: &Secret, filter: &SecretFilter) -> bool {
+    let Some(vault) = context.catalog.vaults.get(&secret.vault_id) else { return false };
+    let (state, _) = secret.shown_in(&vault.vault);
     filter.vault_id.as_ref().is_none_or(|vault_id| secret.vault_id == *vault_id)
-        && filter.state.is_none_or(|state| state == "ACTIVE")
+        && filter.state.is_none_or(|asked| asked == state.name())
 }
 
 /// Secrets of one name: at most one in each vault.
@@ -250,7 +227,7 @@ async fn page_named(
     let range = prefix_range(&rows::all_named(&by.compartment_id, name));
     let keys = scan(context, range, Order::Ascending, LIST_ROWS_MAX).await?;
     let secrets = secrets_of(context, &keys).await?;
-    let found = secrets.into_iter().filter(|secret| wanted(secret, filter));
+    let found = secrets.into_iter().filter(|secret| wanted(context, secret, filter));
     let key_of =
         |secret: &Secret| sort_key(&by.listing, secret.time_created, &secret.name, &secret.id);
     Ok(page_of(found.map(|secret| (key_of(&secret), secret)).collect(), &by.listing))
@@ -283,7 +260,7 @@ async fn page_indexed(
                 return Ok((page, after.map(|after| PageToken::after(&listing.scope, &after))));
             }
             after = key.get(prefix.len()..).map(|rest| String::from_utf8_lossy(rest).into_owned());
-            if wanted(&secret, filter) {
+            if wanted(context, &secret, filter) {
                 page.push(secret);
             }
         }

@@ -45,6 +45,9 @@ pub(super) async fn read(
     number: u64,
 ) -> Result<Arc<SecretVersionRow>, Failure> {
     let (secret, _) = secret_of(permit)?;
+    if !secret.knows_version(number) {
+        return Err(Failure::not_found("the secret has no such version"));
+    }
     let cache = context.shared.secrets();
     if let Some(kept) = cache.version(&secret.id, number) {
         return Ok(kept);
@@ -53,7 +56,7 @@ pub(super) async fn read(
     let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let row = found.ok_or_else(|| Failure::not_found("the secret has no such version"))?;
     let row = Arc::new(rows::decode(&key, &row.value)?);
-    cache.keep_version(&secret.id, &row);
+    cache.keep_version(context.cursor, &secret.id, &row);
     Ok(row)
 }
 

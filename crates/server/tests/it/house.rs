@@ -7,7 +7,7 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server,
-    Serving, Shared, WATCHED, found_tenancy, free_vault_port,
+    Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -39,6 +39,10 @@ pub(crate) struct Answer {
 
 impl House {
     pub(crate) async fn open(semantics: Semantics) -> Self {
+        Self::with_targets(semantics, Targets::new()).await
+    }
+
+    pub(crate) async fn with_targets(semantics: Semantics, targets: Targets) -> Self {
         let store = Arc::new(Memory::new(WATCHED));
         let root_key = RootKey::generate(&SystemRandom);
         let key = PrivateKey::generate().unwrap();
@@ -69,6 +73,7 @@ impl House {
                 front: BackupFront::Bucket { namespace: "n".into(), bucket: "b".into() },
                 directory: backups.path().to_owned(),
             }],
+            targets,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

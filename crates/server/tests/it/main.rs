@@ -6,3 +6,5 @@ mod audit;
 mod house;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod rotation;

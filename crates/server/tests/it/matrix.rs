@@ -74,6 +74,30 @@ const VAULT_READER: &[&str] = &["Allow group Gentitled to read vaults in compart
 const KEY_MANAGER: &[&str] = &["Allow group Gentitled to manage keys in compartment sample"];
 const KEY_USER: &[&str] = &["Allow group Gentitled to use keys in compartment sample"];
 
+const SECRET_MANAGER: &[&str] = &["Allow group Gentitled to manage secrets in compartment sample"];
+const VERSION_MANAGER: &[&str] = &[
+    "Allow group Gentitled to manage secret-versions in compartment sample",
+    "Allow group Gentitled to use secrets in compartment sample",
+];
+const NEW_CONTENT: Step = Step::Send(
+    "PUT",
+    "/20180608/secrets/{secret}",
+    r#"{"secretContent":{"contentType":"BASE64","content":"eQ=="}}"#,
+);
+
+const SELF_MADE: Step = Step::Send(
+    "PUT",
+    "/20180608/secrets/{secret}",
+    r#"{"enableAutoGeneration":true,"secretGenerationContext":
+        {"generationType":"BYTES","generationTemplate":"BYTES_512"}}"#,
+);
+const SCHEDULED: Step = Step::Send(
+    "PUT",
+    "/20180608/secrets/{secret}",
+    r#"{"rotationConfig":{"isScheduledRotationEnabled":true,"rotationInterval":"P30D",
+        "targetSystemDetails":{"targetSystemType":"FUNCTION","functionId":"ocid1.fnfunc.oc1..f"}}}"#,
+);
+
 const TO_BUCKET: &str = r#"{"backupLocation":{"destination":"BUCKET","namespace":"n",
     "bucketName":"b","objectName":"o"}}"#;
 const NEW_VAULT: Step = Step::Send(
@@ -116,7 +140,7 @@ const WRAPPED: &str = r#"{"compartmentId":"{compartment}","displayName":"k",
     "keyShape":{"algorithm":"AES","length":32},
     "wrappedImportKey":{"keyMaterial":"{wrapped}","wrappingAlgorithm":"RSA_OAEP_SHA256"}}"#;
 
-const MATRIX: [Row; 56] = [
+const MATRIX: [Row; 63] = [
     post(
         Operation::CreateVault,
         &["Allow group Gentitled to manage vaults in compartment sample"],
@@ -255,6 +279,26 @@ const MATRIX: [Row; 56] = [
         &["Allow group Gentitled to read secret-versions in compartment sample"],
         "/20180608/secrets/{secret}/version/1",
     ),
+    post(Operation::ScheduleSecretDeletion, SECRET_MANAGER, "/20180608/secrets/{secret}/actions/scheduleDeletion", "{}"),
+    act(Operation::CancelSecretDeletion, SECRET_MANAGER, "/20180608/secrets/{secret}/actions/cancelDeletion").after(&[Step::Send("POST", "/20180608/secrets/{secret}/actions/scheduleDeletion", "{}")]),
+    post(Operation::ScheduleSecretVersionDeletion, VERSION_MANAGER, "/20180608/secrets/{secret}/version/1/actions/scheduleDeletion", "{}").after(&[NEW_CONTENT, NEW_CONTENT]),
+    act(Operation::CancelSecretVersionDeletion, VERSION_MANAGER, "/20180608/secrets/{secret}/version/1/actions/cancelDeletion").after(&[NEW_CONTENT, NEW_CONTENT, Step::Send("POST", "/20180608/secrets/{secret}/version/1/actions/scheduleDeletion", "{}")]),
+    post(Operation::ChangeSecretCompartment, SECRET_MANAGER, "/20180608/secrets/{secret}/actions/changeCompartment", r#"{"compartmentId":"{compartment}"}"#),
+    Row {
+        answer: 202,
+        ..act(
+            Operation::RotateSecret,
+            &["Allow group Gentitled to use secrets in compartment sample"],
+            "/20180608/secrets/{secret}/actions/rotate",
+        )
+        .after(&[SELF_MADE])
+    },
+    act(
+        Operation::CancelSecretRotation,
+        &["Allow group Gentitled to use secrets in compartment sample"],
+        "/20180608/secrets/{secret}/actions/cancelRotation",
+    )
+    .after(&[SCHEDULED]),
     get(Operation::GetSecretBundle, BUNDLE_READER, "/20190301/secretbundles/{secret}"),
     post(
         Operation::GetSecretBundleByName,

@@ -112,4 +112,15 @@ impl Store for Sqlite {
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
+
+    fn forget(&self) -> Answer<'_, ()> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.jobs.send(Job::Forget { answer });
+        Box::pin(async move {
+            if sent.is_err() {
+                return Err(StoreError::Closed);
+            }
+            answered.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
 }

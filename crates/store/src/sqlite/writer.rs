@@ -26,6 +26,7 @@ type Waiting = oneshot::Sender<Result<Revision, StoreError>>;
 /// Work for the writer.
 pub(super) enum Job {
     Commit { batch: Batch, answer: Waiting },
+    Forget { answer: oneshot::Sender<Result<(), StoreError>> },
     Close,
 }
 
@@ -57,6 +58,8 @@ pub(super) struct Writer {
     last_group: LastGroup,
     /// When the oldest commit that the disk does not have yet was made.
     unsynced: Option<Instant>,
+    /// Who waits for the log to be emptied after the group that is being written.
+    forgetting: Vec<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Writer {
@@ -71,7 +74,8 @@ impl Writer {
         let last = u64::try_from(last)
             .map_err(|_error| StoreError::Corrupt("the last revision is negative".to_owned()))?;
         let (mode, last_group) = (Sync::Full, LastGroup::default());
-        Ok(Self { connection, changes, stats, last, mode, last_group, unsynced: None })
+        let (unsynced, forgetting) = (None, Vec::new());
+        Ok(Self { connection, changes, stats, last, mode, last_group, unsynced, forgetting })
     }
 
     /// Serves jobs until told to close, or until a commit's outcome is unknown: after a failed sync
@@ -81,6 +85,11 @@ impl Writer {
             let first = self.next(queue);
             let outcome = match first {
                 Ok(Job::Commit { batch, answer }) => self.group(queue, batch, answer),
+                Ok(Job::Forget { answer }) => {
+                    // A caller that went away has no use for the answer.
+                    drop(answer.send(self.forget()));
+                    Ok(true)
+                }
                 Err(RecvTimeoutError::Timeout) => self.sync().map(|()| true),
                 Ok(Job::Close) | Err(RecvTimeoutError::Disconnected) => Ok(false),
             };
@@ -131,13 +140,16 @@ impl Writer {
             drop(waiting.send(outcome));
         }
         self.last_group = LastGroup { size, took: began.elapsed() };
+        for answer in std::mem::take(&mut self.forgetting) {
+            drop(answer.send(self.forget()));
+        }
         failed.map_or(Ok(open), Err)
     }
 
     /// Adds to a group what is waiting, and then what the callers of the last group, who have their
     /// answers by now, are likely to send next. It waits for those no longer than a quarter of what the
     /// last transaction took: longer waits make fewer syncs, and fewer commits.
-    fn gather(&self, queue: &Receiver<Job>, jobs: &mut Vec<(Batch, Waiting)>) -> bool {
+    fn gather(&mut self, queue: &Receiver<Job>, jobs: &mut Vec<(Batch, Waiting)>) -> bool {
         let mut expected = None;
         let until = Instant::now() + self.last_group.took / 4;
         while jobs.len() < GROUP_MAX {
@@ -156,6 +168,7 @@ impl Writer {
             };
             match next {
                 Some(Job::Commit { batch, answer }) => jobs.push((batch, answer)),
+                Some(Job::Forget { answer }) => self.forgetting.push(answer),
                 Some(Job::Close) => return false,
                 None => break,
             }
@@ -250,6 +263,14 @@ impl Writer {
             self.mode = sync;
         }
         Ok(())
+    }
+
+    /// Moves the log into the database and empties it. Deleted rows are overwritten in the database
+    /// when they are deleted, but the log holds them until then.
+    fn forget(&self) -> Result<(), StoreError> {
+        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let busy: i64 = self.connection.query_row(checkpoint, [], |row| row.get(0)).map_err(io)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is being read".to_owned())) }
     }
 
     /// Brings deferred commits to the disk: a full commit syncs the log before it too.

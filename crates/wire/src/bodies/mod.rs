@@ -3,6 +3,7 @@
 mod crypto;
 mod identity;
 mod keys;
+mod rotation;
 mod secrets;
 mod vaults;
 

@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use strongroom_model::{Secret, SecretState, SecretVersion, Stage, Timestamp};
+use strongroom_model::{Secret, SecretState, SecretVersion, Stage, Timestamp, Vault};
 
-use super::{TagFields, base64, time};
+use super::rotation::{GenerationBody, RotationConfigBody, RuleBody, rules_of};
+use super::{TagFields, base64, optional_time, time};
 
 /// `Secret`, and `SecretSummary` without the two fields that only the single answer has.
 #[derive(Debug, Serialize)]
@@ -24,9 +25,25 @@ pub struct SecretBody<'a> {
     metadata: Option<&'a BTreeMap<String, Value>>,
     is_auto_generation_enabled: bool,
     is_replica: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifecycle_details: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation_config: Option<RotationConfigBody<'a>>,
     rotation_status: &'static str,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    last_rotation_time: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    next_rotation_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_generation_context: Option<GenerationBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_rules: Option<Vec<RuleBody>>,
     #[serde(serialize_with = "time")]
     time_created: Timestamp,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_current_version_expiry: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_deletion: Option<Timestamp>,
     #[serde(flatten)]
     tags: TagFields<'a>,
 }
@@ -34,7 +51,8 @@ pub struct SecretBody<'a> {
 impl<'a> SecretBody<'a> {
     /// Renders `SecretSummary`.
     #[must_use]
-    pub fn summary(secret: &'a Secret) -> Self {
+    pub fn summary(secret: &'a Secret, vault: &Vault) -> Self {
+        let (state, time_of_deletion) = secret.shown_in(vault);
         Self {
             id: secret.id.as_str(),
             compartment_id: secret.compartment_id.as_str(),
@@ -42,24 +60,33 @@ impl<'a> SecretBody<'a> {
             key_id: secret.key_id.as_str(),
             secret_name: &secret.name,
             description: secret.description.as_deref(),
-            lifecycle_state: secret.state,
+            lifecycle_state: state,
             current_version_number: None,
             metadata: None,
-            is_auto_generation_enabled: false,
+            is_auto_generation_enabled: secret.is_auto_generation_enabled,
             is_replica: false,
-            rotation_status: "NOT_ENABLED",
+            lifecycle_details: secret.rotation.details(),
+            rotation_config: secret.rotation.config.as_ref().map(RotationConfigBody::new),
+            rotation_status: secret.rotation.status(),
+            last_rotation_time: secret.rotation.last,
+            next_rotation_time: secret.rotation.next,
+            secret_generation_context: secret.generation.as_ref().map(GenerationBody::new),
+            secret_rules: None,
             time_created: secret.time_created,
+            time_of_current_version_expiry: secret.current_expiry(),
+            time_of_deletion,
             tags: TagFields::from(&secret.tags),
         }
     }
 
     /// Renders `Secret`.
     #[must_use]
-    pub fn whole(secret: &'a Secret) -> Self {
+    pub fn whole(secret: &'a Secret, vault: &Vault) -> Self {
         Self {
             current_version_number: Some(secret.stages.current),
             metadata: Some(&secret.metadata),
-            ..Self::summary(secret)
+            secret_rules: Some(rules_of(&secret.rules)),
+            ..Self::summary(secret, vault)
         }
     }
 }
@@ -77,6 +104,12 @@ pub struct SecretVersionBody<'a> {
     is_content_auto_generated: bool,
     #[serde(serialize_with = "time")]
     time_created: Timestamp,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_deletion: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_expiry: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_current_version_expiry: Option<Timestamp>,
 }
 
 impl<'a> SecretVersionBody<'a> {
@@ -89,8 +122,11 @@ impl<'a> SecretVersionBody<'a> {
             name: version.name.as_deref(),
             content_type: "BASE64",
             stages: secret.stages.of(version.number),
-            is_content_auto_generated: false,
+            is_content_auto_generated: version.is_generated,
             time_created: version.time_created,
+            time_of_deletion: secret.scheduled.get(&version.number).copied(),
+            time_of_expiry: secret.expiry_of(version.number, version.time_created),
+            time_of_current_version_expiry: secret.expiry_of(version.number, version.time_created),
         }
     }
 }
@@ -106,6 +142,10 @@ pub struct SecretBundleVersion<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version_name: Option<&'a str>,
     stages: Vec<Stage>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_deletion: Option<Timestamp>,
+    #[serde(serialize_with = "optional_time", skip_serializing_if = "Option::is_none")]
+    time_of_expiry: Option<Timestamp>,
 }
 
 impl<'a> SecretBundleVersion<'a> {
@@ -118,6 +158,8 @@ impl<'a> SecretBundleVersion<'a> {
             version_number: version.number,
             version_name: version.name.as_deref(),
             stages: secret.stages.of(version.number),
+            time_of_deletion: secret.scheduled.get(&version.number).copied(),
+            time_of_expiry: secret.expiry_of(version.number, version.time_created),
         }
     }
 }

@@ -2,6 +2,7 @@ mod backup;
 mod crypto;
 mod identity;
 mod keys;
+mod rotation;
 mod secrets;
 mod vaults;
 

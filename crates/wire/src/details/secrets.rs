@@ -1,9 +1,6 @@
-use std::collections::BTreeMap;
+use strongroom_model::{NewVersion, Ocid, SecretChange, Sensitive, VersionMove};
 
-use serde_json::Value;
-use strongroom_model::{NewVersion, Ocid, SecretChange, Sensitive, Tags, VersionMove};
-
-use super::tags;
+use super::rotation;
 use crate::content::{CONTENT_BYTES_MAX, decode_base64};
 use crate::error::Refusal;
 use crate::fields::{Fields, Text};
@@ -22,16 +19,12 @@ pub struct CreateSecretDetails {
     pub key_id: Ocid,
     /// `secretName`.
     pub secret_name: String,
-    /// `description`.
-    pub description: Option<String>,
-    /// `metadata`.
-    pub metadata: BTreeMap<String, Value>,
-    /// `secretContent.content`, decoded.
-    pub content: Sensitive,
+    /// `metadata`, tags, rules, generation and rotation.
+    pub set_up: SecretChange,
+    /// `secretContent.content`, decoded; absent if it is to be generated.
+    pub content: Option<Sensitive>,
     /// `secretContent.name`.
     pub version_name: Option<String>,
-    /// `freeformTags` and `definedTags`.
-    pub tags: Tags,
 }
 
 impl CreateSecretDetails {
@@ -40,27 +33,37 @@ impl CreateSecretDetails {
     /// # Errors
     /// A [`Refusal`] that names the field and the rule.
     pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        fields.unsupported(&SECRET_UNSUPPORTED)?;
-        fields.switched_off("enableAutoGeneration")?;
-        let given = secret_content(&mut fields)?.ok_or_else(|| fields.missing("secretContent"))?;
+        let given = secret_content(&mut fields)?;
+        let set_up = set_up(&mut fields)?;
+        let generates = set_up.is_auto_generation_enabled == Some(true);
+        let given = match given {
+            None if !generates => return Err(fields.missing("secretContent")),
+            given => given.unwrap_or_default(),
+        };
         if given.stage == Some(NewVersion::Pending) {
             let rule = "must be CURRENT for the first version";
             return Err(Refusal::invalid("secretContent.stage", rule));
         }
-        let content = given.content.ok_or_else(|| Refusal::missing("secretContent.content"))?;
+        match (&given.content, generates) {
+            (None, false) => return Err(Refusal::missing("secretContent.content")),
+            (Some(_), true) => {
+                let rule = "is generated when enableAutoGeneration is true, so leave it out";
+                return Err(Refusal::invalid("secretContent.content", rule));
+            }
+            _ => {}
+        }
         let details = Self {
             compartment_id: fields.required_ocid("compartmentId")?,
             vault_id: fields.required_ocid("vaultId")?,
             key_id: fields.required_ocid("keyId")?,
             secret_name: fields.required_text("secretName", SECRET_NAME)?,
-            description: fields.text("description", DESCRIPTION)?,
-            metadata: fields.metadata()?.unwrap_or_default(),
-            content,
+            set_up,
+            content: given.content,
             version_name: given.name,
-            tags: tags(&mut fields)?,
         };
         fields.finish(
             "compartmentId, vaultId, keyId, secretName, secretContent, description, metadata, \
+             secretRules, secretGenerationContext, enableAutoGeneration, rotationConfig, \
              freeformTags, definedTags",
         )?;
         Ok(details)
@@ -85,8 +88,6 @@ impl UpdateSecretDetails {
     /// # Errors
     /// A [`Refusal`] that names the field and the rule.
     pub fn read(mut fields: Fields) -> Result<Self, Refusal> {
-        fields.unsupported(&SECRET_UNSUPPORTED)?;
-        fields.switched_off("enableAutoGeneration")?;
         let promoted = fields.number("currentVersionNumber", 1, i64::MAX.unsigned_abs())?;
         let given = secret_content(&mut fields)?.unwrap_or_default();
         if given.content.is_none() && given.name.is_some() {
@@ -106,22 +107,35 @@ impl UpdateSecretDetails {
             }
             (None, None, None) => None,
         };
-        let change = SecretChange {
-            description: fields.text("description", DESCRIPTION)?,
-            metadata: fields.metadata()?,
-            freeform_tags: fields.freeform_tags()?,
-            defined_tags: fields.defined_tags()?,
-            versions,
-        };
+        let change = SecretChange { versions, ..set_up(&mut fields)? };
+        if change.rules.is_some() && change.versions.is_some() {
+            let rule = "cannot be changed together with the content or the current version";
+            return Err(Refusal::invalid("secretRules", rule));
+        }
         fields.finish(
-            "secretContent, currentVersionNumber, description, metadata, freeformTags, definedTags",
+            "secretContent, currentVersionNumber, description, metadata, secretRules, \
+             secretGenerationContext, enableAutoGeneration, rotationConfig, freeformTags, \
+             definedTags",
         )?;
         Ok(Self { change, content: given.content, version_name: given.name })
     }
 }
 
-const SECRET_UNSUPPORTED: [&str; 4] =
-    ["secretRules", "rotationConfig", "replicationConfig", "secretGenerationContext"];
+/// What creation and update both say.
+fn set_up(fields: &mut Fields) -> Result<SecretChange, Refusal> {
+    fields.unsupported(&["replicationConfig"])?;
+    Ok(SecretChange {
+        description: fields.text("description", DESCRIPTION)?,
+        metadata: fields.metadata()?,
+        freeform_tags: fields.freeform_tags()?,
+        defined_tags: fields.defined_tags()?,
+        versions: None,
+        rules: rotation::rules(fields)?,
+        generation: rotation::generation(fields)?,
+        is_auto_generation_enabled: fields.boolean("enableAutoGeneration")?,
+        rotation: rotation::rotation(fields)?,
+    })
+}
 
 #[derive(Debug, Default)]
 struct SecretContent {
@@ -138,8 +152,9 @@ fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal>
         Some("BASE64") => {}
         None => return Err(fields.missing("contentType")),
         Some(_) => {
-            let rule = "must be BASE64: encode the value (base64 -w0 FILE) and send it as \
-                        secretContent.content; PLAIN is not part of the API";
+            let rule = "must be BASE64, PLAIN is not part of the API; encode the value and send \
+                        that as secretContent.content: base64 -w0 FILE, or printf %s \"$VALUE\" | \
+                        base64 -w0";
             return Err(fields.invalid("contentType", rule));
         }
     }
@@ -204,7 +219,46 @@ mod tests {
             (r#"{"description":7}"#, "description: must be a string"),
             (r#"{"currentVersionNumber":0}"#, "currentVersionNumber: must be"),
             (r#"{"currentVersionNumber":1.5}"#, "currentVersionNumber: must be"),
-            (r#"{"secretRules":[{"ruleType":"SECRET_REUSE_RULE"}]}"#, "not supported"),
+            (r#"{"replicationConfig":{"s3cr3t":1}}"#, "not supported"),
+            (r#"{"secretRules":[{"ruleType":"s3cr3t"}]}"#, "secretRules[0].ruleType: must be one"),
+            (r#"{"secretRules":{}}"#, "secretRules: must be a list"),
+            (
+                r#"{"secretRules":[{"ruleType":"SECRET_REUSE_RULE"},{"ruleType":"SECRET_REUSE_RULE"}]}"#,
+                "secretRules[1].ruleType: occurs twice",
+            ),
+            (
+                r#"{"secretRules":[{"ruleType":"SECRET_EXPIRY_RULE","secretVersionExpiryInterval":"P91D"}]}"#,
+                "must be P1D to P90D",
+            ),
+            (
+                r#"{"secretRules":[{"ruleType":"SECRET_EXPIRY_RULE"}]}"#,
+                "secretVersionExpiryInterval: is required",
+            ),
+            (
+                r#"{"secretRules":[],"secretContent":{"contentType":"BASE64","content":""}}"#,
+                "secretRules: cannot be changed together",
+            ),
+            (
+                r#"{"secretGenerationContext":{"generationType":"PASSPHRASE",
+                    "generationTemplate":"DBAAS_DEFAULT_PASSWORD","passphraseLength":31}}"#,
+                "passphraseLength: must be a whole number, 12 to 30",
+            ),
+            (
+                r#"{"secretGenerationContext":{"generationType":"BYTES",
+                    "generationTemplate":"BYTES_512","secretTemplate":"s3cr3t"}}"#,
+                "secretTemplate: must contain %GENERATED_BYTES%",
+            ),
+            (
+                r#"{"rotationConfig":{"isScheduledRotationEnabled":true,"targetSystemDetails":
+                    {"targetSystemType":"ADB","adbId":"ocid1.autonomousdatabase.oc1..a"}}}"#,
+                "rotationConfig.rotationInterval: is required",
+            ),
+            (
+                r#"{"rotationConfig":{"rotationInterval":"P361D","targetSystemDetails":
+                    {"targetSystemType":"FUNCTION","functionId":"ocid1.fnfunc.oc1..a"}}}"#,
+                "rotationInterval: must be P1D to P360D",
+            ),
+            (r#"{"rotationConfig":{}}"#, "targetSystemDetails: is required"),
             (
                 r#"{"currentVersionNumber":1,"secretContent":{"contentType":"BASE64","content":""}}"#,
                 "cannot be changed together",

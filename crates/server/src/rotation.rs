@@ -1,0 +1,331 @@
+//! Carries the rotations of secrets on, step by step. Whatever a step brought is committed together
+//! with the next step, so that a rotation goes on where it was after the process was killed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use strongroom_model::{
+    Ocid, RotationRun, RotationStep, Secret, SecretRotation, SecretState, SecretVersion, Sensitive,
+    StageEvent, Timestamp, VaultState,
+};
+use strongroom_store::{Batch, Revision, StoreError};
+use strongroom_wire::RequestId;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::ops::{NewContent, SecretHome, generated};
+use crate::schedule::record;
+use crate::secret_deletion::{due, find};
+use crate::secret_rows;
+use crate::shared::Shared;
+use crate::target::{StepFailure, StepOutcome, StepWork};
+
+const PAUSE: Duration = Duration::from_secs(1);
+const AT_ONCE_MAX: usize = 16;
+const TRIES: usize = 32;
+/// Steps that turning the clock waits for, so that a target that never ends cannot hold it.
+const TURNS_MAX: usize = 256;
+
+/// The rotations that are being carried on in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Rotations {
+    in_flight: Mutex<HashSet<Ocid>>,
+    pub(crate) wake: Notify,
+}
+
+/// The right to carry one secret's rotation on.
+struct Turn<'a> {
+    rotations: &'a Rotations,
+    id: Ocid,
+}
+
+impl Rotations {
+    fn take(&self, id: &Ocid) -> Option<Turn<'_>> {
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        in_flight.insert(id.clone()).then(|| Turn { rotations: self, id: id.clone() })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let in_flight = self.rotations.in_flight.lock();
+        in_flight.unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Looks now, every second and whenever a rotation begins, for as long as it is polled.
+pub(crate) async fn keep_rotating(shared: Arc<Shared>) {
+    let mut steps = JoinSet::new();
+    loop {
+        let now = shared.lifecycle_clock.now();
+        let ids = due(&shared, now).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "rotations that are due were not looked for");
+            Vec::new()
+        });
+        for id in ids {
+            if steps.len() >= AT_ONCE_MAX {
+                steps.join_next().await;
+            }
+            let shared = Arc::clone(&shared);
+            steps.spawn(async move {
+                if try_one(&shared, &id, now).await {
+                    shared.rotations.wake.notify_one();
+                }
+            });
+        }
+        tokio::select! {
+            () = shared.rotations.wake.notified() => {}
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+        while steps.try_join_next().is_some() {}
+    }
+}
+
+/// Carries on what is due until nothing is.
+pub(crate) async fn run_due(shared: &Shared) -> Result<(), Failure> {
+    for _ in 0..TURNS_MAX {
+        let now = shared.lifecycle_clock.now();
+        let mut moved = false;
+        for id in due(shared, now).await? {
+            moved |= try_one(shared, &id, now).await;
+        }
+        if !moved {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Carries a rotation on by one step; tells whether anything moved.
+async fn try_one(shared: &Shared, id: &Ocid, now: Timestamp) -> bool {
+    let Some(_turn) = shared.rotations.take(id) else { return false };
+    carry_on(shared, id, now).await.unwrap_or_else(|failure| {
+        tracing::warn!(%id, reason = failure.reason, "a rotation was not carried on");
+        false
+    })
+}
+
+async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Failure> {
+    let catalog = shared.catalog().await?;
+    let Some((secret, revision)) = find(shared, id).await? else { return Ok(false) };
+    let vault = catalog.vaults.get(&secret.vault_id);
+    let alive = vault.is_some_and(|entry| entry.vault.state == VaultState::Active);
+    let is_due = secret.rotation.due().is_some_and(|at| at <= now);
+    if secret.state != SecretState::Active || !alive || !is_due {
+        return Ok(false);
+    }
+    let Some(run) = &secret.rotation.run else {
+        let next = Secret { rotation: begun(shared, &secret, now), ..secret.clone() };
+        let moved = Moved { next, version: None, batch: Batch::new(), said: "begun".to_owned() };
+        return write(shared, (&secret, revision), moved).await;
+    };
+    if let Some(until) = waits_for_consumers(&secret, run, now) {
+        let rotation = secret.rotation.put_off(until);
+        let next = Secret { rotation, ..secret.clone() };
+        let said = "waits for consumers of the previous version".to_owned();
+        let moved = Moved { next, version: None, batch: Batch::new(), said };
+        return write(shared, (&secret, revision), moved).await;
+    }
+    let outcome = work(shared, &catalog, &secret, run).await?;
+    settle(shared, &secret, run, outcome).await
+}
+
+/// The rotation with a run that begins now.
+pub(crate) fn begun(shared: &Shared, secret: &Secret, now: Timestamp) -> SecretRotation {
+    let id = RequestId::compose(None, &*shared.random).as_str().replace('/', "");
+    let run = Some(RotationRun::begin(id, now));
+    SecretRotation { run, last_failure: None, ..secret.rotation.clone() }
+}
+
+/// Until when the last step is put off, if somebody may still hold the previous version.
+fn waits_for_consumers(secret: &Secret, run: &RotationRun, now: Timestamp) -> Option<Timestamp> {
+    let waits = run.step == RotationStep::RetirePreviousVersion && secret.stages.previous.is_some();
+    run.retire_by.filter(|deadline| waits && now < *deadline)
+}
+
+/// Has the target system do the step of a run.
+async fn work(
+    shared: &Shared,
+    catalog: &Catalog,
+    secret: &Secret,
+    run: &RotationRun,
+) -> Result<Result<StepOutcome, StepFailure>, Failure> {
+    let Some(config) = &secret.rotation.config else {
+        return generate(shared, secret, run).await;
+    };
+    let id = config.target.id();
+    let Some(target) = shared.targets.get(id) else {
+        let message = format!("this server has no target system {id} in its configuration");
+        return Ok(Err(StepFailure::lasting(message)));
+    };
+    let current = secret.stages.current;
+    let version = match run.step {
+        RotationStep::VerifyConnection | RotationStep::CreatePendingVersion => current,
+        RotationStep::UpdateTargetSystem | RotationStep::PromotePendingVersion => {
+            run.version.unwrap_or(current)
+        }
+        RotationStep::RetirePreviousVersion => match secret.stages.previous {
+            Some(previous) => previous,
+            None => return Ok(Ok(StepOutcome::Done)),
+        },
+    };
+    let content = if target.takes_content() {
+        match SecretHome::of(shared, catalog, secret)?.open(secret, version).await {
+            Ok(content) => Some(content),
+            Err(failure) => return Ok(Err(StepFailure::passing(failure.reason))),
+        }
+    } else {
+        None
+    };
+    let work = StepWork { step: run.step, secret_id: secret.id.clone(), version, content };
+    Ok(target.step(&work).await)
+}
+
+/// A secret without target system: its content is generated, and that is all.
+async fn generate(
+    shared: &Shared,
+    secret: &Secret,
+    run: &RotationRun,
+) -> Result<Result<StepOutcome, StepFailure>, Failure> {
+    match (&secret.generation, run.step) {
+        (Some(generation), RotationStep::CreatePendingVersion) => {
+            let made = generated(shared, generation).await;
+            Ok(made
+                .map(StepOutcome::Content)
+                .map_err(|failure| StepFailure::lasting(failure.reason)))
+        }
+        (None, _) => Ok(Err(StepFailure::lasting("the secret has no generation context any more"))),
+        (Some(_), _) => Ok(Ok(StepOutcome::Done)),
+    }
+}
+
+/// A state that a step leads to.
+struct Moved {
+    next: Secret,
+    version: Option<u64>,
+    batch: Batch,
+    said: String,
+}
+
+/// Commits what a step brought, unless the rotation is another one by now.
+async fn settle(
+    shared: &Shared,
+    seen: &Secret,
+    run: &RotationRun,
+    outcome: Result<StepOutcome, StepFailure>,
+) -> Result<bool, Failure> {
+    for _ in 0..TRIES {
+        let Some((secret, revision)) = find(shared, &seen.id).await? else { return Ok(false) };
+        let same =
+            |now: &RotationRun| now.work_request_id == run.work_request_id && now.step == run.step;
+        if secret.state != SecretState::Active || !secret.rotation.run.as_ref().is_some_and(same) {
+            return Ok(false);
+        }
+        let now = shared.lifecycle_clock.now();
+        let moved = match &outcome {
+            Ok(outcome) => succeeded(shared, &secret, run, outcome).await?,
+            Err(failure) => Err(failure.clone()),
+        };
+        let moved = moved.unwrap_or_else(|StepFailure { message, is_final }| {
+            let said = format!("{} failed: {message}", run.step.name());
+            let rotation = secret.rotation.step_failed(message, is_final, now);
+            let next = Secret { rotation, ..secret.clone() };
+            Moved { next, version: run.version, batch: Batch::new(), said }
+        });
+        if write(shared, (&secret, revision), moved).await? {
+            return Ok(true);
+        }
+    }
+    Err(StoreError::Conflict { key: Vec::new() }.into())
+}
+
+/// The state after a step that succeeded; what it brought may be of no use.
+async fn succeeded(
+    shared: &Shared,
+    secret: &Secret,
+    run: &RotationRun,
+    outcome: &StepOutcome,
+) -> Result<Result<Moved, StepFailure>, Failure> {
+    let now = shared.lifecycle_clock.now();
+    let moment = shared.moment(now);
+    let mut batch = Batch::new();
+    let (mut next, version) = match (run.step, outcome) {
+        (RotationStep::CreatePendingVersion, StepOutcome::Content(content)) => {
+            let roomy = secret.with_room(moment);
+            if roomy.active_versions() >= moment.active_versions_max {
+                let message = "the secret has as many versions as it may, and all are in use";
+                return Ok(Err(StepFailure::passing(message)));
+            }
+            let next = roomy.with_stages(StageEvent::AddPending, now);
+            batch = add_pending(shared, &next, content, now).await?;
+            let number = next.stages.latest;
+            (next, Some(number))
+        }
+        (RotationStep::CreatePendingVersion, StepOutcome::Version(number)) => {
+            if secret.stages.pending != Some(*number) {
+                let message = format!("version {number} is not the pending one");
+                return Ok(Err(StepFailure::passing(message)));
+            }
+            (secret.clone(), Some(*number))
+        }
+        (RotationStep::CreatePendingVersion, StepOutcome::Done) => {
+            return Ok(Err(StepFailure::passing("the step made no version")));
+        }
+        (RotationStep::PromotePendingVersion, _) => match promoted(secret, run.version, now) {
+            Ok(next) => (next, run.version),
+            Err(failure) => return Ok(Err(failure)),
+        },
+        (RotationStep::RetirePreviousVersion, _) => {
+            (secret.with_stages(StageEvent::RetirePrevious, now), run.version)
+        }
+        _ => (secret.clone(), run.version),
+    };
+    next.rotation = next.rotation.step_done(version, now);
+    let said = format!("{} done", run.step.name());
+    Ok(Ok(Moved { next, version, batch, said }))
+}
+
+/// The secret with the pending version promoted, unless the target system has done so.
+fn promoted(secret: &Secret, version: Option<u64>, now: Timestamp) -> Result<Secret, StepFailure> {
+    match version {
+        Some(number) if secret.stages.current == number => Ok(secret.clone()),
+        Some(number) if secret.stages.pending == Some(number) => {
+            Ok(secret.with_stages(StageEvent::Promote(number), now))
+        }
+        _ => Err(StepFailure::lasting("another version was made current or pending meanwhile")),
+    }
+}
+
+async fn add_pending(
+    shared: &Shared,
+    next: &Secret,
+    content: &Sensitive,
+    now: Timestamp,
+) -> Result<Batch, Failure> {
+    let catalog = shared.catalog().await?;
+    let version = SecretVersion {
+        number: next.stages.latest,
+        name: None,
+        time_created: now,
+        is_generated: true,
+    };
+    let new = NewContent { version, plaintext: content };
+    SecretHome::of(shared, &catalog, next)?.add_version(next, new).await
+}
+
+/// Writes a state with its record; tells whether nobody was faster.
+async fn write(shared: &Shared, seen: (&Secret, Revision), moved: Moved) -> Result<bool, Failure> {
+    let batch = secret_rows::write(moved.batch, Some(seen), &moved.next)?;
+    let mut record = record(shared, "RotateSecret", &moved.next.id);
+    record.version_number = moved.version;
+    tracing::info!(id = %moved.next.id, said = moved.said, "rotation");
+    record.reason = Some(moved.said);
+    match shared.commit(batch, &record).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Conflict { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,138 @@
+//! Does what falls due about secrets: deletions of secrets and of their versions.
+
+use std::sync::atomic::Ordering;
+
+use strongroom_model::{Ocid, Secret, SecretState, Timestamp};
+use strongroom_store::{Batch, Order, Range, Revision, StoreError, prefix_range};
+
+use crate::failure::Failure;
+use crate::rows::{self, SecretRow, SecretVersionRow};
+use crate::schedule::{forgive, record};
+use crate::secret_rows;
+use crate::shared::Shared;
+
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// Deletes the secrets and versions that are due at `now`.
+pub(crate) async fn delete_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
+    for id in due(shared, now).await? {
+        let Some((secret, revision)) = find(shared, &id).await? else { continue };
+        let at = (&secret, revision);
+        match secret.state {
+            SecretState::Deleted => {}
+            SecretState::PendingDeletion => {
+                if secret.time_of_deletion.is_some_and(|at| at <= now) {
+                    forgive(delete_secret(shared, at, now).await, "secret", &id)?;
+                }
+            }
+            SecretState::Active => {
+                if secret.scheduled.values().any(|at| *at <= now) {
+                    forgive(delete_versions(shared, at, now).await, "secret version", &id)?;
+                }
+            }
+        }
+    }
+    if shared.forgets.swap(false, Ordering::AcqRel)
+        && let Err(error) = shared.store.forget().await
+    {
+        tracing::warn!(%error, "what was deleted stays in the store's log for now");
+        shared.forgets.store(true, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// The secrets about which something is due.
+pub(crate) async fn due(shared: &Shared, now: Timestamp) -> Result<Vec<Ocid>, StoreError> {
+    let end = rows::due_before(now.as_microsecond().saturating_add(1));
+    let mut range = Range { start: prefix_range(b"due/").start, end };
+    let mut ids = Vec::new();
+    loop {
+        let page = shared.store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
+        let Some((last, _)) = page.last() else { return Ok(ids) };
+        range.start = [last.as_slice(), b"\0"].concat();
+        ids.extend(page.iter().filter_map(|(key, _)| {
+            let id = key.rsplit(|byte| *byte == b'/').next()?;
+            std::str::from_utf8(id).ok()?.parse::<Ocid>().ok()
+        }));
+    }
+}
+
+/// Reads a secret.
+pub(crate) async fn find(
+    shared: &Shared,
+    id: &Ocid,
+) -> Result<Option<(Secret, Revision)>, StoreError> {
+    let key = rows::secret(id);
+    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let Some(row) = found else { return Ok(None) };
+    let SecretRow { secret } = rows::decode(&key, &row.value)?;
+    Ok(Some((secret, row.revision)))
+}
+
+/// Deletes the secrets of a vault that is gone. Their contents do not open any more; this takes away
+/// what is left of them.
+pub(crate) async fn delete_all_of(
+    shared: &Shared,
+    vault_id: &Ocid,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let range = prefix_range(&rows::secret_names(vault_id));
+    let names = shared.store.scan(range, Order::Ascending, usize::MAX).await?;
+    for (key, row) in &names {
+        let id: Ocid = rows::decode(key, &row.value)?;
+        if let Some((secret, revision)) = find(shared, &id).await? {
+            forgive(delete_secret(shared, (&secret, revision), now).await, "secret", &id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a secret with all its versions; what stays is its description.
+async fn delete_secret(
+    shared: &Shared,
+    (secret, revision): (&Secret, Revision),
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let id = &secret.id;
+    let next = secret.gone(now);
+    let mut batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
+    for prefix in [rows::secret_versions(id), rows::version_names(id), rows::fingerprints(id)] {
+        let range = prefix_range(&prefix);
+        for (key, _) in shared.store.scan(range, Order::Ascending, usize::MAX).await? {
+            batch = batch.delete(key);
+        }
+    }
+    shared.commit(batch, &record(shared, "DeleteSecret", id)).await?;
+    shared.forgets.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// Deletes the versions of a secret that are due.
+async fn delete_versions(
+    shared: &Shared,
+    (secret, revision): (&Secret, Revision),
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let id = &secret.id;
+    let (next, numbers) = secret.without_due_versions(now);
+    let mut batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
+    let remembers = secret.rules.reuse.is_some_and(|rule| rule.on_deleted_versions);
+    for number in &numbers {
+        let key = rows::secret_version(id, *number);
+        let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+        let Some(row) = found else { continue };
+        let row: SecretVersionRow = rows::decode(&key, &row.value)?;
+        batch = batch.delete(key);
+        if let Some(name) = &row.secret_version.name {
+            batch = batch.delete(rows::version_name(id, name));
+        }
+        if let Some(fingerprint) = row.fingerprint.filter(|_| !remembers) {
+            batch = batch.delete(rows::fingerprint(id, &fingerprint, *number));
+        }
+    }
+    let mut record = record(shared, "DeleteSecretVersion", id);
+    record.version_number = numbers.first().copied();
+    shared.commit(batch, &record).await?;
+    shared.forgets.store(true, Ordering::Release);
+    Ok(())
+}
