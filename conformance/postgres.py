@@ -6,6 +6,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 
 import psycopg
 
@@ -20,18 +21,15 @@ def program(name):
 class Postgres:
     """Runs as `postgres` when the tests are root, since the server refuses to be."""
 
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+    def __init__(self):
+        # Not in pytest's directories, which other users cannot enter.
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="strongroom-postgres-"))
         self.user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        self.directory.mkdir()
         if self.user:
             os.chown(self.directory, self.user.pw_uid, self.user.pw_gid)
-            for parent in self.directory.parents:
-                if parent.stat().st_uid == 0 and parent.parts[:2] == ("/", "tmp") and len(parent.parts) > 2:
-                    parent.chmod(parent.stat().st_mode | 0o011)
         secret = self.directory / "admin"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
@@ -53,6 +51,7 @@ class Postgres:
 
     def stop(self):
         self.run("pg_ctl", "-D", self.data, "-w", "-m", "immediate", "stop")
+        shutil.rmtree(self.directory)
 
     def login(self, user, password):
         """Logs in and asks who it is."""

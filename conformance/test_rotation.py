@@ -22,8 +22,8 @@ STEPS = ["VERIFY_CONNECTION", "CREATE_PENDING_VERSION", "UPDATE_TARGET_SYSTEM", 
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory):
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "server")
+def database():
+    server = Postgres()
     server.start()
     server.administer(
         "CREATE ROLE app_a LOGIN PASSWORD 'f1rst-password'", "CREATE ROLE app_b LOGIN",
