@@ -42,7 +42,7 @@ pub use limits::Limits;
 pub use ocid::{Ocid, OcidKind, ParseOcidError, VaultTag};
 pub use operation::{Operation, Service};
 pub use permission::{Permission, PermissionSet};
-pub use principal::Principal;
+pub use principal::{Principal, PrincipalKind, ResourcePrincipal};
 pub use random::Random;
 pub use region::{Realm, Region};
 pub use resources::{ApiKey, Compartment, CompartmentState, Group, Policy, Tenancy, User};

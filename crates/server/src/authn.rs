@@ -1,6 +1,6 @@
 //! Second stage: the signature over the raw request is verified. 401, and nothing about why.
 
-use strongroom_model::{Ocid, Principal, Timestamp};
+use strongroom_model::{Ocid, Principal, PrincipalKind, Timestamp};
 use strongroom_signing::{Claim, KeyId, Request, Scope};
 
 use crate::catalog::Catalog;
@@ -30,8 +30,7 @@ pub(crate) fn authenticate(
     let (user, _) = catalog.users.get(&entry.user_id).ok_or_else(unknown)?;
     Ok(Principal {
         tenancy_id: catalog.tenancy.id.clone(),
-        user_id: user.id.clone(),
-        user_name: user.name.clone(),
+        kind: PrincipalKind::User { id: user.id.clone(), name: user.name.clone() },
         group_ids: user.group_ids.clone(),
     })
 }

@@ -70,7 +70,7 @@ async fn travel(
     let view = shared.view().await?;
     let catalog = &*view.catalog;
     let principal = authenticate(&call, catalog, record.time)?;
-    record.principal_id = Some(principal.user_id.clone());
+    record.principal_id = principal.id().cloned();
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
     admit_at(door, matched.operation, catalog)?;

@@ -1,6 +1,6 @@
 //! A small tenancy, kept as lists and searched from end to end.
 
-use strongroom_model::{Ocid, Principal};
+use strongroom_model::{Ocid, Principal, PrincipalKind};
 use strongroom_policy::{Directory, Source};
 
 /// Place of the tenancy in [`World::compartments`].
@@ -67,8 +67,7 @@ impl World {
     pub(crate) fn user(&self, group_ids: Vec<Ocid>) -> Principal {
         Principal {
             tenancy_id: self.tenancy().clone(),
-            user_id: ocid("user", "somebody"),
-            user_name: "somebody".to_owned(),
+            kind: PrincipalKind::User { id: ocid("user", "somebody"), name: "somebody".to_owned() },
             group_ids,
         }
     }

@@ -45,7 +45,7 @@ impl Retry {
         let rule = || Refusal::invalid("opc-retry-token", "must be 1 to 255 visible characters");
         let text = text.ok_or_else(rule)?;
         let operation = context.record.operation.unwrap_or_default();
-        let scope = format!("{}\n{operation}\n{text}", context.principal.user_id);
+        let scope = format!("{}\n{operation}\n{text}", context.principal.identifier());
         let key = rows::retry(&strongroom_signing::body_digest(scope.as_bytes()));
         let body_digest = strongroom_signing::body_digest(&context.call.body);
         let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
