@@ -35,6 +35,15 @@ pub struct Secret {
     pub key_id: Option<String>,
     /// Number of the version in use.
     pub current_version_number: Option<u64>,
+    /// `IN_PROGRESS`, `SCHEDULED` or `NOT_ENABLED`.
+    pub rotation_status: Option<String>,
+    /// What went wrong, if anything did.
+    pub lifecycle_details: Option<String>,
+    /// When it is to be deleted, RFC 3339.
+    pub time_of_deletion: Option<String>,
+    /// What else the service tells: never content.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, serde_json::Value>,
 }
 
 /// `VaultSummary`, the fields that this product shows.
@@ -68,6 +77,8 @@ pub struct SecretVersionSummary {
     pub stages: Vec<String>,
     /// When it was made, RFC 3339.
     pub time_created: String,
+    /// When it is to be deleted, RFC 3339.
+    pub time_of_deletion: Option<String>,
 }
 
 /// `SecretBundle`, with its content decoded.

@@ -50,11 +50,20 @@ pub struct NewSecret<'a> {
     /// Name.
     pub name: &'a str,
     /// Content of version 1.
-    pub content: &'a Sensitive,
+    pub content: NewContent<'a>,
+}
+
+/// Where a secret's first content comes from.
+#[derive(Debug)]
+pub enum NewContent<'a> {
+    /// It is given.
+    Given(&'a Sensitive),
+    /// The service generates it: `secretGenerationContext`.
+    Generated(serde_json::Value),
 }
 
 /// Encodes a path segment or query value: all but RFC 3986's unreserved characters.
-fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let escape = |byte: u8| {
         if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
@@ -62,17 +71,20 @@ fn encode(text: &str) -> String {
     text.bytes().map(escape).collect::<Vec<_>>().concat()
 }
 
-fn target(path: &str, parameters: &[(&'static str, String)]) -> String {
+pub(crate) fn target(path: &str, parameters: &[(&'static str, String)]) -> String {
     let pairs: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
 }
 
-fn parse<T: DeserializeOwned>(answer: &Answer, what: &'static str) -> Result<T, ClientError> {
+pub(crate) fn parse<T: DeserializeOwned>(
+    answer: &Answer,
+    what: &'static str,
+) -> Result<T, ClientError> {
     serde_json::from_slice(&answer.body).map_err(|_error| ClientError::Answer(what))
 }
 
-fn get(service: Service, target: String) -> Call {
+pub(crate) fn get(service: Service, target: String) -> Call {
     Call { service, method: Method::GET, target, body: None, retry_token: false }
 }
 
@@ -166,13 +178,24 @@ impl Client {
     /// # Errors
     /// A [`ClientError`].
     pub async fn create_secret(&self, new: &NewSecret<'_>) -> Result<Secret, ClientError> {
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "compartmentId": new.compartment_id,
             "vaultId": new.vault_id,
             "keyId": new.key_id,
             "secretName": new.name,
-            "secretContent": content(new.content, None),
         });
+        let said = match &new.content {
+            NewContent::Given(given) => vec![("secretContent", content(given, None))],
+            NewContent::Generated(context) => vec![
+                ("secretGenerationContext", context.clone()),
+                ("enableAutoGeneration", true.into()),
+            ],
+        };
+        for (name, value) in said {
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert(name.to_owned(), value);
+            }
+        }
         let call = Call {
             method: Method::POST,
             body: Some(Bytes::from(body.to_string())),
@@ -199,7 +222,88 @@ impl Client {
         parse(&self.send(call).await?, "UpdateSecret")
     }
 
-    async fn all_pages<T: DeserializeOwned>(
+    /// `UpdateSecret` that makes another version current: promotion and rollback.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn promote(&self, secret_id: &str, number: u64) -> Result<Secret, ClientError> {
+        let body = serde_json::json!({ "currentVersionNumber": number });
+        let target = format!("/20180608/secrets/{}", encode(secret_id));
+        let body = Some(Bytes::from(body.to_string()));
+        let call = Call { method: Method::PUT, body, ..get(Service::Vaults, target) };
+        parse(&self.send(call).await?, "UpdateSecret")
+    }
+
+    /// `RotateSecret`: the rotation goes on after the answer.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn rotate_secret(&self, secret_id: &str) -> Result<(), ClientError> {
+        self.act(secret_id, "actions/rotate", Bytes::new()).await
+    }
+
+    /// `ScheduleSecretDeletion`, at a time as in RFC 3339, or after as long as the service waits.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn schedule_secret_deletion(
+        &self,
+        secret_id: &str,
+        at: Option<&str>,
+    ) -> Result<(), ClientError> {
+        let body = at.map_or(serde_json::json!({}), |at| serde_json::json!({"timeOfDeletion": at}));
+        self.act(secret_id, "actions/scheduleDeletion", Bytes::from(body.to_string())).await
+    }
+
+    /// `CancelSecretDeletion`.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn cancel_secret_deletion(&self, secret_id: &str) -> Result<(), ClientError> {
+        self.act(secret_id, "actions/cancelDeletion", Bytes::new()).await
+    }
+
+    /// `ScheduleSecretVersionDeletion`, at a time as in RFC 3339, or after as long as the service
+    /// waits.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn schedule_version_deletion(
+        &self,
+        secret_id: &str,
+        number: u64,
+        at: Option<&str>,
+    ) -> Result<(), ClientError> {
+        let body = at.map_or(serde_json::json!({}), |at| serde_json::json!({"timeOfDeletion": at}));
+        let action = format!("version/{number}/actions/scheduleDeletion");
+        self.act(secret_id, &action, Bytes::from(body.to_string())).await
+    }
+
+    /// `CancelSecretVersionDeletion`.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn cancel_version_deletion(
+        &self,
+        secret_id: &str,
+        number: u64,
+    ) -> Result<(), ClientError> {
+        let action = format!("version/{number}/actions/cancelDeletion");
+        self.act(secret_id, &action, Bytes::new()).await
+    }
+
+    async fn act(&self, secret_id: &str, action: &str, body: Bytes) -> Result<(), ClientError> {
+        let target = format!("/20180608/secrets/{}/{action}", encode(secret_id));
+        let call = Call {
+            method: Method::POST,
+            body: Some(body),
+            retry_token: true,
+            ..get(Service::Vaults, target)
+        };
+        self.send(call).await.map(|_answer| ())
+    }
+
+    pub(crate) async fn all_pages<T: DeserializeOwned>(
         &self,
         service: Service,
         path: &str,

@@ -3,6 +3,7 @@
 mod answers;
 mod calls;
 mod client;
+mod consumers;
 mod controls;
 mod endpoint;
 mod error;
@@ -11,8 +12,11 @@ mod profile;
 mod transport;
 
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
-pub use calls::{NewSecret, Selector};
+pub use calls::{NewContent, NewSecret, Selector};
 pub use client::{ApiKey, Client};
+pub use consumers::{
+    SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
+};
 pub use controls::advance_clock;
 pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};

@@ -17,6 +17,7 @@ mod region;
 mod resources;
 mod rotation;
 mod secret;
+mod secret_consumers;
 mod secret_deletion;
 mod secret_generation;
 mod secret_rotation;
@@ -50,6 +51,9 @@ pub use rotation::{AutoRotation, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN, RotationS
 pub use secret::{
     Moment, NewVersion, Secret, SecretChange, SecretError, SecretPlace, SecretState, SecretVersion,
     VersionMove,
+};
+pub use secret_consumers::{
+    CONSUMER_LIVE_SECS, CONSUMER_LIVE_SECS_MAX, CONSUMERS_MAX, RETIREMENT_SECS_MAX, SecretConsumer,
 };
 pub use secret_generation::{
     Generated, PLACEHOLDER_BYTES, PLACEHOLDER_PASSPHRASE, PLACEHOLDER_PRIVATE_KEY,

@@ -1,6 +1,6 @@
 macro_rules! operations {
     ($($service:ident { $($variant:ident,)* })*) => {
-        /// An operation of OCI's API that this server answers.
+        /// An operation of OCI's API that this server answers, or of its own beyond that.
         ///
         /// Matched without wildcard for route, permissions, handler, audit and documentation, so
         /// that adding one is a list of compile errors.
@@ -43,6 +43,8 @@ pub enum Service {
     Secrets,
     /// Identity, `identity.<region>`.
     Identity,
+    /// What this server answers beyond OCI, under `/_strongroom/v1/`.
+    Strongroom,
 }
 
 operations! {
@@ -68,5 +70,9 @@ operations! {
     Secrets { GetSecretBundle, GetSecretBundleByName, ListSecretBundleVersions, }
     Identity {
         ListCompartments, GetCompartment, CreateCompartment, GetUser, ListRegionSubscriptions,
+    }
+    Strongroom {
+        ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,
+        WatchSecrets,
     }
 }

@@ -5,7 +5,8 @@ macro_rules! permissions {
     ($($variant:ident => $name:literal,)*) => {
         /// A permission of OCI's IAM, the unit in which policies grant and operations ask.
         ///
-        /// Source: OCI policy reference, "Details for the Vault Service" and "Details for IAM".
+        /// Source: OCI policy reference, "Details for the Vault Service" and "Details for IAM"; those of
+        /// consumers are this server's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Permission {
@@ -142,6 +143,8 @@ permissions! {
     CompartmentRead => "COMPARTMENT_READ",
     TagDefaultManage => "TAG_DEFAULT_MANAGE",
     AuditConfiguration => "AUDIT_CONFIGURATION",
+    SecretConsumerInspect => "SECRET_CONSUMER_INSPECT",
+    SecretConsumerReport => "SECRET_CONSUMER_REPORT",
 }
 
 impl Permission {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ocid, Timestamp};
+use crate::{Ocid, Timestamp, rfc3339};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -147,6 +147,23 @@ impl RotationRun {
     }
 }
 
+impl RotationRun {
+    fn details(&self) -> Option<String> {
+        let (step, attempts) = (self.step.name(), self.attempts);
+        match (&self.last_error, self.retire_by) {
+            (Some(error), _) => Some(format!(
+                "Rotation step {step} failed {attempts} times, and is tried again: {error}"
+            )),
+            (None, Some(deadline)) => Some(format!(
+                "The previous version is retired when every consumer has moved on, and at {} at \
+                 the latest.",
+                rfc3339(deadline)
+            )),
+            (None, None) => None,
+        }
+    }
+}
+
 /// That the previous version is retired when every consumer has moved on, or so long after the
 /// promotion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,10 +206,7 @@ impl SecretRotation {
     #[must_use]
     pub fn details(&self) -> Option<String> {
         match &self.run {
-            Some(run) => run.last_error.as_ref().map(|error| {
-                let (step, attempts) = (run.step.name(), run.attempts);
-                format!("Rotation step {step} failed {attempts} times, and is tried again: {error}")
-            }),
+            Some(run) => run.details(),
             None => self.last_failure.clone(),
         }
     }

@@ -25,6 +25,8 @@ pub enum Target {
     Destination,
     /// The tenancy.
     Tenancy,
+    /// Each item that the answer would hold: items without it are left out.
+    Items,
 }
 
 /// A permission that an operation asks for.
@@ -114,9 +116,11 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
                 ]
             }
         }
-        Operation::GetSecret => const { &[here(P::SecretRead)] },
+        Operation::GetSecret | Operation::GetSecretRetirement => const { &[here(P::SecretRead)] },
         Operation::ListSecrets => const { &[here(P::SecretInspect)] },
-        Operation::UpdateSecret => const { &[here(P::SecretUpdate)] },
+        Operation::UpdateSecret | Operation::UpdateSecretRetirement => {
+            const { &[here(P::SecretUpdate)] }
+        }
         Operation::ScheduleSecretDeletion | Operation::CancelSecretDeletion => {
             const { &[here(P::SecretDelete)] }
         }
@@ -151,5 +155,8 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         Operation::CreateCompartment => const { &[here(P::CompartmentCreate)] },
         Operation::GetUser => const { &[here(P::UserInspect)] },
         Operation::ListRegionSubscriptions => const { &[on(Target::Tenancy, P::TenancyInspect)] },
+        Operation::ReportSecretVersion => const { &[here(P::SecretConsumerReport)] },
+        Operation::ListSecretConsumers => const { &[here(P::SecretConsumerInspect)] },
+        Operation::WatchSecrets => const { &[on(Target::Items, P::SecretRead)] },
     }
 }

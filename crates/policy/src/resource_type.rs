@@ -36,7 +36,7 @@ macro_rules! resource_types {
         /// A resource-type or family of them.
         ///
         /// Source: OCI policy reference, "Details for the Vault Service", "Details for IAM",
-        /// "Details for Audit".
+        /// "Details for Audit"; `secret-consumers` is this server's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum ResourceType {
             $(#[doc = concat!("`", $name, "`.")] $variant,)*
@@ -88,6 +88,7 @@ resource_types! {
     Tenancies "tenancies";
     Users "users";
     AuditEvents "audit-events";
+    SecretConsumers "secret-consumers";
 }
 
 /// Returns all that a verb grants on a resource-type.
@@ -116,9 +117,11 @@ fn added_at(resource_type: ResourceType, verb: Verb) -> PermissionSet {
         R::Vaults | R::Keys | R::KeyDelegate | R::HsmCluster => {
             PermissionSet::of(key_management(resource_type, verb))
         }
-        R::Secrets | R::SecretVersions | R::SecretBundles | R::SecretReplication => {
-            PermissionSet::of(secret_management(resource_type, verb))
-        }
+        R::Secrets
+        | R::SecretVersions
+        | R::SecretBundles
+        | R::SecretReplication
+        | R::SecretConsumers => PermissionSet::of(secret_management(resource_type, verb)),
         R::Users => PermissionSet::of(users(verb)),
         _ => PermissionSet::of(identity(resource_type, verb)),
     }
@@ -184,6 +187,8 @@ const fn secret_management(resource_type: ResourceType, verb: Verb) -> &'static 
         (R::SecretBundles, Verb::Inspect) => &[P::SecretBundleInspect],
         (R::SecretBundles, Verb::Read) => &[P::SecretBundleRead],
         (R::SecretReplication, Verb::Use) => &[P::SecretReplicate],
+        (R::SecretConsumers, Verb::Inspect) => &[P::SecretConsumerInspect],
+        (R::SecretConsumers, Verb::Use) => &[P::SecretConsumerReport],
         _ => &[],
     }
 }

@@ -1,15 +1,17 @@
 //! What a request asks for: the operation with its parameters, read and checked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use strongroom_model::{Ocid, Operation, Stage, Timestamp};
 use strongroom_wire::{
     BackupDetails, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
     CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, Fields,
     GenerateKeyDetails, ImportKeyDetails, Matched, Paging, Query, Refusal, ReplicaDetails,
-    RestoreDetails, SignDetails, SortOrder, UpdateKeyDetails, UpdateSecretDetails,
+    ReportDetails, RestoreDetails, SignDetails, SortOrder, UpdateKeyDetails, UpdateSecretDetails,
     UpdateVaultDetails, VerifyDetails, WrappedImportKey, parse_object, parse_optional_object,
-    read_compartment_id, read_no_external_version, read_time_of_deletion,
+    read_compartment_id, read_consumer_name, read_no_external_version, read_retirement,
+    read_time_of_deletion,
 };
 
 use crate::failure::Failure;
@@ -80,6 +82,19 @@ pub(crate) enum Ask {
     CreateCompartment(CreateCompartmentDetails),
     GetUser(Ocid),
     ListRegionSubscriptions(Ocid),
+    ReportSecretVersion(Ocid, String, ReportDetails),
+    ListSecretConsumers(Ocid, Listing),
+    GetSecretRetirement(Ocid),
+    UpdateSecretRetirement(Ocid, Option<u32>),
+    WatchSecrets(WatchAsk),
+}
+
+/// Waits for changes of secrets.
+#[derive(Debug)]
+pub(crate) struct WatchAsk {
+    /// The cursor of the last answer; without one nothing is waited for.
+    pub(crate) after: Option<String>,
+    pub(crate) wait: Duration,
 }
 
 /// Which version of a secret a retrieval means.
@@ -306,6 +321,20 @@ impl Ask {
             Operation::ListRegionSubscriptions => {
                 Self::ListRegionSubscriptions(path_ocid(matched)?)
             }
+            Operation::ReportSecretVersion => Self::ReportSecretVersion(
+                path_ocid(matched)?,
+                read_consumer_name(second_parameter(matched))?,
+                read(body, ReportDetails::read)?,
+            ),
+            Operation::ListSecretConsumers => Self::ListSecretConsumers(
+                path_ocid(matched)?,
+                listing(matched, &query, &BY_CONSUMER)?,
+            ),
+            Operation::GetSecretRetirement => Self::GetSecretRetirement(path_ocid(matched)?),
+            Operation::UpdateSecretRetirement => {
+                Self::UpdateSecretRetirement(path_ocid(matched)?, read(body, read_retirement)?)
+            }
+            Operation::WatchSecrets => Self::WatchSecrets(WatchAsk::read(&query)?),
         })
     }
 }
@@ -322,11 +351,15 @@ fn backup(body: &[u8]) -> Result<BackupDetails, Refusal> {
     BackupDetails::read(parse_optional_object(body)?)
 }
 
-/// The values of `sortBy`; the second one sorts by name. Lists sort by time, newest first, or by
+/// The values of `sortBy`, the first one if none is given. Lists sort by time, newest first, or by
 /// name, smallest first; versions by number.
 const BY_DISPLAY_NAME: [&str; 2] = ["TIMECREATED", "DISPLAYNAME"];
 const BY_NAME: [&str; 2] = ["TIMECREATED", "NAME"];
 const BY_NUMBER: [&str; 1] = ["VERSION_NUMBER"];
+const BY_CONSUMER: [&str; 1] = ["CONSUMER_NAME"];
+
+/// Longest wait of a request for changes: shorter than a request may take, and than proxies wait.
+const WAIT_SECS_MAX: u64 = 50;
 
 /// A path that holds no OCID names nothing that could be found.
 fn path_ocid(matched: &Matched) -> Result<Ocid, Failure> {
@@ -334,14 +367,18 @@ fn path_ocid(matched: &Matched) -> Result<Ocid, Failure> {
     text.parse().map_err(|_not_an_ocid| Failure::not_found("the path holds no OCID"))
 }
 
+fn second_parameter(matched: &Matched) -> &str {
+    matched.parameters.get(1).map(String::as_str).unwrap_or_default()
+}
+
 /// The second OCID of a path.
 fn second_ocid(matched: &Matched) -> Result<Ocid, Failure> {
-    let text = matched.parameters.get(1).map(String::as_str).unwrap_or_default();
+    let text = second_parameter(matched);
     text.parse().map_err(|_not_an_ocid| Failure::not_found("the path holds no second OCID"))
 }
 
 fn path_number(matched: &Matched) -> Result<u64, Failure> {
-    let text = matched.parameters.get(1).map(String::as_str).unwrap_or_default();
+    let text = second_parameter(matched);
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| *number > 0 && digits);
     number.ok_or_else(|| Failure::not_found("the path holds no version number"))
@@ -375,13 +412,20 @@ fn listing(matched: &Matched, query: &Query, sort_by: &[&'static str]) -> Result
 
 impl Listing {
     fn read(query: &Query, sort_by: &[&'static str], place: &str) -> Result<Self, Refusal> {
-        let sorted = query.one_of("sortBy", sort_by)?;
-        let by_name = sorted.is_some_and(|sorted| Some(&sorted) == sort_by.get(1));
+        let sorted = query.one_of("sortBy", sort_by)?.or(sort_by.first().copied());
+        let by_name = sorted.is_some_and(|sorted| sorted.ends_with("NAME"));
         let default = if by_name { SortOrder::Asc } else { SortOrder::Desc };
         let order = query.sort_order()?.unwrap_or(default);
         let scope = format!("{place} {by_name} {order:?}");
         let paging = Paging::read(query, &scope)?;
         Ok(Self { by_name, order, paging, scope })
+    }
+}
+
+impl WatchAsk {
+    fn read(query: &Query) -> Result<Self, Refusal> {
+        let secs = query.number("waitSeconds", 0, WAIT_SECS_MAX)?.unwrap_or(0);
+        Ok(Self { after: query.get("after").map(str::to_owned), wait: Duration::from_secs(secs) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Fourth stage: policy. 401, 403 and 404 are decided here (401 by what comes in) and nowhere else.
 
-use strongroom_model::{Operation, Permission, Principal};
+use strongroom_model::{Operation, Permission, Principal, Secret};
 use strongroom_policy::{Asked, Decision, Question, Semantics, Target, decide, required};
 use strongroom_wire::{ErrorCode, Refusal};
 
@@ -33,14 +33,16 @@ pub(crate) fn authorize(
             Target::Key => located.key_path.as_deref(),
             Target::Destination => located.destination.as_deref(),
             Target::Tenancy => Some(tenancy.as_slice()),
+            Target::Items => continue,
         };
         let Some(path) = path else {
             return Err(Failure::not_found("the target, or what it refers to, does not exist"));
         };
         asked.push(Asked { permission: need.permission, path });
     }
+    let left_to_items = needs.iter().all(|need| need.on == Target::Items);
     let decision = decide(&catalog.policy_set, &Question { principal, needs: &asked });
-    if decision.allowed() {
+    if decision.allowed() || left_to_items {
         return Ok(Permit { located, _private: () });
     }
     let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
@@ -58,6 +60,13 @@ fn denial(decision: &Decision, of_bundle: bool) -> Failure {
         return Failure::new(Refusal::new(ErrorCode::NotAuthorized, message), reason);
     }
     Failure::not_found(reason)
+}
+
+/// Tells whether `principal` may read the description of `secret`, as `GetSecret` does.
+pub(crate) fn may_read_secret(principal: &Principal, secret: &Secret, catalog: &Catalog) -> bool {
+    let Some(path) = catalog.path(&secret.compartment_id) else { return false };
+    let asked = [Asked { permission: Permission::SecretRead, path: &path }];
+    decide(&catalog.policy_set, &Question { principal, needs: &asked }).allowed()
 }
 
 /// Tells whether `principal` may inspect the compartment at the start of `path`.

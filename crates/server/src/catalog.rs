@@ -15,6 +15,7 @@ use strongroom_store::{
     Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
 };
 
+use crate::feed::Feed;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 use crate::secret_cache::SecretCache;
 
@@ -320,14 +321,26 @@ pub(crate) struct View {
 pub(crate) struct CatalogCell {
     current: RwLock<View>,
     pub(crate) secrets: SecretCache,
+    pub(crate) feed: Feed,
 }
 
 impl CatalogCell {
-    pub(crate) async fn load(store: &dyn Store, keys: &Keys) -> Result<Self, StoreError> {
+    pub(crate) async fn load(
+        store: &dyn Store,
+        keys: &Keys,
+        feed: Feed,
+    ) -> Result<Self, StoreError> {
         let view = load(store, keys).await?;
         let secrets = SecretCache::default();
-        secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
-        Ok(Self { current: RwLock::new(view), secrets })
+        let cell = Self { current: RwLock::new(view.clone()), secrets, feed };
+        cell.forget_secrets(view.cursor);
+        Ok(cell)
+    }
+
+    /// Anything may have happened to any secret on the way to `cursor`.
+    fn forget_secrets(&self, cursor: Cursor) {
+        self.secrets.advance(cursor, None::<std::iter::Empty<&Ocid>>);
+        self.feed.advance(cursor, None::<std::iter::Empty<Ocid>>);
     }
 
     /// Asks the store what has changed, applies it and returns the result. Changed secrets are
@@ -340,11 +353,13 @@ impl CatalogCell {
             Delta::Changes(changes) => changes,
             Delta::Reset => {
                 let view = load(store, keys).await?;
-                self.secrets.advance(view.cursor, None::<std::iter::Empty<&[u8]>>);
+                self.forget_secrets(view.cursor);
                 return Ok(self.publish(view));
             }
         };
-        self.secrets.advance(cursor, Some(changes.iter().map(|change| change.key.as_slice())));
+        let secrets = changes.iter().filter_map(rows::changed_secret).collect::<Vec<_>>();
+        self.secrets.advance(cursor, Some(secrets.iter()));
+        self.feed.advance(cursor, Some(secrets.into_iter()));
         let of_secret = |change: &&Change| change.key.starts_with(b"s/");
         if changes.iter().all(|change| of_secret(&change)) {
             return Ok(self.publish(View { cursor, catalog: view.catalog }));

@@ -49,6 +49,7 @@ pub struct Serving {
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
+    shared: Arc<Shared>,
 }
 
 /// Why a server does not start.
@@ -128,8 +129,8 @@ impl Server {
         let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
-        let rotator = tokio::spawn(keep_rotating(shared));
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator })
+        let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, shared })
     }
 }
 
@@ -145,6 +146,7 @@ impl Serving {
         self.sweeper.abort();
         self.scheduler.abort();
         self.rotator.abort();
+        self.shared.feed().close();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");

@@ -101,6 +101,10 @@ pub(crate) async fn locate(
         | Ask::ListSecretVersions(id, _)
         | Ask::GetSecretVersion(id, _)
         | Ask::GetSecretBundle(id, _)
+        | Ask::ReportSecretVersion(id, _, _)
+        | Ask::ListSecretConsumers(id, _)
+        | Ask::GetSecretRetirement(id)
+        | Ask::UpdateSecretRetirement(id, _)
         | Ask::ListSecretBundleVersions(id, _) => finder.secret(id, shared, view.cursor).await?,
         Ask::ChangeSecretCompartment(id, to) => {
             finder.moved(finder.secret(id, shared, view.cursor).await?, to)
@@ -113,6 +117,7 @@ pub(crate) async fn locate(
         }
         Ask::GetUser(id) => finder.user(id),
         Ask::ListRegionSubscriptions(id) => finder.tenancy(id),
+        Ask::WatchSecrets(_) => Located::default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Carries the rotations of secrets on, step by step. Whatever a step brought is committed together
 //! with the next step, so that a rotation goes on where it was after the process was killed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::catalog::Catalog;
+use crate::consumers::lags_until;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome, generated};
 use crate::schedule::record;
@@ -33,6 +34,8 @@ const TURNS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Rotations {
     in_flight: Mutex<HashSet<Ocid>>,
+    /// Secrets to look at although nothing of theirs is due.
+    told: Mutex<BTreeSet<Ocid>>,
     pub(crate) wake: Notify,
 }
 
@@ -43,6 +46,23 @@ struct Turn<'a> {
 }
 
 impl Rotations {
+    /// Has a secret looked at soon: a consumer of it has moved on.
+    pub(crate) fn look_at(&self, id: &Ocid) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+        self.wake.notify_one();
+    }
+
+    /// Returns the secrets that are to be looked at: those, and what is due.
+    async fn candidates(
+        &self,
+        shared: &Shared,
+        now: Timestamp,
+    ) -> Result<BTreeSet<Ocid>, StoreError> {
+        let due = due(shared, now).await?;
+        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(told.into_iter().chain(due).collect())
+    }
+
     fn take(&self, id: &Ocid) -> Option<Turn<'_>> {
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         in_flight.insert(id.clone()).then(|| Turn { rotations: self, id: id.clone() })
@@ -61,9 +81,9 @@ pub(crate) async fn keep_rotating(shared: Arc<Shared>) {
     let mut steps = JoinSet::new();
     loop {
         let now = shared.lifecycle_clock.now();
-        let ids = due(&shared, now).await.unwrap_or_else(|error| {
+        let ids = shared.rotations.candidates(&shared, now).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "rotations that are due were not looked for");
-            Vec::new()
+            BTreeSet::new()
         });
         for id in ids {
             if steps.len() >= AT_ONCE_MAX {
@@ -89,7 +109,7 @@ pub(crate) async fn run_due(shared: &Shared) -> Result<(), Failure> {
     for _ in 0..TURNS_MAX {
         let now = shared.lifecycle_clock.now();
         let mut moved = false;
-        for id in due(shared, now).await? {
+        for id in shared.rotations.candidates(shared, now).await? {
             moved |= try_one(shared, &id, now).await;
         }
         if !moved {
@@ -114,7 +134,9 @@ async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Fa
     let vault = catalog.vaults.get(&secret.vault_id);
     let alive = vault.is_some_and(|entry| entry.vault.state == VaultState::Active);
     let is_due = secret.rotation.due().is_some_and(|at| at <= now);
-    if secret.state != SecretState::Active || !alive || !is_due {
+    let retires = |run: &RotationRun| run.step == RotationStep::RetirePreviousVersion;
+    let may_move = is_due || secret.rotation.run.as_ref().is_some_and(retires);
+    if secret.state != SecretState::Active || !alive || !may_move {
         return Ok(false);
     }
     let Some(run) = &secret.rotation.run else {
@@ -122,7 +144,10 @@ async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Fa
         let moved = Moved { next, version: None, batch: Batch::new(), said: "begun".to_owned() };
         return write(shared, (&secret, revision), moved).await;
     };
-    if let Some(until) = waits_for_consumers(&secret, run, now) {
+    if let Some(until) = waits_for_consumers(shared, &secret, now).await? {
+        if !is_due {
+            return Ok(false);
+        }
         let rotation = secret.rotation.put_off(until);
         let next = Secret { rotation, ..secret.clone() };
         let said = "waits for consumers of the previous version".to_owned();
@@ -140,10 +165,23 @@ pub(crate) fn begun(shared: &Shared, secret: &Secret, now: Timestamp) -> SecretR
     SecretRotation { run, last_failure: None, ..secret.rotation.clone() }
 }
 
-/// Until when the last step is put off, if somebody may still hold the previous version.
-fn waits_for_consumers(secret: &Secret, run: &RotationRun, now: Timestamp) -> Option<Timestamp> {
-    let waits = run.step == RotationStep::RetirePreviousVersion && secret.stages.previous.is_some();
-    run.retire_by.filter(|deadline| waits && now < *deadline)
+/// Until when the last step is put off, if somebody still holds an older version.
+async fn waits_for_consumers(
+    shared: &Shared,
+    secret: &Secret,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let run = secret.rotation.run.as_ref();
+    let run = run.filter(|run| run.step == RotationStep::RetirePreviousVersion);
+    let Some((run, deadline)) = run.and_then(|run| Some((run, run.retire_by?))) else {
+        return Ok(None);
+    };
+    if now >= deadline || secret.stages.previous.is_none() {
+        return Ok(None);
+    }
+    let promoted = run.version.unwrap_or(secret.stages.current);
+    let until = lags_until(&*shared.store, &secret.id, promoted, now).await?;
+    Ok(until.map(|until| until.min(deadline)))
 }
 
 /// Has the target system do the step of a run.

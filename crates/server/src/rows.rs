@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::{Sealed, SealedSecret};
 use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Timestamp, Vault};
-use strongroom_store::StoreError;
+use strongroom_store::{Change, StoreError};
 
 const VERSION: u32 = 1;
 
@@ -116,6 +116,12 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T,
     if row.v == VERSION { Ok(row.row) } else { Err(corrupt()) }
 }
 
+/// Returns the secret whose row changed, if the row is one.
+pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
+    let id = change.key.strip_prefix(b"s/")?;
+    std::str::from_utf8(id).ok()?.parse().ok()
+}
+
 macro_rules! row_keys {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) = $format:literal;)*) => {
         $($(#[$doc])* pub(crate) fn $name($($argument: $kind),*) -> Vec<u8> {
@@ -165,6 +171,10 @@ row_keys! {
     fingerprinted(secret: &Ocid, fingerprint: &str) = "sf/{secret}/{fingerprint}/";
     /// Index: all fingerprints of a secret.
     fingerprints(secret: &Ocid) = "sf/{secret}/";
+    /// A consumer of a secret, by the digest of principal and name.
+    consumer(secret: &Ocid, digest: &str) = "sh/{secret}/{digest}";
+    /// All consumers of a secret.
+    consumers(secret: &Ocid) = "sh/{secret}/";
     /// Guards: the names of all versions of a secret.
     version_names(secret: &Ocid) = "svn/{secret}/";
     /// Guards: the names of all secrets of a vault.

@@ -45,7 +45,7 @@ impl SecretCache {
     pub(crate) fn advance<'a>(
         &self,
         cursor: Cursor,
-        changed: Option<impl Iterator<Item = &'a [u8]>>,
+        changed: Option<impl Iterator<Item = &'a Ocid>>,
     ) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if cursor <= kept.cursor {
@@ -58,12 +58,9 @@ impl SecretCache {
             kept.content_bytes = 0;
             return;
         };
-        for key in changed {
-            let id = key.strip_prefix(b"s/").and_then(|id| std::str::from_utf8(id).ok());
-            if let Some(id) = id.and_then(|id| id.parse::<Ocid>().ok()) {
-                kept.secrets.remove(&id);
-                kept.forget_versions(&id);
-            }
+        for id in changed {
+            kept.secrets.remove(id);
+            kept.forget_versions(id);
         }
     }
 
@@ -129,16 +126,15 @@ mod tests {
         let (a, b) = (secret("a"), secret("b"));
         cache.keep_secret(Cursor(0), &a);
         cache.keep_secret(Cursor(0), &b);
-        let key = format!("s/{}", a.0.id);
-        cache.advance(Cursor(2), Some([key.as_bytes()].into_iter()));
+        cache.advance(Cursor(2), Some([&a.0.id].into_iter()));
         assert!(cache.secret(&a.0.id).is_none() && cache.secret(&b.0.id).is_some());
         cache.keep_secret(Cursor(1), &a);
         assert!(cache.secret(&a.0.id).is_none(), "read before the change, kept after it");
         cache.keep_secret(Cursor(2), &a);
         assert!(cache.secret(&a.0.id).is_some());
-        cache.advance(Cursor(1), None::<std::iter::Empty<&[u8]>>);
+        cache.advance(Cursor(1), None::<std::iter::Empty<&Ocid>>);
         assert!(cache.secret(&a.0.id).is_some(), "an older view has nothing to say");
-        cache.advance(Cursor(3), None::<std::iter::Empty<&[u8]>>);
+        cache.advance(Cursor(3), None::<std::iter::Empty<&Ocid>>);
         assert!(cache.secret(&a.0.id).is_none());
     }
 }

@@ -96,7 +96,13 @@ async fn delete_secret(
     let id = &secret.id;
     let next = secret.gone(now);
     let mut batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
-    for prefix in [rows::secret_versions(id), rows::version_names(id), rows::fingerprints(id)] {
+    let below = [
+        rows::secret_versions(id),
+        rows::version_names(id),
+        rows::fingerprints(id),
+        rows::consumers(id),
+    ];
+    for prefix in below {
         let range = prefix_range(&prefix);
         for (key, _) in shared.store.scan(range, Order::Ascending, usize::MAX).await? {
             batch = batch.delete(key);

@@ -15,6 +15,7 @@ use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
 use crate::catalog::{Catalog, CatalogCell, Keys, View};
 use crate::endpoints::Endpoints;
+use crate::feed::Feed;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -77,7 +78,8 @@ impl Shared {
     pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
-        let catalog = CatalogCell::load(&*parts.store, &keys).await?;
+        let feed = Feed::new(&*parts.random);
+        let catalog = CatalogCell::load(&*parts.store, &keys, feed).await?;
         let home = catalog.fresh(&*parts.store, &keys).await?.catalog.tenancy.home_region.clone();
         let region = Region::named(&home)
             .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
@@ -130,6 +132,11 @@ impl Shared {
         &self.catalog.secrets
     }
 
+    /// Returns the changes of secrets.
+    pub(crate) const fn feed(&self) -> &Feed {
+        &self.catalog.feed
+    }
+
     /// Commits `batch` together with the record of its request: neither exists without the other.
     pub(crate) async fn commit(
         &self,
@@ -137,7 +144,12 @@ impl Shared {
         record: &AuditRecord,
     ) -> Result<strongroom_store::Revision, StoreError> {
         let row = rows::encode(&[record])?;
-        self.store.commit(batch.put(self.audit_keys.at(record.time), row)).await
+        let of_secret = batch.writes_below(b"s/");
+        let revision = self.store.commit(batch.put(self.audit_keys.at(record.time), row)).await?;
+        if of_secret {
+            self.feed().beat();
+        }
+        Ok(revision)
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.

@@ -91,6 +91,12 @@ impl Batch {
         self
     }
 
+    /// Tells whether the batch writes or removes a row whose key begins with `prefix`.
+    #[must_use]
+    pub fn writes_below(&self, prefix: &[u8]) -> bool {
+        self.changes.iter().any(|(key, _)| key.starts_with(prefix))
+    }
+
     /// Says how safe the commit must be when it is acknowledged; [`Sync::Full`] unless said.
     #[must_use]
     pub fn sync(mut self, sync: Sync) -> Self {

@@ -42,6 +42,11 @@ impl Text {
         }
     }
 
+    /// Refuses a text that stands elsewhere than in a body.
+    pub(crate) fn check(self, name: &str, text: &str) -> Result<(), Refusal> {
+        if self.admits(text) { Ok(()) } else { Err(Refusal::invalid(name, &self.rule())) }
+    }
+
     fn rule(self) -> String {
         match self {
             Self::Name(longest) => {
@@ -77,6 +82,11 @@ impl Fields {
 
     fn name(&self, field: &str) -> String {
         format!("{}{field}", self.prefix)
+    }
+
+    /// Tells whether a field is given, be it null.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.object.contains_key(field)
     }
 
     /// Takes a field; null counts as absent.

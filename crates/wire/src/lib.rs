@@ -16,9 +16,9 @@ pub use content::{CONTENT_BYTES_MAX, decode_base64};
 pub use details::{
     BackupDetails, BackupLocation, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
     CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails,
-    ImportKeyDetails, ReplicaDetails, RestoreDetails, SignDetails, UpdateKeyDetails,
+    ImportKeyDetails, ReplicaDetails, ReportDetails, RestoreDetails, SignDetails, UpdateKeyDetails,
     UpdateSecretDetails, UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_compartment_id,
-    read_no_external_version, read_time_of_deletion,
+    read_consumer_name, read_no_external_version, read_retirement, read_time_of_deletion,
 };
 pub use error::{ErrorCode, Refusal};
 pub use etag::Etag;

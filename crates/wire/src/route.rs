@@ -153,6 +153,13 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::ListRegionSubscriptions => {
             (Get, "/20160918/tenancies/{tenancyId}/regionSubscriptions")
         }
+        Operation::ReportSecretVersion => {
+            (Put, "/_strongroom/v1/secrets/{secretId}/consumers/{consumerName}")
+        }
+        Operation::ListSecretConsumers => (Get, "/_strongroom/v1/secrets/{secretId}/consumers"),
+        Operation::GetSecretRetirement => (Get, "/_strongroom/v1/secrets/{secretId}/retirement"),
+        Operation::UpdateSecretRetirement => (Put, "/_strongroom/v1/secrets/{secretId}/retirement"),
+        Operation::WatchSecrets => (Get, "/_strongroom/v1/secretChanges"),
     }
 }
 

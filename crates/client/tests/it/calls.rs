@@ -1,4 +1,4 @@
-use strongroom_client::{ClientError, NewSecret, Selector};
+use strongroom_client::{ClientError, NewContent, NewSecret, Selector};
 use strongroom_model::Sensitive;
 
 use crate::script::{Line, answer, start};
@@ -83,7 +83,7 @@ async fn contents_go_out_as_base64() {
         vault_id: "v",
         key_id: "k",
         name: "db",
-        content: &content,
+        content: NewContent::Given(&content),
     };
     assert_eq!(client.create_secret(&new).await.unwrap().current_version_number, Some(1));
     client.update_secret("s", &content, "PENDING").await.unwrap();

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use strongroom_client::{ApiKey, Authorities, Client, ClientError, Endpoints, NewSecret, Selector};
+use strongroom_client::{
+    ApiKey, Authorities, Client, ClientError, Endpoints, NewContent, NewSecret, Selector,
+};
 use strongroom_model::{Random, Sensitive};
 use strongroom_signing::PrivateKey;
 use tokio::io::AsyncReadExt;
@@ -42,7 +44,7 @@ async fn a_creation_keeps_its_token_over_its_tries() {
         vault_id: "v",
         key_id: "k",
         name: "db",
-        content: &content,
+        content: NewContent::Given(&content),
     };
     client.create_secret(&new).await.unwrap();
     let tokens: Vec<_> = script.seen().into_iter().map(|seen| seen.token.unwrap()).collect();

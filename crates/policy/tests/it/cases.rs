@@ -96,6 +96,7 @@ fn target(request: &Value, on: Target) -> &Value {
         Target::Compartment | Target::Destination | Target::Tenancy => return &request["target"],
         Target::Vault => "VAULT_",
         Target::Key => "KEY_",
+        Target::Items => "SECRET_",
     };
     request["targets"].get(prefix).unwrap_or(&request["target"])
 }

@@ -13,6 +13,21 @@ const GAPS: [(&str, Verb, &str); 3] = [
     ("audit-events", Verb::Manage, "AUDIT_CONFIGURATION"),
 ];
 
+/// What this server adds to Oracle's tables.
+const OWN: [(&str, Verb, &str); 2] = [
+    ("secret-consumers", Verb::Inspect, "SECRET_CONSUMER_INSPECT"),
+    ("secret-consumers", Verb::Use, "SECRET_CONSUMER_REPORT"),
+];
+
+/// Where this server's own operations ask for what.
+const OWN_OPERATIONS: [(&str, &str); 5] = [
+    ("ReportSecretVersion", "SECRET_CONSUMER_REPORT"),
+    ("ListSecretConsumers", "SECRET_CONSUMER_INSPECT"),
+    ("GetSecretRetirement", "SECRET_READ"),
+    ("UpdateSecretRetirement", "SECRET_UPDATE"),
+    ("WatchSecrets", "SECRET_READ"),
+];
+
 /// `key-family` stands in older pages only, without a table.
 const KEY_FAMILY: [&str; 3] = ["vaults", "keys", "key-delegate"];
 
@@ -29,7 +44,8 @@ impl Tables {
     fn members(&self, resource_type: &str) -> Vec<String> {
         match resource_type {
             "all-resources" => {
-                self.json["resource_types"].as_object().unwrap().keys().cloned().collect()
+                let listed = self.json["resource_types"].as_object().unwrap().keys().cloned();
+                listed.chain(["secret-consumers".to_owned()]).collect()
             }
             "key-family" => KEY_FAMILY.map(str::to_owned).to_vec(),
             family if self.json["families"].get(family).is_some() => {
@@ -44,9 +60,12 @@ impl Tables {
         let mut granted = BTreeSet::new();
         for member in self.members(resource_type) {
             for level in Verb::ALL.into_iter().filter(|level| *level <= verb) {
-                granted.extend(strings(&self.json["resource_types"][&member][level.name()]));
-                let gap = |gap: &&(&str, Verb, &str)| gap.0 == member && gap.1 == level;
-                granted.extend(GAPS.iter().filter(gap).map(|(_, _, name)| (*name).to_owned()));
+                if let Some(row) = self.json["resource_types"].get(&member) {
+                    granted.extend(strings(&row[level.name()]));
+                }
+                let more = |gap: &&(&str, Verb, &str)| gap.0 == member && gap.1 == level;
+                let more = GAPS.iter().chain(&OWN).filter(more);
+                granted.extend(more.map(|(_, _, name)| (*name).to_owned()));
             }
         }
         granted
@@ -54,7 +73,10 @@ impl Tables {
 
     /// What an operation needs, by name.
     pub(crate) fn needed(&self, operation: &str) -> Vec<String> {
-        strings(&self.json["operations"][operation])
+        match OWN_OPERATIONS.iter().find(|(name, _)| *name == operation) {
+            Some((_, permission)) => vec![(*permission).to_owned()],
+            None => strings(&self.json["operations"][operation]),
+        }
     }
 }
 
@@ -160,6 +182,7 @@ fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
             ],
         ),
         ("ListRegionSubscriptions", vec![("TENANCY_INSPECT", Target::Tenancy)]),
+        ("WatchSecrets", vec![("SECRET_READ", Target::Items)]),
     ]);
     assert_eq!(elsewhere, expected);
 }

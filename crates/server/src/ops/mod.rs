@@ -3,6 +3,7 @@
 mod backups;
 mod bundles;
 mod changing;
+mod consumers;
 mod crypto;
 mod identity;
 mod importing;
@@ -16,6 +17,7 @@ mod secret_lifecycle;
 mod secrets;
 mod vaults;
 mod versions;
+mod watch;
 
 pub(crate) use bundles::binding as content_binding;
 pub(crate) use keys::NewVersion;
@@ -173,5 +175,14 @@ pub(crate) async fn perform(
         }
         Ask::GetUser(id) => identity::get_user(&context, &id),
         Ask::ListRegionSubscriptions(_) => identity::list_region_subscriptions(&context),
+        Ask::ReportSecretVersion(_, name, details) => {
+            consumers::report(&context, &permit, &name, &details).await
+        }
+        Ask::ListSecretConsumers(_, listing) => consumers::list(&context, &permit, &listing).await,
+        Ask::GetSecretRetirement(_) => consumers::retirement(&permit),
+        Ask::UpdateSecretRetirement(_, deadline_secs) => {
+            consumers::mark(&context, &permit, deadline_secs).await
+        }
+        Ask::WatchSecrets(ask) => watch::watch(&context, &ask).await,
     }
 }

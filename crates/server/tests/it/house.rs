@@ -37,6 +37,20 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
+/// A request that was sent.
+pub(crate) struct Asked(TcpStream);
+
+impl Asked {
+    pub(crate) async fn finish(mut self) -> Answer {
+        let mut received = String::new();
+        self.0.read_to_string(&mut received).await.unwrap();
+        let status = received.split(' ').nth(1).unwrap().parse().unwrap();
+        let (_, body) = received.split_once("\r\n\r\n").unwrap();
+        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
+        Answer { status, body }
+    }
+}
+
 impl House {
     pub(crate) async fn open(semantics: Semantics) -> Self {
         Self::with_targets(semantics, Targets::new()).await
@@ -153,6 +167,21 @@ impl House {
         method: &str,
         bytes: Option<Vec<u8>>,
     ) -> Answer {
+        self.open_request(caller, url, method, bytes).await.finish().await
+    }
+
+    /// Asks without waiting for the answer.
+    pub(crate) async fn begin(&self, caller: &Caller, url: &str) -> Asked {
+        self.open_request(Some(caller), url, "GET", None).await
+    }
+
+    async fn open_request(
+        &self,
+        caller: Option<&Caller>,
+        url: &str,
+        method: &str,
+        bytes: Option<Vec<u8>>,
+    ) -> Asked {
         let base = format!("{}{url}", self.serving.base_url());
         let whole = if url.starts_with("http://") { url } else { &base };
         let (host, path) = whole.strip_prefix("http://").unwrap().split_once('/').unwrap();
@@ -173,12 +202,7 @@ impl House {
         let mut stream = TcpStream::connect(host).await.unwrap();
         let message = [head.as_bytes(), &bytes.unwrap_or_default()].concat();
         stream.write_all(&message).await.unwrap();
-        let mut received = String::new();
-        stream.read_to_string(&mut received).await.unwrap();
-        let status = received.split(' ').nth(1).unwrap().parse().unwrap();
-        let (_, body) = received.split_once("\r\n\r\n").unwrap();
-        let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
-        Answer { status, body }
+        Asked(stream)
     }
 
     /// Turns the clock of lifecycles.

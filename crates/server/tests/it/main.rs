@@ -1,7 +1,8 @@
 //! The server from outside: who may do what, and what is on record afterwards.
 
-#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod consumers;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The bodies of answers, in OCI's field names.
 
+mod consumers;
 mod crypto;
 mod identity;
 mod keys;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
+pub use consumers::{ConsumerBody, RetirementBody, SecretChangeBody, SecretChangesBody};
 pub use crypto::{
     DecryptedData, EncryptedData, ExportedKeyData, GeneratedKey, SignedData, VerifiedData,
 };

@@ -1,4 +1,5 @@
 mod backup;
+mod consumers;
 mod crypto;
 mod identity;
 mod keys;
@@ -7,6 +8,7 @@ mod secrets;
 mod vaults;
 
 pub use backup::{BackupDetails, BackupLocation, RestoreDetails};
+pub use consumers::{ReportDetails, read_consumer_name, read_retirement};
 pub use crypto::{
     DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails, SignDetails,
     VerifyDetails,
