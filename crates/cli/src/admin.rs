@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use strongroom_client::{Authorities, BaseUrl, ClientError, advance_clock};
 use strongroom_keyring::pkcs11::MechanismReport;
 
+use crate::duration;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::hand::development::Dev;
@@ -31,7 +32,7 @@ enum AdminCommand {
 #[derive(Debug, Args)]
 struct ClockArguments {
     /// How far: a number and one of s, m, h, d
-    #[arg(long, value_name = "DURATION", value_parser = seconds)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds)]
     advance: u64,
     /// URL of the server [default: that of the development server]
     #[arg(long, value_name = "URL")]
@@ -43,21 +44,6 @@ struct HsmArguments {
     /// Configuration of a server, with a table [pkcs11]
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-}
-
-/// Reads a duration such as `30d`.
-fn seconds(text: &str) -> Result<u64, String> {
-    let rule = || "must be a whole number and one of s, m, h, d, such as 30d".to_owned();
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(rule)?;
-    let unit_secs = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(rule()),
-    };
-    let number: u64 = number.parse().map_err(|_error| rule())?;
-    number.checked_mul(unit_secs).ok_or_else(rule)
 }
 
 /// Runs an `admin` command.
@@ -129,18 +115,4 @@ fn print(text: &str) -> Result<(), Failure> {
         Failure::new(Exit::Failed, "no-output", "cannot write to standard output")
             .because(error.to_string())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_have_one_unit() {
-        assert_eq!(seconds("30d"), Ok(30 * 86_400));
-        assert_eq!(seconds("86400s"), Ok(86_400));
-        for text in ["", "d", "30", "-1d", "1.5h", "1w", "99999999999999999999d", "1dä"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The one binary: arguments, environment, configuration and rendering.
 
 mod admin;
+mod duration;
 mod environment;
 mod failure;
 mod hand;
@@ -40,6 +41,27 @@ enum Command {
     Ls(hand::ls::LsArguments),
     /// List the versions of a secret
     Versions(hand::versions::VersionsArguments),
+    /// Make a secret whose content the vault generates
+    Generate(hand::generate::GenerateArguments),
+    /// Rotate a secret by its target system, or by generating content
+    Rotate(hand::life::RotateArguments),
+    /// Make the pending version of a secret the current one, or the version that is named
+    Promote(hand::life::PromoteArguments),
+    /// Make the previous version of a secret the current one again
+    Rollback(hand::life::RollbackArguments),
+    /// Schedule the deletion of a secret, or of the version that is named
+    ///
+    /// OCI deletes no secret at once: it waits 1 to 30 days, and the secret cannot be read meanwhile.
+    /// To replace a value, do not delete the secret: applications would fail until it is made anew,
+    /// under another OCID. Store a new version instead (`strongroom put`, or `strongroom put
+    /// --stage pending` and `strongroom promote`): the OCID stays, the old version is kept, and
+    /// `strongroom rollback` returns to it. To retire a secret without downtime, stop its readers first;
+    /// `strongroom restore` takes the deletion back until its time has come.
+    Rm(hand::life::RmArguments),
+    /// Take back the scheduled deletion of a secret, or of the version that is named
+    Restore(hand::life::RestoreArguments),
+    /// Say whether rotations retire a secret's previous version when its consumers have moved on
+    Retire(hand::retire::RetireArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
     /// Print the environment that points a client at the development server
@@ -67,6 +89,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one arm for each command")]
 async fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
     match command {
         Command::Dev(arguments) => serving::dev::run(arguments, environment).await,
@@ -76,6 +99,13 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Put(arguments) => hand::put::run(&arguments, environment).await,
         Command::Ls(arguments) => hand::ls::run(&arguments, environment).await,
         Command::Versions(arguments) => hand::versions::run(&arguments, environment).await,
+        Command::Generate(arguments) => hand::generate::run(&arguments, environment).await,
+        Command::Rotate(arguments) => hand::life::rotate(&arguments, environment).await,
+        Command::Promote(arguments) => hand::life::promote(&arguments, environment).await,
+        Command::Rollback(arguments) => hand::life::rollback(&arguments, environment).await,
+        Command::Rm(arguments) => hand::life::rm(&arguments, environment).await,
+        Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
+        Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }

@@ -1,13 +1,17 @@
 //! The commands that take secrets to and from applications.
 
+mod change;
 mod configuration;
 pub(crate) mod development;
 pub(crate) mod env;
+pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod life;
 pub(crate) mod ls;
 mod output;
 pub(crate) mod put;
 mod reference;
+pub(crate) mod retire;
 mod session;
 mod settings;
 pub(crate) mod versions;

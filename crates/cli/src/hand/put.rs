@@ -1,10 +1,11 @@
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
-use clap::Args;
-use strongroom_client::NewSecret;
+use clap::{Args, ValueEnum};
+use strongroom_client::{NewContent, NewSecret};
 use strongroom_model::{Sensitive, private_file};
 
+use super::change::Metadata;
 use super::output::{refused, write, write_json};
 use super::reference::{Place, Reference};
 use super::session::Session;
@@ -24,9 +25,9 @@ pub(crate) struct PutArguments {
     /// Leave out one line break at the end of the value
     #[arg(long)]
     trim_newline: bool,
-    /// Let the new version wait for promotion
-    #[arg(long)]
-    pending: bool,
+    /// Put the new version into use, or let it wait for promotion
+    #[arg(long, value_name = "STAGE", value_enum, default_value_t = NewStage::Current, ignore_case = true)]
+    stage: NewStage,
     /// Compartment to make a new secret in
     #[arg(long, value_name = "OCID")]
     compartment_id: Option<String>,
@@ -38,6 +39,34 @@ pub(crate) struct PutArguments {
     json: bool,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// Where a new version starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NewStage {
+    /// In use at once
+    Current,
+    /// Waiting for `strongroom promote`
+    Pending,
+}
+
+impl NewStage {
+    /// Returns OCI's name.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Current => "CURRENT",
+            Self::Pending => "PENDING",
+        }
+    }
+}
+
+/// What was stored.
+struct Stored {
+    secret_id: String,
+    name: String,
+    version: u64,
+    /// The description before, if it was there and could be read.
+    before: Option<Metadata>,
 }
 
 /// Stores a value: as a new version if the secret is there, else as a new secret.
@@ -53,14 +82,14 @@ pub(crate) async fn run(
     }
     let session = arguments.connection.open(environment)?;
     let value = read_value(arguments)?;
-    let (secret_id, name, version) = match &reference.place {
+    let stored = match &reference.place {
         Place::Id(id) => update(&session, id.as_str(), &value, arguments).await?,
         Place::Named { vault, name } => {
             let vault_id = session.vault_id(vault)?;
             let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
             match session.find(&compartment_id, &vault_id, name).await? {
                 Some(secret_id) => update(&session, &secret_id, &value, arguments).await?,
-                None if arguments.pending => {
+                None if arguments.stage == NewStage::Pending => {
                     let message = format!("cannot store `{name}` as pending");
                     return Err(Failure::new(Exit::Failed, "nothing-current", message)
                         .because("the secret does not exist; a first version is current at once"));
@@ -72,23 +101,30 @@ pub(crate) async fn run(
                         vault_id: &vault_id,
                         key_id: &key_id,
                         name,
-                        content: &value,
+                        content: NewContent::Given(&value),
                     };
                     let made = session.client.create_secret(&new).await;
                     let made =
                         made.map_err(|error| refused(&error, &format!("create secret `{name}`")))?;
-                    (made.id, made.secret_name, 1)
+                    Stored { secret_id: made.id, name: made.secret_name, version: 1, before: None }
                 }
             }
         }
     };
     if arguments.json {
         let document = serde_json::json!({
-            "secretId": secret_id, "secretName": name, "versionNumber": version,
+            "secretId": stored.secret_id,
+            "secretName": stored.name,
+            "versionNumber": stored.version,
         });
         return write_json(&document);
     }
-    write(format!("{name}  version {version}  {secret_id}\n").as_bytes())
+    let Stored { secret_id, name, version, before } = stored;
+    write(format!("{name}  version {version}  {secret_id}\n").as_bytes())?;
+    match (before, Metadata::read(&session, &secret_id).await.ok()) {
+        (Some(before), Some(after)) => write(before.changes(&after).as_bytes()),
+        _ => Ok(()),
+    }
 }
 
 fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
@@ -119,19 +155,21 @@ fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
     Ok(value)
 }
 
-/// Adds a version and returns OCID, name and number of it.
+/// Adds a version.
 async fn update(
     session: &Session<'_>,
     secret_id: &str,
     value: &Sensitive,
     arguments: &PutArguments,
-) -> Result<(String, String, u64), Failure> {
-    let stage = if arguments.pending { "PENDING" } else { "CURRENT" };
-    let updated = session.client.update_secret(secret_id, value, stage).await;
+) -> Result<Stored, Failure> {
+    // Who may write may perhaps not read the description: then there is nothing to compare.
+    let before = if arguments.json { None } else { Metadata::read(session, secret_id).await.ok() };
+    let updated = session.client.update_secret(secret_id, value, arguments.stage.name()).await;
     let secret =
         updated.map_err(|error| refused(&error, &format!("update secret `{secret_id}`")))?;
-    let current = secret.current_version_number.filter(|_| !arguments.pending);
-    let number = if let Some(number) = current {
+    let in_use = arguments.stage == NewStage::Current;
+    let current = secret.current_version_number.filter(|_| in_use);
+    let version = if let Some(number) = current {
         number
     } else {
         let versions = session.client.secret_versions(&secret.id).await;
@@ -139,5 +177,5 @@ async fn update(
         let versions = versions.map_err(|error| refused(&error, &what))?;
         versions.iter().map(|version| version.version_number).max().unwrap_or(0)
     };
-    Ok((secret.id, secret.secret_name, number))
+    Ok(Stored { secret_id: secret.id, name: secret.secret_name, version, before })
 }

@@ -71,6 +71,39 @@ impl FromStr for Reference {
     }
 }
 
+impl Reference {
+    /// Refuses a pointer, where content is not what is meant.
+    pub(crate) fn without_pointer(self) -> Result<Self, Failure> {
+        if self.pointer.is_none() {
+            return Ok(self);
+        }
+        Err(Failure::new(Exit::Usage, "bad-reference", "cannot use this reference")
+            .because("the content is not looked into here, so nothing can follow a #"))
+    }
+
+    /// Refuses a stage, number or version name too: the whole secret is meant.
+    pub(crate) fn whole(self) -> Result<Self, Failure> {
+        let reference = self.without_pointer()?;
+        if reference.selector == Selector::Current {
+            return Ok(reference);
+        }
+        Err(Failure::new(Exit::Usage, "bad-reference", "cannot use this reference")
+            .because("a whole secret is meant here, not one of its versions"))
+    }
+
+    /// Returns the number of the version that is named, or none for the whole secret.
+    pub(crate) fn version(&self) -> Result<Option<u64>, Failure> {
+        match &self.selector {
+            Selector::Current => Ok(None),
+            Selector::Number(number) => Ok(Some(*number)),
+            Selector::Stage(_) | Selector::Name(_) => {
+                Err(Failure::new(Exit::Usage, "bad-reference", "cannot use this reference")
+                    .because("a version is named by its number here, as in ?version=3"))
+            }
+        }
+    }
+}
+
 /// Returns an alias as it is looked up: environment variables know neither case, dot nor hyphen.
 pub(crate) fn canonical_alias(alias: &str) -> String {
     alias.to_lowercase().replace(['_', '.'], "-")
