@@ -7,6 +7,11 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs" / "conformance.md"
 OPERATIONS = re.findall(r"^\| ([A-Z]\w+) \| (\w+) \| ", (ROOT / "docs" / "operations.md").read_text(), re.M)
+ROUTES = {
+    name: (verb, path)
+    for name, verb, path in re.findall(
+        r"^\| ([A-Z]\w+) \| \w+ \| ([A-Z]+) `([^`]+)`", (ROOT / "docs" / "operations.md").read_text(), re.M)
+}
 BY_METHOD = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(): name for name, _ in OPERATIONS}
 CLIENTS = ("oci", "Python SDK")
 
@@ -64,6 +69,15 @@ def operation_of(arguments):
     return BY_METHOD.get(guess) or BY_METHOD.get(verb.replace("-", "_"))
 
 
+def operation_at(method, target):
+    """Finds the operation of a request."""
+    for name, (verb, path) in ROUTES.items():
+        pattern = re.sub(r"{\w+}", "[^/]+", path)
+        if verb == method and re.fullmatch(pattern, target.partition("?")[0]):
+            return name
+    return None
+
+
 class Recorded:
     """A client of the SDK whose answers are remembered."""
 
@@ -94,7 +108,8 @@ def table():
         "",
         "Every operation, asked for through Oracle's unmodified clients by the tests in `conformance/`: the statuses that the last whole run saw. "
         "The run compares this file with what it saw; `STRONGROOM_WRITE_DOCS=1 .venv/bin/python -m pytest` writes it anew. "
-        "`oci` has no command for UpdateRegisteredVaultForMtls.",
+        "`oci` has no command for UpdateRegisteredVaultForMtls; what is Strongroom's own was asked for with `oci raw-request` and "
+        "the Python SDK's signer.",
         "",
         "| operation | service | oci 3.95.1 | Python SDK 2.189.0 |",
         "| --- | --- | --- | --- |",

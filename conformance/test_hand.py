@@ -23,7 +23,7 @@ def test_a_value_comes_back_byte_for_byte(vault):
 
 def test_pending_waits(vault):
     vault.strongroom("put", "secret://dev/hand-pending", stdin=b"now")
-    later = vault.strongroom("put", "--pending", "--json", "secret://dev/hand-pending", stdin=b"later")
+    later = vault.strongroom("put", "--stage", "pending", "--json", "secret://dev/hand-pending", stdin=b"later")
     assert json.loads(later.stdout)["versionNumber"] == 2
     assert vault.strongroom("get", "secret://dev/hand-pending").stdout == b"now"
     assert vault.strongroom("get", "secret://dev/hand-pending?stage=pending").stdout == b"later"

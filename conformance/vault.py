@@ -68,9 +68,12 @@ class Vault:
 
     def oci(self, *arguments, ok=True, **more):
         """Runs Oracle's command line; returns its JSON, or for a failure what it printed."""
+        environment = self.environment(**more)
+        if arguments[0] == "raw-request":
+            del environment["OCI_CLI_ENDPOINT"]
         done = subprocess.run(
             [str(OCI), *map(str, arguments)],
-            capture_output=True, text=True, env=self.environment(**more), timeout=120, check=False,
+            capture_output=True, text=True, env=environment, timeout=120, check=False,
         )
         refused = re.search(r'"status": (\d+)', done.stderr)
         status = int(refused.group(1)) if refused else 200 if done.returncode == 0 else 599

@@ -50,7 +50,7 @@ fn there(program: &str) -> bool {
 }
 
 /// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
-/// token, a debugger that dumps memory, and OpenSSL.
+/// token, a debugger that dumps memory, OpenSSL, and a database whose passwords are rotated.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -73,6 +73,11 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         if !there(program) {
             missing.push(package);
         }
+    }
+    // Its programs are not on the PATH.
+    let postgresql = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    if !postgresql.into_iter().any(|version| version.path().join("bin/initdb").exists()) {
+        missing.push("postgresql");
     }
     if missing.is_empty() {
         return Ok(());
