@@ -46,7 +46,7 @@ impl Place {
         Ok(Self { port, tls: Some(TlsConnector::from(Arc::new(config))) })
     }
 
-    async fn connect(&self) -> Outcome<Connection> {
+    pub(crate) async fn connect(&self) -> Outcome<Connection> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match &self.tls {
@@ -65,13 +65,7 @@ impl Place {
 
     /// Sends one request on a connection of its own and returns a success as it came.
     pub(crate) async fn once(&self, request: &[u8]) -> Outcome<Vec<u8>> {
-        let mut connection = self.connect().await?;
-        let answer = connection.exchange(request).await?;
-        let received = connection.buffer.get(..answer.whole).unwrap_or_default();
-        if answer.status == 200 {
-            return Ok(received.to_vec());
-        }
-        Err(String::from_utf8_lossy(received).into_owned().into())
+        self.connect().await?.success(request).await
     }
 }
 
@@ -79,12 +73,22 @@ trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-struct Connection {
+pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
+    /// Sends a request and returns a success as it came.
+    pub(crate) async fn success(&mut self, request: &[u8]) -> Outcome<Vec<u8>> {
+        let answer = self.exchange(request).await?;
+        let received = self.buffer.get(..answer.whole).unwrap_or_default();
+        if answer.status == 200 {
+            return Ok(received.to_vec());
+        }
+        Err(String::from_utf8_lossy(received).into_owned().into())
+    }
+
     async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer> {
         self.stream.write_all(request).await?;
         // TLS keeps what it could not send at once until it is told to go on.

@@ -18,6 +18,7 @@ mod disk;
 mod floor;
 mod histogram;
 mod load;
+mod many;
 mod ours;
 mod plan;
 mod process;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["floor", rest @ ..] => floor::run(rest),
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
+        ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
         ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
         rest => plan::Plan::read(rest).and_then(rounds::whole),
     };

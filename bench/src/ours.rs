@@ -15,9 +15,10 @@ use crate::Outcome;
 use crate::answer::Recorded;
 use crate::load::Place;
 use crate::process::Process;
-use crate::requests::Identity;
+use crate::requests::{Identity, value};
 
 const READY_SECS_MAX: u64 = 20;
+const SECRETS: &str = "/20180608/secrets";
 
 /// A server with a vault and a key.
 pub(crate) struct Ours {
@@ -177,11 +178,38 @@ impl Ours {
 
     /// Makes a secret with a value of `base64` and returns its identifier.
     pub(crate) async fn secret(&self, name: &str, base64: &str) -> Outcome<String> {
-        let body = json!({
+        let body = self.new_secret(name, base64);
+        text(&self.call(&self.place, "POST", SECRETS, &body).await?, "id")
+    }
+
+    /// Makes secrets with these numbers over one connection and returns their identifiers.
+    pub(crate) async fn secrets(
+        &self,
+        numbers: impl Iterator<Item = usize>,
+    ) -> Outcome<Vec<String>> {
+        let mut connection = self.place.connect().await?;
+        let mut ids = Vec::new();
+        for number in numbers {
+            let body = self.new_secret(&format!("secret-{number:07}"), &value(number as u64));
+            let body = body.to_string();
+            let port = self.place.port;
+            let request = self.identity.request("POST", SECRETS, port, Some(body.as_bytes()))?;
+            let answer = Recorded::read(&connection.success(&request).await?)?;
+            ids.push(text(&serde_json::from_slice(&answer.body)?, "id")?);
+        }
+        Ok(ids)
+    }
+
+    /// The compartment that everything is in.
+    pub(crate) fn tenancy(&self) -> &str {
+        &self.tenancy
+    }
+
+    fn new_secret(&self, name: &str, base64: &str) -> Value {
+        json!({
             "compartmentId": self.tenancy, "vaultId": self.vault, "keyId": self.key,
             "secretName": name, "secretContent": {"contentType": "BASE64", "content": base64},
-        });
-        text(&self.call(&self.place, "POST", "/20180608/secrets", &body).await?, "id")
+        })
     }
 }
 

@@ -6,8 +6,8 @@ use crate::Outcome;
 /// Longest round, in seconds: a request that is dated the farthest back must outlast it.
 pub(crate) const ROUND_SECS_MAX: f64 = 30.0;
 
-const USAGE: &str = "usage: [floors | crypto] [--smoke | --reads CONNECTIONS] [--rounds N] [--seconds S] \
-                     [--plain] [--json FILE]";
+const USAGE: &str = "usage: [floors | crypto | many] [--smoke | --reads CONNECTIONS] [--rounds N] \
+                     [--seconds S] [--secrets N] [--plain] [--json FILE]";
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) struct Plan {
     pub(crate) connections: Vec<usize>,
     pub(crate) tls: bool,
     pub(crate) starts: usize,
+    /// Secrets in the vault that is compared with one of few.
+    pub(crate) secrets: usize,
     pub(crate) json: Option<PathBuf>,
 }
 
@@ -29,6 +31,7 @@ impl Plan {
             connections: vec![1, 8, 64],
             tls: true,
             starts: 10,
+            secrets: 100_000,
             json: None,
         };
         let mut words = words.iter();
@@ -39,19 +42,21 @@ impl Plan {
             }
             plan.tls = false;
             if option == "--smoke" {
-                (plan.rounds, plan.secs, plan.starts) = (1, 0.3, 1);
+                (plan.rounds, plan.secs, plan.starts, plan.secrets) = (1, 0.3, 1, 500);
                 plan.connections = vec![8];
             }
         }
         let valid = plan.rounds > 0
             && plan.secs > 0.0
             && plan.secs <= ROUND_SECS_MAX
+            && plan.secrets > 0
             && !plan.connections.contains(&0);
         if valid { Ok(plan) } else { Err(USAGE.into()) }
     }
 
     fn set(&mut self, option: &str, value: &str) -> Outcome<()> {
         match option {
+            "--secrets" => self.secrets = value.parse()?,
             "--rounds" => self.rounds = value.parse()?,
             "--seconds" | "--secs" => self.secs = value.parse()?,
             "--json" => self.json = Some(PathBuf::from(value)),

@@ -88,6 +88,19 @@ pub(crate) async fn repeated(
     Ok(Arc::new(signed.await?))
 }
 
+/// Signs one read of each target.
+pub(crate) async fn signed_for(
+    identity: &Arc<Identity>,
+    targets: Vec<String>,
+    port: u16,
+) -> Outcome<Vec<Vec<u8>>> {
+    let identity = Arc::clone(identity);
+    on_all_cores(targets.len(), move |number| {
+        identity.request("GET", targets.get(number).ok_or("no target")?, port, None)
+    })
+    .await
+}
+
 /// Signs the updates of a round, a list for each target; every one stores another value.
 pub(crate) async fn updates(
     identity: &Arc<Identity>,

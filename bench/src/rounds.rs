@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::ours::{self, Tls};
 use crate::plan::Plan;
 use crate::report::{Journal, spread};
-use crate::{crypto, reads, writes};
+use crate::{crypto, many, reads, writes};
 
 /// Measures everything in one run and prints tables.
 pub(crate) fn whole(plan: Plan) -> Outcome<()> {
@@ -31,6 +31,14 @@ pub(crate) fn crypto(plan: Plan) -> Outcome<()> {
     within_directory(|directory| async move {
         let mut journal = Journal::create(plan.json.as_deref())?;
         crypto::against_floor(&plan, &mut journal, &directory.join("crypto")).await
+    })
+}
+
+/// Measures a vault of many secrets beside one of few.
+pub(crate) fn many(plan: Plan) -> Outcome<()> {
+    within_directory(|directory| async move {
+        let mut journal = Journal::create(plan.json.as_deref())?;
+        many::beside_few(&plan, &mut journal, &directory).await
     })
 }
 

@@ -22,7 +22,7 @@ const ALL: [Step; 11] = [
     ("oracles", oracles),
     ("fuzz, a minute", fuzz_smoke),
     ("conformance", conformance),
-    ("bench, a short run", |root| call(root, "target/release/strongroom-bench", &["--smoke"])),
+    ("bench, a short run", bench_smoke),
 ];
 
 /// Runs every step, or with `quick` those that need nothing installed.
@@ -163,6 +163,12 @@ fn nist_vectors(root: &Path) -> Result<(), String> {
 fn fuzz_smoke(root: &Path) -> Result<(), String> {
     call(root, "cargo", &["build", "--quiet", "--example", "fuzz", "-p", "strongroom-keyring"])?;
     call(root, "target/debug/examples/fuzz", &["60"])
+}
+
+fn bench_smoke(root: &Path) -> Result<(), String> {
+    let bench = |words: &[&str]| call(root, "target/release/strongroom-bench", words);
+    bench(&["--smoke"])?;
+    bench(&["many", "--smoke"])
 }
 
 fn conformance(root: &Path) -> Result<(), String> {

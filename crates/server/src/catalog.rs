@@ -328,10 +328,9 @@ impl CatalogCell {
     pub(crate) async fn load(
         store: &dyn Store,
         keys: &Keys,
-        feed: Feed,
+        (secrets, feed): (SecretCache, Feed),
     ) -> Result<Self, StoreError> {
         let view = load(store, keys).await?;
-        let secrets = SecretCache::default();
         let cell = Self { current: RwLock::new(view.clone()), secrets, feed };
         cell.forget_secrets(view.cursor);
         Ok(cell)

@@ -37,6 +37,7 @@ pub use bootstrap::{
     free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
+pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};

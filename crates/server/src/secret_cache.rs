@@ -1,105 +1,123 @@
 //! Secrets that were read lately, decoded: their metadata, and their contents as they are sealed.
 //! Plaintext never comes here.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use strongroom_model::{Ocid, Secret};
 use strongroom_store::{Cursor, Revision};
 
 use crate::rows::SecretVersionRow;
 
-/// Secrets kept at most.
-const SECRETS_MAX: usize = 16 * 1024;
+/// Memory for secrets that were read lately, in bytes, unless the operator says otherwise.
+pub const SECRET_CACHE_BYTES: u64 = 512 * 1024 * 1024;
 
-/// Bytes of sealed content kept at most.
-const CONTENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of an entry beyond what it holds: identifiers, maps, the cache's own.
+const OVERHEAD_BYTES: u64 = 1024;
+
+/// Entries that room is made for at first.
+const ENTRIES: usize = 1024;
 
 /// A secret and the commit that wrote it.
 pub(crate) type SecretAt = (Secret, Revision);
 
-#[derive(Debug, Default)]
-struct Kept {
-    /// Up to where changes were taken into account.
-    cursor: Cursor,
-    secrets: HashMap<Ocid, Arc<SecretAt>>,
-    /// Versions of a secret never change while it does not.
-    versions: HashMap<Ocid, HashMap<u64, Arc<SecretVersionRow>>>,
-    content_bytes: usize,
+/// A version of a secret as of a commit; versions of a secret never change while it does not.
+type VersionKey = (Ocid, u64, Revision);
+
+/// Entries count by what is long in them.
+#[derive(Debug, Clone)]
+struct Bytes;
+
+impl Weighter<Ocid, Arc<SecretAt>> for Bytes {
+    fn weight(&self, _key: &Ocid, value: &Arc<SecretAt>) -> u64 {
+        let secret = &value.0;
+        let texts =
+            secret.metadata.iter().map(|(name, value)| name.len() + value.to_string().len());
+        let described = secret.description.as_ref().map_or(0, String::len) + secret.name.len();
+        u64::try_from(texts.sum::<usize>() + described).unwrap_or(u64::MAX) + OVERHEAD_BYTES
+    }
 }
 
-impl Kept {
-    fn forget_versions(&mut self, secret: &Ocid) {
-        let forgotten = self.versions.remove(secret).unwrap_or_default();
-        let bytes: usize = forgotten.values().map(|row| row.content.as_bytes().len()).sum();
-        self.content_bytes = self.content_bytes.saturating_sub(bytes);
+impl Weighter<VersionKey, Arc<SecretVersionRow>> for Bytes {
+    fn weight(&self, _key: &VersionKey, value: &Arc<SecretVersionRow>) -> u64 {
+        let content = value.content.as_bytes().len();
+        u64::try_from(content).unwrap_or(u64::MAX).saturating_add(OVERHEAD_BYTES)
     }
 }
 
 /// The cache. What a request finds in it is as of that request's view of the store, or newer.
-#[derive(Debug, Default)]
-pub(crate) struct SecretCache(RwLock<Kept>);
+#[derive(Debug)]
+pub(crate) struct SecretCache {
+    /// Up to where changes were taken into account. Whoever keeps something holds this lock
+    /// meanwhile, so that no change is taken into account between the look and the deed.
+    cursor: RwLock<Cursor>,
+    secrets: Cache<Ocid, Arc<SecretAt>, Bytes>,
+    versions: Cache<VersionKey, Arc<SecretVersionRow>, Bytes>,
+}
 
 impl SecretCache {
+    /// Makes a cache of so many bytes, half of them for contents as they are sealed.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self {
+            cursor: RwLock::default(),
+            secrets: Cache::with_weighter(ENTRIES, bytes / 2, Bytes),
+            versions: Cache::with_weighter(ENTRIES, bytes / 2, Bytes),
+        }
+    }
+
     /// Forgets the secrets that changed on the way to `cursor`; without a list, all.
     pub(crate) fn advance<'a>(
         &self,
         cursor: Cursor,
         changed: Option<impl Iterator<Item = &'a Ocid>>,
     ) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if cursor <= kept.cursor {
+        let mut known = self.cursor.write().unwrap_or_else(PoisonError::into_inner);
+        if cursor <= *known {
             return;
         }
-        kept.cursor = cursor;
+        *known = cursor;
         let Some(changed) = changed else {
-            kept.secrets.clear();
-            kept.versions.clear();
-            kept.content_bytes = 0;
+            self.secrets.clear();
+            self.versions.clear();
             return;
         };
         for id in changed {
-            kept.secrets.remove(id);
-            kept.forget_versions(id);
+            self.secrets.remove(id);
         }
     }
 
     pub(crate) fn secret(&self, id: &Ocid) -> Option<Arc<SecretAt>> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.secrets.get(id).map(Arc::clone)
+        self.secrets.get(id)
     }
 
     /// Keeps a secret that was read by a request whose view of the store is `cursor`. If another
     /// request has moved on meanwhile, what was read may be old, and is not kept.
     pub(crate) fn keep_secret(&self, cursor: Cursor, secret: &Arc<SecretAt>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.cursor != cursor {
-            return;
+        let known = self.cursor.read().unwrap_or_else(PoisonError::into_inner);
+        if *known == cursor {
+            self.secrets.insert(secret.0.id.clone(), Arc::clone(secret));
         }
-        if kept.secrets.len() >= SECRETS_MAX {
-            kept.secrets.clear();
-        }
-        kept.secrets.insert(secret.0.id.clone(), Arc::clone(secret));
     }
 
-    pub(crate) fn version(&self, secret: &Ocid, number: u64) -> Option<Arc<SecretVersionRow>> {
-        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        kept.versions.get(secret)?.get(&number).map(Arc::clone)
+    /// Returns a version of a secret as of the commit that wrote the secret.
+    pub(crate) fn version(&self, secret: &SecretAt, number: u64) -> Option<Arc<SecretVersionRow>> {
+        self.versions.get(&(secret.0.id.clone(), number, secret.1))
     }
 
-    /// Keeps a version, under the same condition.
-    pub(crate) fn keep_version(&self, cursor: Cursor, secret: &Ocid, row: &Arc<SecretVersionRow>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if kept.cursor != cursor {
-            return;
+    /// Keeps a version that was read by a request whose view of the store is `cursor`, under the
+    /// same condition.
+    pub(crate) fn keep_version(
+        &self,
+        cursor: Cursor,
+        secret: &SecretAt,
+        row: &Arc<SecretVersionRow>,
+    ) {
+        let known = self.cursor.read().unwrap_or_else(PoisonError::into_inner);
+        if *known == cursor {
+            let key = (secret.0.id.clone(), row.secret_version.number, secret.1);
+            self.versions.insert(key, Arc::clone(row));
         }
-        if kept.content_bytes >= CONTENT_BYTES_MAX {
-            kept.versions.clear();
-            kept.content_bytes = 0;
-        }
-        kept.content_bytes += row.content.as_bytes().len();
-        let number = row.secret_version.number;
-        kept.versions.entry(secret.clone()).or_default().insert(number, Arc::clone(row));
     }
 }
 
@@ -122,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_changed_is_forgotten_and_what_is_old_is_not_kept() {
-        let cache = SecretCache::default();
+        let cache = SecretCache::new(1 << 20);
         let (a, b) = (secret("a"), secret("b"));
         cache.keep_secret(Cursor(0), &a);
         cache.keep_secret(Cursor(0), &b);
@@ -136,5 +154,15 @@ mod tests {
         assert!(cache.secret(&a.0.id).is_some(), "an older view has nothing to say");
         cache.advance(Cursor(3), None::<std::iter::Empty<&Ocid>>);
         assert!(cache.secret(&a.0.id).is_none());
+    }
+
+    #[test]
+    fn what_is_too_much_leaves_and_the_rest_stays() {
+        let cache = SecretCache::new(64 * 1024);
+        for number in 0..1_000 {
+            cache.keep_secret(Cursor(0), &secret(&format!("n{number}")));
+        }
+        let there = (0..1_000).filter(|n| cache.secret(&secret(&format!("n{n}")).0.id).is_some());
+        assert!((8..=32).contains(&there.count()));
     }
 }

@@ -40,6 +40,8 @@ pub struct Parts {
     pub semantics: Semantics,
     /// How much the tenancy may hold.
     pub limits: Limits,
+    /// Memory for secrets that were read lately, in bytes.
+    pub secret_cache_bytes: u64,
     /// Where backups may go.
     pub backup_places: Vec<BackupPlace>,
     /// Systems whose passwords are rotated.
@@ -78,8 +80,8 @@ impl Shared {
     pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
-        let feed = Feed::new(&*parts.random);
-        let catalog = CatalogCell::load(&*parts.store, &keys, feed).await?;
+        let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
+        let catalog = CatalogCell::load(&*parts.store, &keys, kept).await?;
         let home = catalog.fresh(&*parts.store, &keys).await?.catalog.tenancy.home_region.clone();
         let region = Region::named(&home)
             .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;

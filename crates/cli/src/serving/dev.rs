@@ -11,8 +11,9 @@ use strongroom_model::{
     Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
 };
 use strongroom_server::{
-    BackupFront, BackupPlace, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving,
-    Shared, StartError, Targets, clock_turned, found_tenancy, free_vault_port, sample_of,
+    BackupFront, BackupPlace, NewSample, NewTenancy, Parts, SECRET_CACHE_BYTES, Sample, Semantics,
+    Server, Serving, Shared, StartError, Targets, clock_turned, found_tenancy, free_vault_port,
+    sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
@@ -276,6 +277,7 @@ impl Dev<'_> {
             random: Arc::new(SystemRandom),
             semantics: self.arguments.semantics.into(),
             limits: self.arguments.limits.into(),
+            secret_cache_bytes: SECRET_CACHE_BYTES,
             backup_places: self.backup_places(),
             targets: self.targets()?,
         };

@@ -8,7 +8,8 @@ use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Parts, Semantics, Server, Shared, StartError, TlsIdentity,
+    BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
+    TlsIdentity,
 };
 use strongroom_store::Sqlite;
 
@@ -29,6 +30,12 @@ pub(crate) struct ServeArguments {
     config: PathBuf,
 }
 
+const MIB: u64 = 1024 * 1024;
+
+fn secret_cache_mib() -> u32 {
+    u32::try_from(SECRET_CACHE_BYTES / MIB).unwrap_or(u32::MAX)
+}
+
 /// The configuration file of a server; `docs/configuration.md` describes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +52,9 @@ pub(crate) struct Configuration {
     /// How much the tenancy may hold.
     #[serde(default)]
     limits: LimitsName,
+    /// Memory for secrets that were read lately, in MiB.
+    #[serde(default = "secret_cache_mib")]
+    secret_cache_mib: u32,
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
@@ -165,6 +175,7 @@ pub(crate) async fn run(
             SemanticsName::Oracle => Semantics::Oracle,
         },
         limits: configuration.limits.into(),
+        secret_cache_bytes: u64::from(configuration.secret_cache_mib).saturating_mul(MIB),
         backup_places: configuration
             .backup
             .iter()

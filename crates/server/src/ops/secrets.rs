@@ -16,6 +16,7 @@ use crate::authz::Permit;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::rows::{self, SecretRow};
+use crate::secret_cache::SecretAt;
 use crate::secret_rows;
 
 /// How often an update without `if-match` is tried against concurrent ones.
@@ -27,9 +28,13 @@ const LIST_ROWS_MAX: usize = 5_000;
 
 /// The secret of a permit, and the revision of its row.
 pub(super) fn secret_of(permit: &Permit) -> Result<(&Secret, Revision), Failure> {
-    let found = permit.located.secret.as_ref();
-    let found = found.ok_or_else(|| Failure::internal("a permit without its secret"))?;
-    Ok((&found.0, found.1))
+    secret_at(permit).map(|found| (&found.0, found.1))
+}
+
+/// The same as it is kept.
+pub(super) fn secret_at(permit: &Permit) -> Result<&SecretAt, Failure> {
+    let found = permit.located.secret.as_deref();
+    found.ok_or_else(|| Failure::internal("a permit without its secret"))
 }
 
 /// `CreateSecret`: the secret and its version 1, in one commit.

@@ -6,7 +6,7 @@ use strongroom_wire::bodies::SecretVersionBody;
 use strongroom_wire::{PageToken, SortOrder};
 
 use super::Context;
-use super::secrets::secret_of;
+use super::secrets::{secret_at, secret_of};
 use crate::ask::Listing;
 use crate::authz::Permit;
 use crate::failure::Failure;
@@ -44,19 +44,20 @@ pub(super) async fn read(
     permit: &Permit,
     number: u64,
 ) -> Result<Arc<SecretVersionRow>, Failure> {
-    let (secret, _) = secret_of(permit)?;
+    let at = secret_at(permit)?;
+    let secret = &at.0;
     if !secret.knows_version(number) {
         return Err(Failure::not_found("the secret has no such version"));
     }
     let cache = context.shared.secrets();
-    if let Some(kept) = cache.version(&secret.id, number) {
+    if let Some(kept) = cache.version(at, number) {
         return Ok(kept);
     }
     let key = rows::secret_version(&secret.id, number);
     let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let row = found.ok_or_else(|| Failure::not_found("the secret has no such version"))?;
     let row = Arc::new(rows::decode(&key, &row.value)?);
-    cache.keep_version(context.cursor, &secret.id, &row);
+    cache.keep_version(context.cursor, at, &row);
     Ok(row)
 }
 

@@ -83,6 +83,7 @@ impl House {
             random: Arc::new(SystemRandom),
             semantics,
             limits: Limits::WIDE,
+            secret_cache_bytes: 1 << 20,
             backup_places: vec![BackupPlace {
                 front: BackupFront::Bucket { namespace: "n".into(), bucket: "b".into() },
                 directory: backups.path().to_owned(),
