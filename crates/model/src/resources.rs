@@ -115,6 +115,9 @@ pub struct Policy {
     pub description: String,
     /// Statements in OCI's policy language.
     pub statements: Vec<String>,
+    /// What the names of each statement meant when it was written; absent in the oldest rows.
+    #[serde(default)]
+    pub resolved: Vec<Vec<Ocid>>,
     /// When the policy was made.
     pub time_created: Timestamp,
     /// Tags.

@@ -1,75 +1,90 @@
-use strongroom_model::{Ocid, Permission, Principal};
+use strongroom_model::Permission;
 
-use crate::set::{Grant, Grants, PolicySet};
+use crate::clause::View;
+use crate::facts::{Asked, Question};
+use crate::set::{Index, PolicySet};
 
-/// A permission asked for, and where.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The permission.
-    pub permission: Permission,
-    /// The compartment that the target is in, then its ancestors, the tenancy last.
-    pub path: &'a [Ocid],
+/// What became of a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// This statement grants it.
+    Granted(usize),
+    /// No statement grants it.
+    NotGranted,
+    /// This statement denies it, whatever grants it.
+    Denied(usize),
 }
 
-/// May this principal have all of this?
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// Who asks.
-    pub principal: &'a Principal,
-    /// What for.
-    pub needs: &'a [Asked<'a>],
-}
-
-/// An answer with its reasons: for each permission the statement that grants it, or none.
+/// An answer with its reasons: for each permission the statement that decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    reasons: Vec<(Permission, Option<usize>)>,
+    reasons: Vec<(Permission, Verdict)>,
 }
 
 impl Decision {
     /// Tells whether everything asked for is granted. Nothing asked for is nothing granted.
     #[must_use]
     pub fn allowed(&self) -> bool {
-        !self.reasons.is_empty() && self.reasons.iter().all(|(_, statement)| statement.is_some())
+        !self.reasons.is_empty() && self.missing().next().is_none()
     }
 
-    /// Iterates over the permissions that no statement grants.
+    /// Iterates over the permissions that are not granted, or denied.
     pub fn missing(&self) -> impl Iterator<Item = Permission> {
-        let missing = |(permission, statement): &(Permission, Option<usize>)| {
-            statement.is_none().then_some(*permission)
+        let missing = |(permission, verdict): &(Permission, Verdict)| {
+            (!matches!(verdict, Verdict::Granted(_))).then_some(*permission)
         };
         self.reasons.iter().filter_map(missing)
     }
 
-    /// Iterates over the permissions, each with the index of the statement that grants it.
-    pub fn reasons(&self) -> impl Iterator<Item = (Permission, Option<usize>)> {
+    /// Iterates over the permissions, each with what decided it.
+    pub fn reasons(&self) -> impl Iterator<Item = (Permission, Verdict)> {
         self.reasons.iter().copied()
     }
 }
 
-/// Decides: default deny; each permission on its own; a grant holds in its compartment and below.
+/// Decides: default deny; each permission on its own; a statement holds in its compartment and
+/// below; what denies wins, but not over the tenancy's administrators.
+///
+/// Source: OCI documentation, "How Policies Work" and "Deny Policies".
 #[must_use]
 pub fn decide(set: &PolicySet, question: &Question<'_>) -> Decision {
     let own_tenancy = set.tenancy.as_ref() == Some(&question.principal.tenancy_id);
     let reason = |asked: &Asked<'_>| {
-        let granted = own_tenancy.then(|| granting(set, question.principal, asked)).flatten();
-        (asked.permission, granted)
+        let verdict = if own_tenancy { verdict(set, question, asked) } else { Verdict::NotGranted };
+        (asked.permission, verdict)
     };
     Decision { reasons: question.needs.iter().map(reason).collect() }
 }
 
-/// Finds a statement that grants: the nearest compartment's first, and there what is for everyone.
-/// The cost grows with the caller's groups, not with the statements for others.
-fn granting(set: &PolicySet, principal: &Principal, asked: &Asked<'_>) -> Option<usize> {
-    let of_caller = |grants: &Grants| {
-        let grants_it = |grant: &&Grant| grant.permissions.contains(asked.permission);
-        let as_member = || {
-            let groups = principal.group_ids.iter();
-            groups.filter_map(|group| grants.by_group.get(group)).flatten().find(grants_it)
-        };
-        let grant = grants.everyone.iter().find(grants_it).or_else(as_member);
-        grant.map(|grant| grant.statement)
+fn verdict(set: &PolicySet, question: &Question<'_>, asked: &Asked<'_>) -> Verdict {
+    let view = View { question, asked, around: &set.around };
+    if !set.denies.is_empty() && !is_administrator(set, question) {
+        let mut reaching = asked.path.iter().filter_map(|compartment| set.denies.get(compartment));
+        if let Some(denying) = reaching.find_map(|index| holding(set, index, &view)) {
+            return Verdict::Denied(denying);
+        }
+    }
+    let mut reaching = asked.path.iter().filter_map(|compartment| set.allows.get(compartment));
+    let granting = reaching.find_map(|index| holding(set, index, &view));
+    granting.map_or(Verdict::NotGranted, Verdict::Granted)
+}
+
+pub(crate) fn is_administrator(set: &PolicySet, question: &Question<'_>) -> bool {
+    let administrators = set.administrators.as_ref();
+    administrators.is_some_and(|group| question.principal.group_ids.contains(group))
+}
+
+/// Finds a statement of an index that holds. The cost grows with the caller's groups, not with the
+/// statements for others.
+fn holding(set: &PolicySet, index: &Index, view: &View<'_>) -> Option<usize> {
+    let groups = view.question.principal.group_ids.iter();
+    let as_member = groups.filter_map(|group| index.by_group.get(group)).flatten();
+    let mut candidates = index.everyone.iter().chain(as_member).chain(&index.others);
+    let holds = |number: &&usize| {
+        let Some(statement) = set.statements.get(**number) else { return false };
+        statement.permissions.contains(view.asked.permission)
+            && statement.subject.include(view.question.principal)
+            && statement.condition.as_ref().is_none_or(|condition| condition.holds(view).is_ok())
     };
-    let mut reaching = asked.path.iter().filter_map(|compartment| set.grants.get(compartment));
-    reaching.find_map(of_caller)
+    candidates.find(holds).copied()
 }

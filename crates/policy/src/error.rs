@@ -1,21 +1,9 @@
 use std::fmt::{self, Write};
 use std::ops::Range;
 
-/// What is wrong with a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParseErrorKind {
-    /// It is not in the language.
-    Syntax,
-    /// It is in the language, but this version does not evaluate it; accepting it would grant or
-    /// refuse something else than it says.
-    Unsupported,
-}
-
 /// Why a statement was not read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
-    /// What is wrong.
-    pub kind: ParseErrorKind,
     /// The offending bytes of the statement.
     pub span: Range<usize>,
     /// What was found or not found.
@@ -32,30 +20,7 @@ impl ParseError {
         message: impl Into<String>,
         expected: &[&'static str],
     ) -> Self {
-        let (kind, expected) = (ParseErrorKind::Syntax, expected.to_vec());
-        Self { kind, span, message: message.into(), expected, suggestion: None }
-    }
-
-    pub(crate) fn unsupported(span: Range<usize>, what: &str) -> Self {
-        let message = format!("{what} is not evaluated by this version");
-        Self { kind: ParseErrorKind::Unsupported, ..Self::syntax(span, message, &[]) }
-    }
-
-    /// A word that is not in a list: a misspelling if one of `known` is near, else a word of one of
-    /// the services whose policies this version does not evaluate.
-    pub(crate) fn unknown(
-        span: Range<usize>,
-        what: &str,
-        word: &str,
-        known: impl Iterator<Item = &'static str>,
-    ) -> Self {
-        let misspelt = Self::syntax(span.clone(), format!("unknown {what} `{word}`"), &[])
-            .suggest(word, known);
-        if misspelt.suggestion.is_some() {
-            misspelt
-        } else {
-            Self::unsupported(span, &format!("{what} `{word}`"))
-        }
+        Self { span, message: message.into(), expected: expected.to_vec(), suggestion: None }
     }
 
     /// Adds the known word nearest to `word`, if one is near enough to be a misspelling.

@@ -1,17 +1,30 @@
 //! OCI's policy language: parser with spans, the tables from verbs to permissions, and decisions that carry their reasons.
 
 pub mod ast;
+mod clause;
+mod condition;
 mod decide;
 mod error;
+mod explain;
+mod facts;
 mod lexer;
 mod parser;
+mod print;
 mod required;
 mod resource_type;
+mod rule;
 mod set;
+mod text;
 
-pub use decide::{Asked, Decision, Question, decide};
-pub use error::{ParseError, ParseErrorKind};
+pub use clause::CompartmentFacts;
+pub use decide::{Decision, Verdict, decide};
+pub use error::ParseError;
+pub use explain::{Considered, Failing, Reason, explain};
+pub use facts::{Asked, Fact, FactName, Question, Request};
 pub use parser::parse;
-pub use required::{Need, Semantics, Target, required};
-pub use resource_type::{ResourceType, Verb, permissions_of};
-pub use set::{CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef};
+pub use required::{Need, Semantics, Target, required, required_by_name};
+pub use resource_type::{ResourceType, Verb, denied_by, permissions_of};
+pub use rule::{Rule, RuleVariable, parse_rule};
+pub use set::{
+    CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve,
+};

@@ -160,3 +160,91 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         Operation::WatchSecrets => const { &[on(Target::Items, P::SecretRead)] },
     }
 }
+
+/// Operations of OCI that this server does not answer, and what they need: for policies that speak of
+/// them.
+///
+/// Source: OCI policy reference, "Permissions Required for Each API Operation".
+const ELSEWHERE: &[(&str, &[Permission])] = &[
+    ("AddUserToGroup", &[P::GroupUpdate, P::UserUpdate]),
+    ("AssembleEffectiveTagSet", &[P::TagDefaultInspect]),
+    ("CascadeDeleteTagNamespace", &[P::TagNamespaceDelete]),
+    ("ChangeTagNamespaceCompartment", &[P::TagNamespaceMove]),
+    ("CreateAuthToken", &[P::UserUpdate, P::UserAuthtokenSet]),
+    ("CreateDynamicGroup", &[P::DynamicGroupCreate]),
+    ("CreateGroup", &[P::GroupCreate]),
+    ("CreateNetworkSource", &[P::NetworkSourceCreate]),
+    ("CreatePolicy", &[P::PolicyCreate]),
+    ("CreateRegionSubscription", &[P::TenancyUpdate]),
+    ("CreateTag", &[P::TagNamespaceUse]),
+    ("CreateTagDefault", &[P::TagDefaultManage]),
+    ("CreateTagNamespace", &[P::TagNamespaceCreate]),
+    ("CreateUser", &[P::UserCreate]),
+    ("DeleteApiKey", &[P::UserUpdate, P::UserApikeyRemove]),
+    ("DeleteAuthToken", &[P::UserUpdate, P::UserAuthtokenRemove]),
+    ("DeleteCompartment", &[P::CompartmentDelete]),
+    ("DeleteDynamicGroup", &[P::DynamicGroupDelete]),
+    ("DeleteGroup", &[P::GroupDelete]),
+    ("DeleteNetworkSource", &[P::NetworkSourceDelete]),
+    ("DeletePolicy", &[P::PolicyDelete]),
+    ("DeleteTag", &[P::TagNamespaceDelete]),
+    ("DeleteTagDefault", &[P::TagDefaultManage]),
+    ("DeleteTagNamespace", &[P::TagNamespaceDelete]),
+    ("DeleteUser", &[P::UserDelete]),
+    ("GetAuthenticationPolicy", &[P::AuthenticationPolicyInspect]),
+    ("GetConfiguration", &[P::AuditConfiguration]),
+    ("GetDynamicGroup", &[P::DynamicGroupInspect]),
+    ("GetGroup", &[P::GroupInspect]),
+    ("GetNetworkSource", &[P::NetworkSourceInspect]),
+    ("GetPolicy", &[P::PolicyRead]),
+    ("GetTag", &[P::TagNamespaceInspect]),
+    ("GetTagDefault", &[P::TagDefaultInspect]),
+    ("GetTagNamespace", &[P::TagNamespaceInspect]),
+    ("GetTenancy", &[P::TenancyInspect]),
+    ("GetUserGroupMembership", &[P::UserInspect, P::GroupInspect]),
+    ("GetWorkRequest", &[P::CompartmentRead]),
+    ("ListApiKeys", &[P::UserRead]),
+    ("ListAuthTokens", &[P::UserRead]),
+    ("ListAvailabilityDomains", &[P::CompartmentInspect]),
+    ("ListDynamicGroups", &[P::DynamicGroupInspect]),
+    ("ListEvents", &[P::AuditEventRead]),
+    ("ListFaultDomains", &[P::CompartmentInspect]),
+    ("ListGroups", &[P::GroupInspect]),
+    ("ListNetworkSources", &[P::NetworkSourceInspect]),
+    ("ListPolicies", &[P::PolicyRead]),
+    ("ListRegions", &[P::TenancyInspect]),
+    ("ListTagDefaults", &[P::TagDefaultInspect]),
+    ("ListTagNamespaces", &[P::TagNamespaceInspect]),
+    ("ListTags", &[P::TagNamespaceInspect]),
+    ("ListUserGroupMemberships", &[P::GroupInspect, P::UserInspect]),
+    ("ListUsers", &[P::UserInspect]),
+    ("ListWorkRequests", &[P::CompartmentRead]),
+    ("RecoverCompartment", &[P::CompartmentRecover]),
+    ("RemoveUserFromGroup", &[P::GroupUpdate, P::UserUpdate]),
+    ("UpdateAuthToken", &[P::UserUpdate, P::UserAuthtokenReset]),
+    ("UpdateAuthenticationPolicy", &[P::AuthenticationPolicyUpdate]),
+    ("UpdateCompartment", &[P::CompartmentUpdate]),
+    ("UpdateConfiguration", &[P::AuditConfiguration]),
+    ("UpdateDynamicGroup", &[P::DynamicGroupUpdate]),
+    ("UpdateGroup", &[P::GroupUpdate]),
+    ("UpdateNetworkSource", &[P::NetworkSourceUpdate]),
+    ("UpdatePolicy", &[P::PolicyUpdate]),
+    ("UpdateTag", &[P::TagNamespaceUse]),
+    ("UpdateTagDefault", &[P::TagDefaultManage]),
+    ("UpdateTagNamespace", &[P::TagNamespaceUpdate]),
+    ("UpdateUser", &[P::UserUpdate]),
+    ("UpdateUserCapabilities", &[P::UserUpdate]),
+    ("UpdateUserState", &[P::UserUpdate, P::UserUnblock]),
+    ("UploadApiKey", &[P::UserUpdate, P::UserApikeyAdd]),
+];
+
+/// Returns the permissions that an operation needs, by its name; none if nobody knows it.
+#[must_use]
+pub fn required_by_name(name: &str, semantics: Semantics) -> Option<Vec<Permission>> {
+    if let Some(operation) = Operation::ALL.iter().find(|known| known.name() == name) {
+        let needs = required(*operation, semantics).iter();
+        return Some(needs.map(|need| need.permission).collect());
+    }
+    let found = ELSEWHERE.iter().find(|(known, _)| *known == name);
+    found.map(|(_, permissions)| permissions.to_vec())
+}

@@ -98,6 +98,15 @@ pub fn permissions_of(resource_type: ResourceType, verb: Verb) -> PermissionSet 
     levels.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level))
 }
 
+/// Returns all that denying a verb takes away: what its level adds, and every level above.
+///
+/// Source: OCI documentation, "Deny Policies", metaverb inversion.
+#[must_use]
+pub fn denied_by(resource_type: ResourceType, verb: Verb) -> PermissionSet {
+    let levels = Verb::ALL.into_iter().filter(|level| *level >= verb);
+    levels.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level))
+}
+
 fn union(members: &[ResourceType], verb: Verb) -> PermissionSet {
     members.iter().fold(PermissionSet::EMPTY, |set, member| set | added_at(*member, verb))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strongroom_model::{Ocid, Operation, Stage, Timestamp};
+use strongroom_policy::{Fact, FactName};
 use strongroom_wire::{
     BackupDetails, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
     CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, Fields,
@@ -160,6 +161,13 @@ impl Ask {
             Self::ExportKey(details) => Some(&details.logging),
             _ => None,
         }
+    }
+
+    /// What conditions of policies can ask of the request itself.
+    pub(crate) fn facts(&self) -> Vec<(FactName, Fact)> {
+        let Self::GenerateDataEncryptionKey(details) = self else { return Vec::new() };
+        let included = Fact::One(details.include_plaintext.to_string());
+        vec![(FactName::Borrowed("request.includeplaintextkey"), included)]
     }
 
     /// Reads query and body of a request whose route is known.

@@ -1,12 +1,15 @@
 //! Fourth stage: policy. 401, 403 and 404 are decided here (401 by what comes in) and nowhere else.
 
-use strongroom_model::{Operation, Permission, Principal, Secret};
-use strongroom_policy::{Asked, Decision, Question, Semantics, Target, decide, required};
+use strongroom_model::{Ocid, Operation, Permission, Principal, Secret, Timestamp};
+use strongroom_policy::{
+    Asked, Decision, Fact, FactName, Question, Request, Semantics, Target, decide, required,
+};
 use strongroom_wire::{ErrorCode, Refusal};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, flat_tags};
 use crate::failure::Failure;
 use crate::locate::Located;
+use crate::shared::Shared;
 
 /// The right to go on, and what with. Made by [`authorize`] alone.
 #[derive(Debug)]
@@ -15,38 +18,58 @@ pub(crate) struct Permit {
     _private: (),
 }
 
-/// Decides whether `principal` may do `operation` on what was located.
+/// Who asks for what, and when.
+#[derive(Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) operation: Operation,
+    /// What the request says of itself, for conditions.
+    pub(crate) facts: &'a [(FactName, Fact)],
+    pub(crate) now: Timestamp,
+}
+
+impl Wish<'_> {
+    fn request<'a>(&'a self, region: &'a str) -> Request<'a> {
+        let operation = self.operation.name();
+        Request { operation, region: Some(region), time: Some(self.now), facts: self.facts }
+    }
+}
+
+/// Decides whether what is wished for may be done on what was located.
 pub(crate) fn authorize(
-    principal: &Principal,
-    operation: Operation,
+    wish: &Wish<'_>,
     located: Located,
     catalog: &Catalog,
-    semantics: Semantics,
+    shared: &Shared,
 ) -> Result<Permit, Failure> {
-    let needs = required(operation, semantics);
+    let needs = required(wish.operation, shared.semantics);
     let tenancy = [catalog.tenancy.id.clone()];
+    let (target, vault, key) = (located.facts(), located.vault_facts(), located.key_facts());
+    let tags = located.tags();
     let mut asked = Vec::with_capacity(needs.len());
     for need in needs {
-        let path = match need.on {
-            Target::Compartment => located.compartment.as_deref(),
-            Target::Vault => located.vault_path.as_deref(),
-            Target::Key => located.key_path.as_deref(),
-            Target::Destination => located.destination.as_deref(),
-            Target::Tenancy => Some(tenancy.as_slice()),
+        let (path, facts) = match need.on {
+            Target::Compartment => (located.compartment.as_deref(), &target),
+            Target::Vault => (located.vault_path.as_deref(), &vault),
+            Target::Key => (located.key_path.as_deref(), &key),
+            Target::Destination => (located.destination.as_deref(), &target),
+            Target::Tenancy => (Some(tenancy.as_slice()), &target),
             Target::Items => continue,
         };
         let Some(path) = path else {
             return Err(Failure::not_found("the target, or what it refers to, does not exist"));
         };
-        asked.push(Asked { permission: need.permission, path });
+        asked.push(Asked { permission: need.permission, path, target: facts, tags: &tags });
     }
     let left_to_items = needs.iter().all(|need| need.on == Target::Items);
-    let decision = decide(&catalog.policy_set, &Question { principal, needs: &asked });
+    let request = wish.request(shared.region_key());
+    let question = Question { principal: wish.principal, request, needs: &asked };
+    let decision = decide(&catalog.policy_set, &question);
     if decision.allowed() || left_to_items {
         return Ok(Permit { located, _private: () });
     }
     let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
-    Err(denial(&decision, of_bundle && semantics == Semantics::Strict))
+    Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict))
 }
 
 /// Strict semantics tell the one who may read the bundle, and only lacks the key, that a right is
@@ -63,18 +86,78 @@ fn denial(decision: &Decision, of_bundle: bool) -> Failure {
 }
 
 /// Tells whether `principal` may read the description of `secret`, as `GetSecret` does.
-pub(crate) fn may_read_secret(principal: &Principal, secret: &Secret, catalog: &Catalog) -> bool {
+pub(crate) fn may_read_secret(
+    wish: &Wish<'_>,
+    secret: &Secret,
+    catalog: &Catalog,
+    shared: &Shared,
+) -> bool {
     let Some(path) = catalog.path(&secret.compartment_id) else { return false };
-    let asked = [Asked { permission: Permission::SecretRead, path: &path }];
-    decide(&catalog.policy_set, &Question { principal, needs: &asked }).allowed()
+    let (target, tags) = (secret_facts(secret), flat_tags(&secret.tags));
+    let permission = Permission::SecretRead;
+    let needs = [Asked { permission, path: &path, target: &target, tags: &tags }];
+    let request = wish.request(shared.region_key());
+    decide(&catalog.policy_set, &Question { principal: wish.principal, request, needs: &needs })
+        .allowed()
 }
 
-/// Tells whether `principal` may inspect the compartment at the start of `path`.
+/// Tells whether the compartment at the start of `path` may be inspected.
 pub(crate) fn may_inspect(
-    principal: &Principal,
-    path: &[strongroom_model::Ocid],
+    wish: &Wish<'_>,
+    path: &[Ocid],
     catalog: &Catalog,
+    shared: &Shared,
 ) -> bool {
-    let asked = [Asked { permission: Permission::CompartmentInspect, path }];
-    decide(&catalog.policy_set, &Question { principal, needs: &asked }).allowed()
+    let needs = [Asked::at(Permission::CompartmentInspect, path)];
+    let request = wish.request(shared.region_key());
+    decide(&catalog.policy_set, &Question { principal: wish.principal, request, needs: &needs })
+        .allowed()
+}
+
+fn one(name: &'static str, text: &str) -> (FactName, Fact) {
+    (FactName::Borrowed(name), Fact::One(text.to_owned()))
+}
+
+fn secret_facts(secret: &Secret) -> Vec<(FactName, Fact)> {
+    vec![
+        one("target.secret.id", secret.id.as_str()),
+        one("target.secret.name", &secret.name),
+        one("target.vault.id", secret.vault_id.as_str()),
+        one("target.key.id", secret.key_id.as_str()),
+    ]
+}
+
+impl Located {
+    /// What policies can ask of the target. A list has none.
+    fn facts(&self) -> Vec<(FactName, Fact)> {
+        if let Some(secret) = &self.secret {
+            return secret_facts(&secret.0);
+        }
+        let mut facts = self.vault_facts();
+        facts.extend(self.key.as_ref().map(|entry| one("target.key.id", entry.key.id.as_str())));
+        facts.extend(self.new_secret.as_deref().map(|name| one("target.secret.name", name)));
+        facts.extend(self.more.iter().cloned());
+        facts
+    }
+
+    fn vault_facts(&self) -> Vec<(FactName, Fact)> {
+        let vault = self.vault.as_ref();
+        vault.map(|entry| one("target.vault.id", entry.vault.id.as_str())).into_iter().collect()
+    }
+
+    fn key_facts(&self) -> Vec<(FactName, Fact)> {
+        let key = self.key.as_ref().map(|entry| one("target.key.id", entry.key.id.as_str()));
+        self.vault_facts().into_iter().chain(key).collect()
+    }
+
+    fn tags(&self) -> Vec<(String, String)> {
+        if let Some(secret) = &self.secret {
+            return flat_tags(&secret.0.tags);
+        }
+        match (&self.key, &self.vault, &self.target_id) {
+            (Some(entry), _, Some(id)) if entry.key.id == *id => flat_tags(&entry.key.tags),
+            (_, Some(entry), Some(id)) if entry.vault.id == *id => flat_tags(&entry.vault.tags),
+            _ => Vec::new(),
+        }
+    }
 }

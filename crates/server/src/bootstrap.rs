@@ -190,6 +190,7 @@ impl Founder<'_> {
             name: "Tenant Admin Policy".to_owned(),
             description: "Lets the administrators administer".to_owned(),
             statements: vec![FIRST_STATEMENT.to_owned()],
+            resolved: vec![vec![group.id.clone(), tenancy.id.clone()]],
             time_created: now,
             tags: Tags::default(),
         };

@@ -7,9 +7,9 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
     ApiKey, Compartment, Group, Key, KeyVersion, KeyVersionState, Ocid, Policy, ProtectionMode,
-    Tenancy, User, Vault,
+    Tags, Tenancy, User, Vault,
 };
-use strongroom_policy::{Directory, PolicySet, Source};
+use strongroom_policy::{CompartmentFacts, Directory, PolicySet, Semantics, Source};
 use strongroom_signing::PublicKey;
 use strongroom_store::{
     Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
@@ -76,10 +76,11 @@ pub(crate) struct Catalog {
     policies: BTreeMap<Ocid, Arc<Policy>>,
     api_keys: HashMap<(Ocid, String), Arc<ApiKeyEntry>>,
     paths: HashMap<Ocid, Arc<[Ocid]>>,
+    semantics: Semantics,
 }
 
 impl Catalog {
-    fn empty(tenancy: Tenancy) -> Self {
+    fn empty(tenancy: Tenancy, semantics: Semantics) -> Self {
         Self {
             tenancy: Arc::new(tenancy),
             compartments: BTreeMap::new(),
@@ -93,6 +94,7 @@ impl Catalog {
             policies: BTreeMap::new(),
             api_keys: HashMap::new(),
             paths: HashMap::new(),
+            semantics,
         }
     }
 
@@ -228,7 +230,7 @@ impl Catalog {
         }
         self.paths = paths;
         let sources: Vec<_> = self.policies.values().map(|policy| source(policy)).collect();
-        let compiled = PolicySet::compile(&sources, self);
+        let compiled = PolicySet::compile(&sources, self, self.semantics);
         let broken =
             |error| StoreError::Corrupt(format!("a stored policy does not compile: {error}"));
         self.policy_set = Arc::new(compiled.map_err(broken)?);
@@ -259,6 +261,7 @@ fn source(policy: &Policy) -> Source {
         policy_name: policy.name.clone(),
         attached_to: policy.compartment_id.clone(),
         statements: policy.statements.clone(),
+        resolved: policy.resolved.clone(),
     }
 }
 
@@ -276,6 +279,18 @@ pub(crate) fn key_version_binding<'a>(
     Binding { tenancy, vault, object: version, version: 1 }
 }
 
+/// Defined tags by `namespace.key`; what is not a text is written as JSON.
+pub(crate) fn flat_tags(tags: &Tags) -> Vec<(String, String)> {
+    let flat = |(namespace, keys): (&String, &BTreeMap<String, serde_json::Value>)| {
+        let named = keys.iter().map(|(key, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (format!("{namespace}.{key}"), text)
+        });
+        named.collect::<Vec<_>>()
+    };
+    tags.defined.iter().flat_map(flat).collect()
+}
+
 impl Directory for Catalog {
     fn tenancy(&self) -> &Ocid {
         &self.tenancy.id
@@ -287,6 +302,30 @@ impl Directory for Catalog {
         }
         let found = self.groups.values().find(|group| group.name.eq_ignore_ascii_case(name));
         found.map(|group| group.id.clone())
+    }
+
+    fn dynamic_group_named(&self, _domain: Option<&str>, _name: &str) -> Option<Ocid> {
+        None
+    }
+
+    fn compartments(&self) -> BTreeMap<Ocid, CompartmentFacts> {
+        let facts = |name: &str, tags: &Tags| CompartmentFacts {
+            name: name.to_owned(),
+            tags: flat_tags(tags),
+        };
+        let tenancy = facts(&self.tenancy.name, &Tags::default());
+        let below = self.compartments.values().map(|(compartment, _)| {
+            (compartment.id.clone(), facts(&compartment.name, &compartment.tags))
+        });
+        below.chain([(self.tenancy.id.clone(), tenancy)]).collect()
+    }
+
+    fn group_tags(&self) -> BTreeMap<Ocid, Vec<(String, String)>> {
+        self.groups.values().map(|group| (group.id.clone(), flat_tags(&group.tags))).collect()
+    }
+
+    fn takes_denials(&self) -> bool {
+        true
     }
 
     fn compartment_name(&self, id: &Ocid) -> Option<String> {
@@ -322,6 +361,7 @@ pub(crate) struct CatalogCell {
     current: RwLock<View>,
     pub(crate) secrets: SecretCache,
     pub(crate) feed: Feed,
+    semantics: Semantics,
 }
 
 impl CatalogCell {
@@ -329,9 +369,10 @@ impl CatalogCell {
         store: &dyn Store,
         keys: &Keys,
         (secrets, feed): (SecretCache, Feed),
+        semantics: Semantics,
     ) -> Result<Self, StoreError> {
-        let view = load(store, keys).await?;
-        let cell = Self { current: RwLock::new(view.clone()), secrets, feed };
+        let view = load(store, keys, semantics).await?;
+        let cell = Self { current: RwLock::new(view.clone()), secrets, feed, semantics };
         cell.forget_secrets(view.cursor);
         Ok(cell)
     }
@@ -351,7 +392,7 @@ impl CatalogCell {
             Delta::Changes(changes) if changes.is_empty() => return Ok(view),
             Delta::Changes(changes) => changes,
             Delta::Reset => {
-                let view = load(store, keys).await?;
+                let view = load(store, keys, self.semantics).await?;
                 self.forget_secrets(view.cursor);
                 return Ok(self.publish(view));
             }
@@ -384,13 +425,13 @@ impl CatalogCell {
 }
 
 /// Reads everything. Kinds are read in the order in which they refer to each other.
-async fn load(store: &dyn Store, keys: &Keys) -> Result<View, StoreError> {
+async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
         return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
     };
-    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?);
+    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics);
     for prefix in rows::KEPT {
         let mut range = prefix_range(prefix.as_bytes());
         loop {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use strongroom_model::Ocid;
+use strongroom_policy::{Fact, FactName};
 use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
@@ -24,6 +25,10 @@ pub(crate) struct Located {
     pub(crate) key: Option<Arc<KeyEntry>>,
     pub(crate) key_path: Option<Arc<[Ocid]>>,
     pub(crate) secret: Option<Arc<SecretAt>>,
+    /// Name of the secret that is to be made.
+    pub(crate) new_secret: Option<String>,
+    /// What policies can ask of a target of another kind.
+    pub(crate) more: Vec<(FactName, Fact)>,
     /// Where the target is to be moved.
     pub(crate) destination: Option<Arc<[Ocid]>>,
     /// Identifier of the target, for the audit record.
@@ -88,7 +93,9 @@ pub(crate) async fn locate(
         Ask::Verify(details) => finder.key(&details.signed.key_id),
         Ask::ExportKey(details) => finder.key(&details.key_id),
         Ask::CreateSecret(details) => {
-            finder.new_secret(&details.compartment_id, &details.vault_id, &details.key_id)
+            let located =
+                finder.new_secret(&details.compartment_id, &details.vault_id, &details.key_id);
+            Located { new_secret: Some(details.secret_name.clone()), ..located }
         }
         Ask::GetSecret(id)
         | Ask::UpdateSecret(id, _)

@@ -13,7 +13,7 @@ use strongroom_wire::{ErrorCode, Refusal, RequestId};
 use crate::ask::Ask;
 use crate::audit::AuditRecord;
 use crate::authn::authenticate;
-use crate::authz::authorize;
+use crate::authz::{Wish, authorize};
 use crate::catalog::Catalog;
 use crate::controls;
 use crate::decode::Call;
@@ -79,11 +79,22 @@ async fn travel(
     let located = locate(&ask, door, shared, &view).await?;
     record.target_id.clone_from(&located.target_id);
     record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
-    let permit = authorize(&principal, matched.operation, located, catalog, shared.semantics)?;
+    let facts = ask.facts();
+    let (operation, time) = (matched.operation, record.time);
+    let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
+    let permit = authorize(&wish, located, catalog, shared)?;
     let now = shared.lifecycle_clock.now();
     let cursor = view.cursor;
-    let context =
-        Context { shared, catalog, cursor, call: &call, principal: &principal, now, record };
+    let context = Context {
+        shared,
+        catalog,
+        cursor,
+        call: &call,
+        principal: &principal,
+        operation,
+        now,
+        record,
+    };
     ops::perform(context, permit, ask).await
 }
 

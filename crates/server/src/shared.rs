@@ -58,6 +58,8 @@ pub struct Shared {
     pub(crate) turnable_clock: Option<Arc<TurnableClock>>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) region: &'static Region,
+    /// The region's key as policies know it: `IAD`.
+    region_key: String,
     pub(crate) semantics: Semantics,
     pub(crate) limits: Limits,
     pub(crate) backup_places: Vec<BackupPlace>,
@@ -81,7 +83,7 @@ impl Shared {
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
-        let catalog = CatalogCell::load(&*parts.store, &keys, kept).await?;
+        let catalog = CatalogCell::load(&*parts.store, &keys, kept, parts.semantics).await?;
         let home = catalog.fresh(&*parts.store, &keys).await?.catalog.tenancy.home_region.clone();
         let region = Region::named(&home)
             .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
@@ -97,6 +99,7 @@ impl Shared {
             clock: parts.clock,
             random: parts.random,
             region,
+            region_key: region.key.to_uppercase(),
             semantics: parts.semantics,
             limits: parts.limits,
             backup_places: parts.backup_places,
@@ -118,6 +121,11 @@ impl Shared {
     /// Returns the same with the place in history that it stands for.
     pub(crate) async fn view(&self) -> Result<View, StoreError> {
         self.catalog.fresh(&*self.store, &self.keys).await
+    }
+
+    /// Returns the region's key as policies know it, such as `IAD`.
+    pub(crate) fn region_key(&self) -> &str {
+        &self.region_key
     }
 
     /// Returns the bounds of a secret's versions at a time.

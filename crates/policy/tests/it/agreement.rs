@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use strongroom_model::{Ocid, Permission};
 use strongroom_policy::{
-    Asked, CompileErrorCause, PolicySet, Question, ResourceType, Source, Verb, decide,
+    Asked, CompileErrorCause, PolicySet, Question, Request, ResourceType, Semantics, Source, Verb,
+    Verdict, decide,
 };
 
 use crate::tables::Tables;
@@ -226,7 +227,7 @@ proptest! {
             specs.into_iter().partition(|spec| spec.in_reach(&world));
         for spec in outside {
             let source = world.source("p", spec.attached_to, vec![spec.text(&world)]);
-            let error = PolicySet::compile(&[source], &world).unwrap_err();
+            let error = PolicySet::compile(&[source], &world, Semantics::Oracle).unwrap_err();
             let out_of_reach = matches!(
                 error.cause,
                 CompileErrorCause::UnknownCompartment(_) | CompileErrorCause::TenancyOutOfReach
@@ -235,7 +236,7 @@ proptest! {
         }
         let written = sources(&specs, &world, together);
         let only_sources: Vec<Source> = written.iter().map(|(source, _)| source.clone()).collect();
-        let set = PolicySet::compile(&only_sources, &world).unwrap();
+        let set = PolicySet::compile(&only_sources, &world, Semantics::Oracle).unwrap();
 
         let groups = world.groups.iter().zip(member_of).filter(|(_, member)| *member);
         let mut principal = world.user(groups.map(|(group, _)| group.id.clone()).collect());
@@ -249,9 +250,9 @@ proptest! {
             .collect();
         let asked: Vec<Asked<'_>> = questions
             .iter()
-            .map(|(permission, _, path)| Asked { permission: *permission, path })
+            .map(|(permission, _, path)| Asked::at(*permission, path))
             .collect();
-        let decision = decide(&set, &Question { principal: &principal, needs: &asked });
+        let decision = decide(&set, &Question { principal: &principal, request: Request::default(), needs: &asked });
 
         let reasons: Vec<_> = decision.reasons().collect();
         prop_assert_eq!(reasons.len(), questions.len());
@@ -262,6 +263,11 @@ proptest! {
             let (world, tables) = (&world, &tables);
             let case = Case { world, tables, member_of, permission, compartment };
             let expected = ours && specs.iter().any(|spec| spec.grants(&case));
+            let granting = match granting {
+                Verdict::Granted(index) => Some(index),
+                Verdict::NotGranted => None,
+                Verdict::Denied(_) => panic!("nothing denies here"),
+            };
             prop_assert_eq!(granting.is_some(), expected, "{} at {}", permission, compartment);
             all &= expected;
             if let Some(index) = granting {

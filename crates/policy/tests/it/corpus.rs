@@ -1,32 +1,16 @@
-//! Statements that others wrote, and statements that nobody should have written.
+//! Statements and rules that others wrote, and some that nobody should have written.
 
 use proptest::prelude::*;
-use strongroom_policy::{ParseError, ParseErrorKind, ResourceType, Verb, parse};
+use strongroom_policy::ast::Statement;
+use strongroom_policy::{ParseError, parse, parse_rule};
 
 const VALID: &str = include_str!("../corpus/valid-public.txt");
 const INVALID: [&str; 2] = [
     include_str!("../corpus/invalid-reasons-public.tsv"),
     include_str!("../corpus/invalid-derived-reasons-public.tsv"),
 ];
-
-/// A documentation page's shortened OCID, which names nothing.
-const SHORTENED_OCID: &str = "ocid1.group.oc1..aaaaaaaaqjihfhvxmum...awuc7i5xwe6s7qmnsbc6a";
-
-/// Tells, by words alone, whether a statement is `allow group|any-user|any-group … to <verb>
-/// <known resource-type> in …` without a condition.
-fn evident(statement: &str) -> bool {
-    let lower = statement.to_ascii_lowercase();
-    let words: Vec<&str> = lower.split_whitespace().collect();
-    let subject = matches!(words.as_slice(), ["allow", "group" | "any-user" | "any-group", ..]);
-    let action = words.windows(4).any(|four| {
-        four[0] == "to"
-            && four[3] == "in"
-            && Verb::ALL.iter().any(|verb| verb.name() == four[1])
-            && ResourceType::ALL.iter().any(|known| known.name() == four[2])
-    });
-    let condition = words.contains(&"where");
-    subject && action && !condition
-}
+const RULES: &str = include_str!("../corpus/matching-rules-public.txt");
+const INVALID_RULES: &str = include_str!("../corpus/matching-rules-invalid-public.txt");
 
 fn check_place(statement: &str, error: &ParseError) {
     assert!(statement.get(error.span.clone()).is_some(), "{error:?} in {statement:?}");
@@ -35,52 +19,83 @@ fn check_place(statement: &str, error: &ParseError) {
     assert!(rendered.contains('^') && rendered.lines().count() <= 4, "{rendered}");
 }
 
-#[test]
-fn every_public_statement_is_read_or_refused_by_name() {
-    let (mut read, mut evident_ones, mut unsupported) = (0, 0, 0);
-    for statement in VALID.lines() {
-        evident_ones += usize::from(evident(statement));
-        match parse(statement) {
-            Ok(_) => read += 1,
-            Err(error) => {
-                check_place(statement, &error);
-                let shortened = statement.contains(SHORTENED_OCID);
-                assert!(!evident(statement) || shortened, "{}", error.render(statement));
-                let expected = error.kind == ParseErrorKind::Unsupported || shortened;
-                assert!(expected, "{}", error.render(statement));
-                unsupported += 1;
-            }
-        }
+/// The same as it was read, without the places.
+fn shape(statement: &Statement) -> String {
+    let text = format!("{statement:?}");
+    let mut shape = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("span: ") {
+        shape.push_str(before);
+        rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     }
-    println!(
-        "{read} statements read ({evident_ones} evidently core), {unsupported} refused by name"
-    );
-    assert_eq!((read, unsupported, evident_ones), (534, 3941, 533));
+    shape + rest
 }
 
 #[test]
-fn what_is_read_says_nothing_that_is_not_evaluated() {
-    for statement in VALID.lines().filter(|statement| parse(statement).is_ok()) {
-        let lower = format!(" {} ", statement.to_ascii_lowercase());
-        for word in [" where ", " deny ", "dynamic-group ", " service ", " any-tenancy ", " with "]
-        {
-            assert!(!lower.contains(word), "{statement}");
+fn every_public_statement_is_read_and_printed_back() {
+    let mut wrong = Vec::new();
+    for text in VALID.lines() {
+        let statement = match parse(text) {
+            Ok(statement) => statement,
+            Err(error) => {
+                wrong.push(error.render(text));
+                continue;
+            }
+        };
+        let printed = statement.to_string();
+        match parse(&printed) {
+            Ok(again) if shape(&again) == shape(&statement) && again.to_string() == printed => {}
+            Ok(_) => wrong.push(format!("{text}\n  became {printed}")),
+            Err(error) => wrong.push(format!("{text}\n{}", error.render(&printed))),
         }
     }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(VALID.lines().count(), 4475);
 }
 
 #[test]
 fn every_invalid_statement_is_refused() {
+    let mut read = Vec::new();
     let mut refused = 0;
     for line in INVALID.iter().flat_map(|file| file.lines()) {
         let statement = line.split('\t').next().unwrap();
         match parse(statement) {
-            Ok(read) => panic!("{line} was read as {read:?}"),
+            Ok(_) => read.push(line),
             Err(error) => check_place(statement, &error),
         }
         refused += 1;
     }
+    assert!(read.is_empty(), "{} were read:\n{}", read.len(), read.join("\n"));
     assert_eq!(refused, 174);
+}
+
+#[test]
+fn every_public_rule_is_read_and_printed_back() {
+    let mut wrong = Vec::new();
+    for text in RULES.lines() {
+        match parse_rule(text) {
+            Ok(rule) => {
+                let printed = rule.to_string();
+                let again = parse_rule(&printed).map(|again| again.to_string());
+                if again.as_ref() != Ok(&printed) {
+                    wrong.push(format!("{text}\n  became {printed}"));
+                }
+            }
+            Err(error) => wrong.push(error.render(text)),
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{} matching rules read", RULES.lines().count());
+}
+
+#[test]
+fn every_invalid_rule_is_refused() {
+    for text in INVALID_RULES.lines() {
+        match parse_rule(text) {
+            Ok(rule) => panic!("{text} was read as {rule}"),
+            Err(error) => check_place(text, &error),
+        }
+    }
 }
 
 #[test]
@@ -88,6 +103,7 @@ fn no_word_of_a_statement_can_be_left_out_or_doubled() {
     for statement in [
         "Allow group A to read secret-family in compartment B",
         "Allow any-user to {KEY_READ} in tenancy",
+        "Deny group A to read keys in tenancy where request.user.name = 'x'",
     ] {
         let words: Vec<&str> = statement.split(' ').collect();
         parse(statement).unwrap();
@@ -96,9 +112,10 @@ fn no_word_of_a_statement_can_be_left_out_or_doubled() {
             fewer.remove(place);
             let mut more = words.clone();
             more.insert(place, words[place]);
-            // Neither `allow` nor, before a permission set, `to` is necessary.
+            // Neither `allow` nor, before a permission set, `to` is necessary; without `deny` a
+            // statement allows.
             let optional = match (words[place], words[place + 1..].first()) {
-                ("Allow", _) => true,
+                ("Allow" | "Deny", _) => true,
                 ("to", Some(next)) => next.starts_with('{'),
                 _ => false,
             };
@@ -109,12 +126,20 @@ fn no_word_of_a_statement_can_be_left_out_or_doubled() {
     }
 }
 
-const WORDS: [&str; 32] = [
+const WORDS: [&str; 44] = [
     "allow",
     "deny",
     "group",
     "any-user",
     "dynamic-group",
+    "service",
+    "resource",
+    "admit",
+    "endorse",
+    "define",
+    "of",
+    "as",
+    "with",
     "A",
     "'B C'",
     ",",
@@ -127,20 +152,24 @@ const WORDS: [&str; 32] = [
     "{",
     "}",
     "SECRET_READ",
-    "KEY_READ",
     "secrets",
     "secret-family",
     "buckets",
     "in",
     "tenancy",
+    "any-tenancy",
     "compartment",
     ":",
     "where",
+    "all",
+    "any",
+    "request.user.name",
     "=",
     "!",
     "(",
+    ")",
     "'",
-    "ä",
+    "/a*/",
     "\u{200d}",
 ];
 
@@ -152,19 +181,20 @@ proptest! {
         if let Err(error) = parse(&text) {
             check_place(&text, &error);
         }
+        if let Err(error) = parse_rule(&text) {
+            check_place(&text, &error);
+        }
     }
 
     #[test]
-    fn any_run_of_words_is_answered_with_a_place_in_it(
-        words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..14),
+    fn any_run_of_words_is_refused_in_place_or_printed_back(
+        words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..16),
     ) {
         let text = words.join(" ");
         match parse(&text) {
             Ok(statement) => {
-                let parts = [&statement.subject.span, &statement.action.span, &statement.location.span];
-                let edges: Vec<usize> = parts.iter().flat_map(|span| [span.start, span.end]).collect();
-                prop_assert!(edges.is_sorted(), "{edges:?} in {text}");
-                prop_assert!(edges.last() <= Some(&text.len()));
+                let printed = statement.to_string();
+                prop_assert_eq!(shape(&parse(&printed).unwrap()), shape(&statement), "{}", printed);
             }
             Err(error) => check_place(&text, &error),
         }

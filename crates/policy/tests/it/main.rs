@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
-mod cases;
-#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod grammar;

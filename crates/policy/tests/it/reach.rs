@@ -1,7 +1,9 @@
 //! What a policy reaches from where it is attached, and what is said when it does not.
 
 use strongroom_model::Permission;
-use strongroom_policy::{Asked, CompileErrorCause, PolicySet, Question, decide};
+use strongroom_policy::{
+    Asked, CompileErrorCause, PolicySet, Question, Request, Semantics, decide,
+};
 
 use crate::world::{Compartment, Group, ROOT, World, ocid};
 
@@ -34,7 +36,7 @@ fn compile(attached_to: usize, location: &str) -> Result<PolicySet, (String, Str
     let world = world();
     let text = format!("Allow group Readers to read secrets in {location}");
     let source = world.source("p", attached_to, vec![text.clone()]);
-    PolicySet::compile(&[source], &world).map_err(|error| {
+    PolicySet::compile(&[source], &world, Semantics::Oracle).map_err(|error| {
         assert_eq!((error.policy.as_str(), error.number), ("p", 1));
         (text.get(error.span).unwrap().to_owned(), error.cause.to_string())
     })
@@ -46,8 +48,12 @@ fn reached(attached_to: usize, location: &str) -> Vec<usize> {
     let principal = world.user(vec![ocid("group", "r")]);
     let may_read = |place: &usize| {
         let path = world.path(*place);
-        let needs = [Asked { permission: Permission::SecretRead, path: &path }];
-        decide(&set, &Question { principal: &principal, needs: &needs }).allowed()
+        let needs = [Asked::at(Permission::SecretRead, &path)];
+        decide(
+            &set,
+            &Question { principal: &principal, request: Request::default(), needs: &needs },
+        )
+        .allowed()
     };
     (0..world.compartments.len()).filter(may_read).collect()
 }
@@ -108,7 +114,7 @@ fn the_group_that_is_missing_is_pointed_at() {
         let good = "Allow any-user to read keys in tenancy".to_owned();
         let text = format!("Allow group Readers, {group} to read secrets in tenancy");
         let source = world.source("p", ROOT, vec![good, text.clone()]);
-        let error = PolicySet::compile(&[source], &world).unwrap_err();
+        let error = PolicySet::compile(&[source], &world, Semantics::Oracle).unwrap_err();
         assert_eq!((error.number, text.get(error.span.clone()).unwrap()), (2, group));
         assert_eq!(error.cause, CompileErrorCause::UnknownGroup(said.to_owned()));
         assert_eq!(
@@ -123,18 +129,18 @@ fn nothing_is_granted_by_nothing() {
     let world = world();
     let source =
         world.source("p", ROOT, vec!["Allow any-user to manage all-resources in tenancy".into()]);
-    let set = PolicySet::compile(&[source], &world).unwrap();
+    let set = PolicySet::compile(&[source], &world, Semantics::Oracle).unwrap();
     let path = world.path(PROD);
-    let needs = [Asked { permission: Permission::SecretRead, path: &path }];
+    let needs = [Asked::at(Permission::SecretRead, &path)];
     let ours = world.user(vec![]);
     let theirs = strongroom_model::Principal { tenancy_id: ocid("tenancy", "b"), ..ours.clone() };
     let allowed = |set: &PolicySet, principal, needs: &[Asked<'_>]| {
-        decide(set, &Question { principal, needs }).allowed()
+        decide(set, &Question { principal, request: Request::default(), needs }).allowed()
     };
     assert!(allowed(&set, &ours, &needs));
     assert!(!allowed(&set, &theirs, &needs), "a principal of another tenancy");
     assert!(!allowed(&set, &ours, &[]), "a question that asks for nothing");
-    let nowhere = [Asked { permission: Permission::SecretRead, path: &[] }];
+    let nowhere = [Asked::at(Permission::SecretRead, &[])];
     assert!(!allowed(&set, &ours, &nowhere), "a target that is nowhere");
     assert!(!allowed(&PolicySet::default(), &ours, &needs), "no policies and no tenancy");
 }

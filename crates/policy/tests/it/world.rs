@@ -1,7 +1,9 @@
 //! A small tenancy, kept as lists and searched from end to end.
 
+use std::collections::BTreeMap;
+
 use strongroom_model::{Ocid, Principal, PrincipalKind};
-use strongroom_policy::{Directory, Source};
+use strongroom_policy::{CompartmentFacts, Directory, Source};
 
 /// Place of the tenancy in [`World::compartments`].
 pub(crate) const ROOT: usize = 0;
@@ -61,6 +63,7 @@ impl World {
             policy_name: name.to_owned(),
             attached_to: self.compartments[attached_to].id.clone(),
             statements,
+            resolved: Vec::new(),
         }
     }
 
@@ -84,6 +87,22 @@ impl Directory for World {
             group.domain.eq_ignore_ascii_case(domain) && group.name.eq_ignore_ascii_case(name)
         };
         self.groups.iter().find(is).map(|group| group.id.clone())
+    }
+
+    fn dynamic_group_named(&self, _domain: Option<&str>, _name: &str) -> Option<Ocid> {
+        None
+    }
+
+    fn compartments(&self) -> BTreeMap<Ocid, CompartmentFacts> {
+        BTreeMap::new()
+    }
+
+    fn group_tags(&self) -> BTreeMap<Ocid, Vec<(String, String)>> {
+        BTreeMap::new()
+    }
+
+    fn takes_denials(&self) -> bool {
+        true
     }
 
     fn compartment_at(&self, from: &Ocid, path: &[&str]) -> Option<Ocid> {

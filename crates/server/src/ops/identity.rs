@@ -112,7 +112,9 @@ pub(super) fn list_compartments(
 
 fn accessible(context: &Context<'_>, compartment: &Compartment) -> bool {
     let path = context.catalog.path(&compartment.id);
-    path.is_some_and(|path| authz::may_inspect(context.principal, &path, context.catalog))
+    path.is_some_and(|path| {
+        authz::may_inspect(&context.wish(), &path, context.catalog, context.shared)
+    })
 }
 
 /// `GetUser`.

@@ -22,13 +22,13 @@ mod watch;
 pub(crate) use bundles::binding as content_binding;
 pub(crate) use keys::NewVersion;
 pub(crate) use sealing::{NewContent, SecretHome, generated};
-use strongroom_model::{Key, Moment, Principal, Timestamp};
+use strongroom_model::{Key, Moment, Operation, Principal, Timestamp};
 use strongroom_store::Cursor;
 use strongroom_wire::{ErrorCode, Etag, Refusal};
 
 use crate::ask::Ask;
 use crate::audit::AuditRecord;
-use crate::authz::Permit;
+use crate::authz::{Permit, Wish};
 use crate::catalog::Catalog;
 use crate::decode::Call;
 use crate::failure::Failure;
@@ -44,6 +44,7 @@ pub(crate) struct Context<'a> {
     pub(crate) cursor: Cursor,
     pub(crate) call: &'a Call,
     pub(crate) principal: &'a Principal,
+    pub(crate) operation: Operation,
     /// The time of lifecycles, which in development can be turned.
     pub(crate) now: Timestamp,
     pub(crate) record: &'a mut AuditRecord,
@@ -53,6 +54,12 @@ impl Context<'_> {
     /// The bounds of a secret's versions, now.
     const fn moment(&self) -> Moment {
         self.shared.moment(self.now)
+    }
+
+    /// What the caller wishes, for decisions on single items.
+    fn wish(&self) -> Wish<'_> {
+        let (principal, operation) = (self.principal, self.operation);
+        Wish { principal, operation, facts: &[], now: self.record.time }
     }
 
     /// Checks `if-match`; an absent one holds.

@@ -52,7 +52,7 @@ async fn shown(
     for id in ids {
         let Some((secret, revision)) = find(context.shared, &id).await? else { continue };
         let Some(entry) = catalog.vaults.get(&secret.vault_id) else { continue };
-        if may_read_secret(context.principal, &secret, catalog) {
+        if may_read_secret(&context.wish(), &secret, catalog, context.shared) {
             let etag = Etag::of_revision(revision.0).to_string();
             changes.push(SecretChangeBody::new(&secret, &entry.vault, etag));
         }

@@ -1,0 +1,104 @@
+//! Why a question was answered as it was.
+
+use std::ops::Range;
+
+use strongroom_model::Permission;
+
+use crate::clause::View;
+use crate::decide::{Verdict, decide, is_administrator};
+use crate::facts::{Asked, Question};
+use crate::set::{Compiled, PolicySet, StatementRef};
+
+/// Why a permission was granted or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The permission.
+    pub permission: Permission,
+    /// What decided.
+    pub verdict: Verdict,
+    /// Every statement, and what kept it from deciding; those that came nearest first.
+    pub considered: Vec<Considered>,
+}
+
+/// A statement that was considered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered {
+    /// The statement.
+    pub statement: StatementRef,
+    /// Whether it denies.
+    pub denies: bool,
+    /// The first clause that did not hold; none if all did.
+    pub failing: Option<Failing>,
+}
+
+/// A clause that did not hold, in the order in which they are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failing {
+    /// The statement is for others.
+    Subject(Range<usize>),
+    /// It is about another place.
+    Location(Range<usize>),
+    /// It grants other permissions.
+    Action(Range<usize>),
+    /// The part of its condition that did not hold.
+    Condition(Range<usize>),
+}
+
+impl Failing {
+    /// How far the statement was from holding: less is nearer.
+    const fn distance(&self) -> u8 {
+        match self {
+            Self::Condition(_) => 1,
+            Self::Action(_) => 2,
+            Self::Location(_) => 3,
+            Self::Subject(_) => 4,
+        }
+    }
+
+    /// Returns the place in the statement's text, in bytes.
+    #[must_use]
+    pub const fn span(&self) -> &Range<usize> {
+        match self {
+            Self::Subject(span)
+            | Self::Location(span)
+            | Self::Action(span)
+            | Self::Condition(span) => span,
+        }
+    }
+}
+
+/// Explains the decision on a question: the same that [`decide`] makes.
+#[must_use]
+pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
+    let decision = decide(set, question);
+    let reason = |(asked, (permission, verdict)): (&Asked<'_>, (Permission, Verdict))| {
+        let view = View { question, asked, around: &set.around };
+        let exempt = is_administrator(set, question);
+        let relevant = set.statements.iter().filter(|statement| !(statement.denies && exempt));
+        let mut considered: Vec<Considered> = relevant
+            .map(|statement| Considered {
+                statement: statement.reference.clone(),
+                denies: statement.denies,
+                failing: failing(statement, &view),
+            })
+            .collect();
+        considered.sort_by_key(|one| one.failing.as_ref().map_or(0, Failing::distance));
+        Reason { permission, verdict, considered }
+    };
+    question.needs.iter().zip(decision.reasons()).map(reason).collect()
+}
+
+fn failing(statement: &Compiled, view: &View<'_>) -> Option<Failing> {
+    let spans = &statement.spans;
+    if !statement.subject.include(view.question.principal) {
+        return Some(Failing::Subject(spans.subject.clone()));
+    }
+    if !statement.location.as_ref().is_some_and(|place| view.asked.path.contains(place)) {
+        return Some(Failing::Location(spans.location.clone()));
+    }
+    if !statement.permissions.contains(view.asked.permission) {
+        return Some(Failing::Action(spans.action.clone()));
+    }
+    let holds = statement.condition.as_ref().map_or(Ok(()), |condition| condition.holds(view));
+    holds.err().map(|span| Failing::Condition(span.clone()))
+}
