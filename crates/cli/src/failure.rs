@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Configuration,
     /// The server cannot be reached.
     Unreachable,
+    /// Something was found.
+    Findings,
     /// A defect of this program.
     Defect,
 }
@@ -23,6 +25,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Configuration => 3,
             Self::Unreachable => 4,
+            Self::Findings => 5,
             Self::Defect => 70,
         })
     }
@@ -37,11 +40,26 @@ pub(crate) struct Failure {
     why: Option<String>,
     fix: Option<String>,
     request_id: Option<String>,
+    /// Whether standard output has told it already.
+    pub(crate) is_told: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, code, message: message.into(), why: None, fix: None, request_id: None }
+        Self {
+            exit,
+            code,
+            message: message.into(),
+            why: None,
+            fix: None,
+            request_id: None,
+            is_told: false,
+        }
+    }
+
+    /// Ends with findings that were printed.
+    pub(crate) fn findings() -> Self {
+        Self { is_told: true, ..Self::new(Exit::Findings, "findings", "something was found") }
     }
 
     /// Fails for the configuration or a data directory.

@@ -1,6 +1,7 @@
 //! The one binary: arguments, environment, configuration and rendering.
 
 mod admin;
+mod advice;
 mod duration;
 mod environment;
 mod failure;
@@ -62,6 +63,8 @@ enum Command {
     Restore(hand::life::RestoreArguments),
     /// Say whether rotations retire a secret's previous version when its consumers have moved on
     Retire(hand::retire::RetireArguments),
+    /// Check policies, and what they decide
+    Policy(advice::policy::PolicyArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
     /// Print the environment that points a client at the development server
@@ -83,7 +86,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            report(&failure);
+            if !failure.is_told {
+                report(&failure);
+            }
             failure.exit.code()
         }
     }
@@ -106,6 +111,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Rm(arguments) => hand::life::rm(&arguments, environment).await,
         Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
+        Command::Policy(arguments) => advice::policy::run(&arguments),
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }

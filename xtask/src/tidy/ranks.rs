@@ -2,7 +2,7 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Each crate and those of the workspace that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("policy", &["model"]),
     ("signing", &["model"]),
@@ -12,7 +12,11 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("client", &["model", "signing", "wire"]),
     ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
     ("targets", &["model", "signing", "keyring", "server"]),
-    ("cli", &["model", "signing", "wire", "keyring", "store", "client", "server", "targets"]),
+    ("advice", &["model", "policy"]),
+    (
+        "cli",
+        &["model", "signing", "wire", "keyring", "store", "client", "server", "targets", "advice"],
+    ),
 ];
 
 /// Crates import downwards only; rooms of one rank do not know each other.

@@ -8,7 +8,7 @@ pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod life;
 pub(crate) mod ls;
-mod output;
+pub(crate) mod output;
 pub(crate) mod put;
 mod reference;
 pub(crate) mod retire;

@@ -5,7 +5,7 @@ use strongroom_client::{ClientError, ServiceError};
 use crate::failure::{Exit, Failure, printable};
 
 /// Writes to standard output.
-pub(super) fn write(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
         Failure::new(Exit::Failed, "no-output", "cannot write to standard output")

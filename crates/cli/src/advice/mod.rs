@@ -1,0 +1,3 @@
+//! The commands that find what is wrong.
+
+pub(crate) mod policy;
