@@ -40,6 +40,9 @@ COMMANDS = {
     "secrets secret-bundle get-secret-bundle-by-name": "GetSecretBundleByName",
     "secrets secret-bundle list-versions": "ListSecretBundleVersions",
     "iam region-subscription list": "ListRegionSubscriptions",
+    "iam group add-user": "AddUserToGroup",
+    "iam group list-users": "ListUserGroupMemberships",
+    "iam policy list": "ListPolicies",
 }
 
 seen = {}

@@ -46,7 +46,10 @@ pub use permission::{Permission, PermissionSet};
 pub use principal::{Principal, PrincipalKind, ResourcePrincipal};
 pub use random::Random;
 pub use region::{Realm, Region};
-pub use resources::{ApiKey, Compartment, CompartmentState, Group, Policy, Tenancy, User};
+pub use resources::{
+    ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Policy, Tag, TagNamespace, Tenancy,
+    User,
+};
 pub use rotation::{AutoRotation, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN, RotationStatus};
 pub use secret::{
     Moment, NewVersion, Secret, SecretChange, SecretError, SecretPlace, SecretState, SecretVersion,

@@ -13,6 +13,18 @@ pub struct Limits {
     pub active_secret_versions: u64,
     /// Versions of a secret that are pending deletion.
     pub pending_secret_versions: u64,
+    /// Users.
+    pub users: usize,
+    /// Groups of users.
+    pub groups: usize,
+    /// Dynamic groups.
+    pub dynamic_groups: usize,
+    /// Policies.
+    pub policies: usize,
+    /// Statements of a policy.
+    pub statements: usize,
+    /// Compartments.
+    pub compartments: usize,
 }
 
 impl Limits {
@@ -24,6 +36,12 @@ impl Limits {
         private_key_versions: 20_000,
         active_secret_versions: 1_000,
         pending_secret_versions: 1_000,
+        users: 20_000,
+        groups: 2_500,
+        dynamic_groups: 1_000,
+        policies: 2_500,
+        statements: 500,
+        compartments: 10_000,
     };
 
     /// What Oracle grants a tenancy until it asks for more.
@@ -36,5 +54,11 @@ impl Limits {
         private_key_versions: 3_000,
         active_secret_versions: 30,
         pending_secret_versions: 30,
+        users: 2_000,
+        groups: 250,
+        dynamic_groups: 50,
+        policies: 100,
+        statements: 50,
+        compartments: 1_000,
     };
 }

@@ -29,8 +29,16 @@ pub enum OcidKind {
     User,
     /// `group`.
     Group,
+    /// `groupmembership`.
+    GroupMembership,
+    /// `dynamicgroup`.
+    DynamicGroup,
     /// `policy`.
     Policy,
+    /// `tagnamespace`.
+    TagNamespace,
+    /// `tagdefinition`.
+    TagDefinition,
     /// `vault`.
     Vault,
     /// `key`.
@@ -54,7 +62,11 @@ impl OcidKind {
             Self::Compartment => "compartment",
             Self::User => "user",
             Self::Group => "group",
+            Self::GroupMembership => "groupmembership",
+            Self::DynamicGroup => "dynamicgroup",
             Self::Policy => "policy",
+            Self::TagNamespace => "tagnamespace",
+            Self::TagDefinition => "tagdefinition",
             Self::Vault => "vault",
             Self::Key => "key",
             Self::KeyVersion => "keyversion",
@@ -122,6 +134,13 @@ impl Ocid {
             *segment = kind.segment();
         }
         Self(segments.join(".").into())
+    }
+
+    /// Returns the identifier whose unique part is followed by that of another one.
+    #[must_use]
+    pub fn joined_with(&self, other: &Self) -> Self {
+        let unique = other.0.rsplit('.').next().unwrap_or_default();
+        Self(format!("{}{unique}", self.0).into())
     }
 
     /// Returns the identifier as text.

@@ -69,7 +69,15 @@ operations! {
     }
     Secrets { GetSecretBundle, GetSecretBundleByName, ListSecretBundleVersions, }
     Identity {
-        ListCompartments, GetCompartment, CreateCompartment, GetUser, ListRegionSubscriptions,
+        ListCompartments, GetCompartment, CreateCompartment, UpdateCompartment, DeleteCompartment,
+        MoveCompartment, ListUsers, GetUser, CreateUser, UpdateUser, DeleteUser, ListApiKeys,
+        UploadApiKey, DeleteApiKey, ListGroups, GetGroup, CreateGroup, UpdateGroup, DeleteGroup,
+        ListUserGroupMemberships, GetUserGroupMembership, AddUserToGroup, RemoveUserFromGroup,
+        ListDynamicGroups, GetDynamicGroup, CreateDynamicGroup, UpdateDynamicGroup,
+        DeleteDynamicGroup, ListPolicies, GetPolicy, CreatePolicy, UpdatePolicy, DeletePolicy,
+        ListTagNamespaces, GetTagNamespace, CreateTagNamespace, UpdateTagNamespace,
+        DeleteTagNamespace, ListTags, GetTag, CreateTag, UpdateTag, DeleteTag, GetTenancy,
+        ListRegions, ListRegionSubscriptions, ListAvailabilityDomains,
     }
     Strongroom {
         ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Ocid, Tags, Timestamp};
+use crate::{Ocid, OcidKind, Tags, Timestamp};
 
 /// A tenancy: the root compartment and the owner of everything below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,19 @@ pub struct Tenancy {
 pub enum CompartmentState {
     /// In use.
     Active,
+    /// Gone; what is left is its description.
+    Deleted,
+}
+
+impl CompartmentState {
+    /// Returns OCI's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Deleted => "DELETED",
+        }
+    }
 }
 
 /// A compartment below the root.
@@ -63,9 +78,26 @@ pub struct User {
     pub time_created: Timestamp,
     /// OCIDs of the groups that the user is a member of.
     pub group_ids: Vec<Ocid>,
+    /// When the user became a member of each; the first administrator is one from the beginning.
+    #[serde(default)]
+    pub joined: BTreeMap<Ocid, Timestamp>,
     /// Tags.
     #[serde(default)]
     pub tags: Tags,
+}
+
+impl User {
+    /// Returns the identifier of the membership in a group: those of both make it up.
+    #[must_use]
+    pub fn membership_id(&self, group: &Ocid) -> Ocid {
+        self.id.of_kind(OcidKind::GroupMembership).joined_with(group)
+    }
+
+    /// Returns since when the user is a member of a group.
+    #[must_use]
+    pub fn member_since(&self, group: &Ocid) -> Timestamp {
+        self.joined.get(group).copied().unwrap_or(self.time_created)
+    }
 }
 
 /// A public key that signs a user's requests.
@@ -118,7 +150,78 @@ pub struct Policy {
     /// What the names of each statement meant when it was written; absent in the oldest rows.
     #[serde(default)]
     pub resolved: Vec<Vec<Ocid>>,
+    /// The date whose meaning of verbs and resources the policy keeps to, if it names one.
+    #[serde(default)]
+    pub version_date: Option<String>,
     /// When the policy was made.
+    pub time_created: Timestamp,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A dynamic group: the resources that a rule matches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DynamicGroup {
+    /// OCID of the dynamic group.
+    pub id: Ocid,
+    /// OCID of the tenancy.
+    pub compartment_id: Ocid,
+    /// Name, unique in the tenancy among groups and dynamic groups.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// The matching rule.
+    pub matching_rule: String,
+    /// When the dynamic group was made.
+    pub time_created: Timestamp,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A tag namespace: the tags that may be used as `definedTags`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TagNamespace {
+    /// OCID of the namespace.
+    pub id: Ocid,
+    /// OCID of the compartment.
+    pub compartment_id: Ocid,
+    /// Name, unique in the tenancy.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Whether its tags can no longer be put on resources.
+    pub is_retired: bool,
+    /// When the namespace was made.
+    pub time_created: Timestamp,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A tag of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tag {
+    /// OCID of the tag.
+    pub id: Ocid,
+    /// OCID of the namespace.
+    pub tag_namespace_id: Ocid,
+    /// Name, unique in the namespace.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Whether it can no longer be put on resources.
+    pub is_retired: bool,
+    /// Whether costs are tracked by it.
+    pub is_cost_tracking: bool,
+    /// The values it may have; any if absent.
+    #[serde(default)]
+    pub values: Option<Vec<String>>,
+    /// When the tag was made.
     pub time_created: Timestamp,
     /// Tags.
     #[serde(default)]

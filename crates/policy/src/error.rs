@@ -33,6 +33,15 @@ impl ParseError {
         Self { suggestion: near.map(|(_, known)| known), ..self }
     }
 
+    /// Says the error in one line, with the word that was probably meant.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        match self.suggestion {
+            Some(suggestion) => format!("{self}; did you mean `{suggestion}`?"),
+            None => self.to_string(),
+        }
+    }
+
     /// Renders the error under the statement, with a caret below the place.
     #[must_use]
     pub fn render(&self, statement: &str) -> String {

@@ -26,5 +26,5 @@ pub use required::{Need, Semantics, Target, required, required_by_name};
 pub use resource_type::{ResourceType, Verb, denied_by, permissions_of};
 pub use rule::{Rule, RuleVariable, parse_rule};
 pub use set::{
-    CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve,
+    CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve, types_of,
 };

@@ -23,6 +23,8 @@ pub enum Target {
     Key,
     /// The compartment that the resource is moved to.
     Destination,
+    /// The lowest compartment above both the resource and where it is moved.
+    SharedParent,
     /// The tenancy.
     Tenancy,
     /// Each item that the answer would hold: items without it are left out.
@@ -149,12 +151,66 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
             Semantics::Oracle => const { &[here(P::SecretBundleRead)] },
         },
         Operation::ListSecretBundleVersions => const { &[here(P::SecretBundleInspect)] },
-        Operation::ListCompartments | Operation::GetCompartment => {
-            const { &[here(P::CompartmentInspect)] }
-        }
+        Operation::ListCompartments
+        | Operation::GetCompartment
+        | Operation::ListAvailabilityDomains => const { &[here(P::CompartmentInspect)] },
         Operation::CreateCompartment => const { &[here(P::CompartmentCreate)] },
-        Operation::GetUser => const { &[here(P::UserInspect)] },
-        Operation::ListRegionSubscriptions => const { &[on(Target::Tenancy, P::TenancyInspect)] },
+        Operation::UpdateCompartment => const { &[here(P::CompartmentUpdate)] },
+        Operation::DeleteCompartment => const { &[here(P::CompartmentDelete)] },
+        Operation::MoveCompartment => {
+            const {
+                &[
+                    on(Target::SharedParent, P::CompartmentUpdate),
+                    on(Target::SharedParent, P::VaultMove),
+                    on(Target::SharedParent, P::KeyMove),
+                    on(Target::SharedParent, P::SecretMove),
+                    on(Target::SharedParent, P::PolicyUpdate),
+                ]
+            }
+        }
+        Operation::ListUsers | Operation::GetUser => const { &[here(P::UserInspect)] },
+        Operation::CreateUser => const { &[here(P::UserCreate)] },
+        Operation::UpdateUser => const { &[here(P::UserUpdate)] },
+        Operation::DeleteUser => const { &[here(P::UserDelete)] },
+        Operation::ListApiKeys => const { &[here(P::UserRead)] },
+        Operation::UploadApiKey => const { &[here(P::UserUpdate), here(P::UserApikeyAdd)] },
+        Operation::DeleteApiKey => const { &[here(P::UserUpdate), here(P::UserApikeyRemove)] },
+        Operation::ListGroups | Operation::GetGroup => const { &[here(P::GroupInspect)] },
+        Operation::CreateGroup => const { &[here(P::GroupCreate)] },
+        Operation::UpdateGroup => const { &[here(P::GroupUpdate)] },
+        Operation::DeleteGroup => const { &[here(P::GroupDelete)] },
+        Operation::ListUserGroupMemberships => {
+            const { &[here(P::GroupInspect), here(P::UserInspect)] }
+        }
+        Operation::GetUserGroupMembership => {
+            const { &[here(P::UserInspect), here(P::GroupInspect)] }
+        }
+        Operation::AddUserToGroup | Operation::RemoveUserFromGroup => {
+            const { &[here(P::GroupUpdate), here(P::UserUpdate)] }
+        }
+        Operation::ListDynamicGroups | Operation::GetDynamicGroup => {
+            const { &[here(P::DynamicGroupInspect)] }
+        }
+        Operation::CreateDynamicGroup => const { &[here(P::DynamicGroupCreate)] },
+        Operation::UpdateDynamicGroup => const { &[here(P::DynamicGroupUpdate)] },
+        Operation::DeleteDynamicGroup => const { &[here(P::DynamicGroupDelete)] },
+        Operation::ListPolicies | Operation::GetPolicy => const { &[here(P::PolicyRead)] },
+        Operation::CreatePolicy => const { &[here(P::PolicyCreate)] },
+        Operation::UpdatePolicy => const { &[here(P::PolicyUpdate)] },
+        Operation::DeletePolicy => const { &[here(P::PolicyDelete)] },
+        Operation::ListTagNamespaces
+        | Operation::GetTagNamespace
+        | Operation::ListTags
+        | Operation::GetTag => const { &[here(P::TagNamespaceInspect)] },
+        Operation::CreateTagNamespace => const { &[here(P::TagNamespaceCreate)] },
+        Operation::UpdateTagNamespace => const { &[here(P::TagNamespaceUpdate)] },
+        Operation::DeleteTagNamespace | Operation::DeleteTag => {
+            const { &[here(P::TagNamespaceDelete)] }
+        }
+        Operation::CreateTag | Operation::UpdateTag => const { &[here(P::TagNamespaceUse)] },
+        Operation::GetTenancy | Operation::ListRegions | Operation::ListRegionSubscriptions => {
+            const { &[on(Target::Tenancy, P::TenancyInspect)] }
+        }
         Operation::ReportSecretVersion => const { &[here(P::SecretConsumerReport)] },
         Operation::ListSecretConsumers => const { &[here(P::SecretConsumerInspect)] },
         Operation::WatchSecrets => const { &[on(Target::Items, P::SecretRead)] },
@@ -166,76 +222,35 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
 ///
 /// Source: OCI policy reference, "Permissions Required for Each API Operation".
 const ELSEWHERE: &[(&str, &[Permission])] = &[
-    ("AddUserToGroup", &[P::GroupUpdate, P::UserUpdate]),
     ("AssembleEffectiveTagSet", &[P::TagDefaultInspect]),
     ("CascadeDeleteTagNamespace", &[P::TagNamespaceDelete]),
     ("ChangeTagNamespaceCompartment", &[P::TagNamespaceMove]),
     ("CreateAuthToken", &[P::UserUpdate, P::UserAuthtokenSet]),
-    ("CreateDynamicGroup", &[P::DynamicGroupCreate]),
-    ("CreateGroup", &[P::GroupCreate]),
     ("CreateNetworkSource", &[P::NetworkSourceCreate]),
-    ("CreatePolicy", &[P::PolicyCreate]),
     ("CreateRegionSubscription", &[P::TenancyUpdate]),
-    ("CreateTag", &[P::TagNamespaceUse]),
     ("CreateTagDefault", &[P::TagDefaultManage]),
-    ("CreateTagNamespace", &[P::TagNamespaceCreate]),
-    ("CreateUser", &[P::UserCreate]),
-    ("DeleteApiKey", &[P::UserUpdate, P::UserApikeyRemove]),
     ("DeleteAuthToken", &[P::UserUpdate, P::UserAuthtokenRemove]),
-    ("DeleteCompartment", &[P::CompartmentDelete]),
-    ("DeleteDynamicGroup", &[P::DynamicGroupDelete]),
-    ("DeleteGroup", &[P::GroupDelete]),
     ("DeleteNetworkSource", &[P::NetworkSourceDelete]),
-    ("DeletePolicy", &[P::PolicyDelete]),
-    ("DeleteTag", &[P::TagNamespaceDelete]),
     ("DeleteTagDefault", &[P::TagDefaultManage]),
-    ("DeleteTagNamespace", &[P::TagNamespaceDelete]),
-    ("DeleteUser", &[P::UserDelete]),
     ("GetAuthenticationPolicy", &[P::AuthenticationPolicyInspect]),
     ("GetConfiguration", &[P::AuditConfiguration]),
-    ("GetDynamicGroup", &[P::DynamicGroupInspect]),
-    ("GetGroup", &[P::GroupInspect]),
     ("GetNetworkSource", &[P::NetworkSourceInspect]),
-    ("GetPolicy", &[P::PolicyRead]),
-    ("GetTag", &[P::TagNamespaceInspect]),
     ("GetTagDefault", &[P::TagDefaultInspect]),
-    ("GetTagNamespace", &[P::TagNamespaceInspect]),
-    ("GetTenancy", &[P::TenancyInspect]),
-    ("GetUserGroupMembership", &[P::UserInspect, P::GroupInspect]),
     ("GetWorkRequest", &[P::CompartmentRead]),
-    ("ListApiKeys", &[P::UserRead]),
     ("ListAuthTokens", &[P::UserRead]),
-    ("ListAvailabilityDomains", &[P::CompartmentInspect]),
-    ("ListDynamicGroups", &[P::DynamicGroupInspect]),
     ("ListEvents", &[P::AuditEventRead]),
     ("ListFaultDomains", &[P::CompartmentInspect]),
-    ("ListGroups", &[P::GroupInspect]),
     ("ListNetworkSources", &[P::NetworkSourceInspect]),
-    ("ListPolicies", &[P::PolicyRead]),
-    ("ListRegions", &[P::TenancyInspect]),
     ("ListTagDefaults", &[P::TagDefaultInspect]),
-    ("ListTagNamespaces", &[P::TagNamespaceInspect]),
-    ("ListTags", &[P::TagNamespaceInspect]),
-    ("ListUserGroupMemberships", &[P::GroupInspect, P::UserInspect]),
-    ("ListUsers", &[P::UserInspect]),
     ("ListWorkRequests", &[P::CompartmentRead]),
     ("RecoverCompartment", &[P::CompartmentRecover]),
-    ("RemoveUserFromGroup", &[P::GroupUpdate, P::UserUpdate]),
     ("UpdateAuthToken", &[P::UserUpdate, P::UserAuthtokenReset]),
     ("UpdateAuthenticationPolicy", &[P::AuthenticationPolicyUpdate]),
-    ("UpdateCompartment", &[P::CompartmentUpdate]),
     ("UpdateConfiguration", &[P::AuditConfiguration]),
-    ("UpdateDynamicGroup", &[P::DynamicGroupUpdate]),
-    ("UpdateGroup", &[P::GroupUpdate]),
     ("UpdateNetworkSource", &[P::NetworkSourceUpdate]),
-    ("UpdatePolicy", &[P::PolicyUpdate]),
-    ("UpdateTag", &[P::TagNamespaceUse]),
     ("UpdateTagDefault", &[P::TagDefaultManage]),
-    ("UpdateTagNamespace", &[P::TagNamespaceUpdate]),
-    ("UpdateUser", &[P::UserUpdate]),
     ("UpdateUserCapabilities", &[P::UserUpdate]),
     ("UpdateUserState", &[P::UserUpdate, P::UserUnblock]),
-    ("UploadApiKey", &[P::UserUpdate, P::UserApikeyAdd]),
 ];
 
 /// Returns the permissions that an operation needs, by its name; none if nobody knows it.

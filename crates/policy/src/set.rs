@@ -275,6 +275,20 @@ pub fn resolve(
     Ok(groups.into_iter().chain(compiled.location).collect())
 }
 
+/// Returns what statements do, for `target.policy.type`: `allow`, `deny`, or both. What cannot be read
+/// does nothing.
+#[must_use]
+pub fn types_of(statements: &[String]) -> Vec<String> {
+    let denies = |text: &String| match parse(text) {
+        Ok(Statement::Allow(allow)) => Some(allow.denies),
+        _ => None,
+    };
+    let kinds: Vec<bool> = statements.iter().filter_map(denies).collect();
+    let named = [(false, "allow"), (true, "deny")];
+    let held = named.into_iter().filter(|(denies, _)| kinds.contains(denies));
+    held.map(|(_, name)| name.to_owned()).collect()
+}
+
 /// Where a statement stands, and what its names mean there.
 struct Place<'a> {
     source: &'a Source,

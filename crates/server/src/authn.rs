@@ -27,7 +27,7 @@ pub(crate) fn authenticate(
     let user: Ocid = user.parse().map_err(|_not_an_ocid| unknown())?;
     let entry = catalog.api_key(&user, fingerprint).ok_or_else(unknown)?;
     claim.verify(&request, &call.body, &entry.public_key).map_err(refuse)?;
-    let (user, _) = catalog.users.get(&entry.user_id).ok_or_else(unknown)?;
+    let (user, _) = catalog.users.get(&entry.api_key.user_id).ok_or_else(unknown)?;
     Ok(Principal {
         tenancy_id: catalog.tenancy.id.clone(),
         kind: PrincipalKind::User { id: user.id.clone(), name: user.name.clone() },

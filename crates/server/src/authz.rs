@@ -53,6 +53,7 @@ pub(crate) fn authorize(
             Target::Vault => (located.vault_path.as_deref(), &vault),
             Target::Key => (located.key_path.as_deref(), &key),
             Target::Destination => (located.destination.as_deref(), &target),
+            Target::SharedParent => (located.shared_parent.as_deref(), &target),
             Target::Tenancy => (Some(tenancy.as_slice()), &target),
             Target::Items => continue,
         };
@@ -65,11 +66,25 @@ pub(crate) fn authorize(
     let request = wish.request(shared.region_key());
     let question = Question { principal: wish.principal, request, needs: &asked };
     let decision = decide(&catalog.policy_set, &question);
-    if decision.allowed() || left_to_items {
+    if decision.allowed() || left_to_items || is_about_oneself(wish, &located) {
         return Ok(Permit { located, _private: () });
     }
     let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
     Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict))
+}
+
+/// Everybody may see themselves and manage their own keys.
+///
+/// Source: OCI documentation, "Managing User Credentials".
+fn is_about_oneself(wish: &Wish<'_>, located: &Located) -> bool {
+    let operation = matches!(
+        wish.operation,
+        Operation::GetUser
+            | Operation::ListApiKeys
+            | Operation::UploadApiKey
+            | Operation::DeleteApiKey
+    );
+    operation && located.own.is_some() && located.own.as_ref() == wish.principal.id()
 }
 
 /// Strict semantics tell the one who may read the bundle, and only lacks the key, that a right is
@@ -150,14 +165,15 @@ impl Located {
         self.vault_facts().into_iter().chain(key).collect()
     }
 
-    fn tags(&self) -> Vec<(String, String)> {
+    /// The target's defined tags, by `namespace.key`.
+    pub(crate) fn tags(&self) -> Vec<(String, String)> {
         if let Some(secret) = &self.secret {
             return flat_tags(&secret.0.tags);
         }
         match (&self.key, &self.vault, &self.target_id) {
             (Some(entry), _, Some(id)) if entry.key.id == *id => flat_tags(&entry.key.tags),
             (_, Some(entry), Some(id)) if entry.vault.id == *id => flat_tags(&entry.vault.tags),
-            _ => Vec::new(),
+            _ => self.own_tags.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The first rows of a store: a tenancy with its administrator and, on request, sample objects.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -176,6 +177,7 @@ impl Founder<'_> {
             email: None,
             time_created: now,
             group_ids: vec![group.id.clone()],
+            joined: BTreeMap::new(),
             tags: Tags::default(),
         };
         let api_key = ApiKey {
@@ -191,6 +193,7 @@ impl Founder<'_> {
             description: "Lets the administrators administer".to_owned(),
             statements: vec![FIRST_STATEMENT.to_owned()],
             resolved: vec![vec![group.id.clone(), tenancy.id.clone()]],
+            version_date: None,
             time_created: now,
             tags: Tags::default(),
         };
@@ -199,9 +202,12 @@ impl Founder<'_> {
             .require(founded.clone(), Require::Absent)
             .put(founded, rows::encode(&tenancy.id)?)
             .put(rows::tenancy(&tenancy.id), rows::encode(tenancy)?)
+            .put(rows::user_name(&user.name), rows::encode(&user.id)?)
             .put(rows::user(&user.id), rows::encode(&user)?)
             .put(rows::api_key(&user.id, &api_key.fingerprint), rows::encode(&api_key)?)
+            .put(rows::group_name(&group.name.to_lowercase()), rows::encode(&group.id)?)
             .put(rows::group(&group.id), rows::encode(&group)?)
+            .put(rows::policy_name(&policy.name.to_lowercase()), rows::encode(&policy.id)?)
             .put(rows::policy(&policy.id), rows::encode(&policy)?);
         Ok((user.id, batch))
     }

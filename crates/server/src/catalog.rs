@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use serde::de::DeserializeOwned;
 use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
-    ApiKey, Compartment, Group, Key, KeyVersion, KeyVersionState, Ocid, Policy, ProtectionMode,
-    Tags, Tenancy, User, Vault,
+    ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Key, KeyVersion, KeyVersionState,
+    Ocid, Policy, ProtectionMode, Tag, TagNamespace, Tags, Tenancy, User, Vault,
 };
-use strongroom_policy::{CompartmentFacts, Directory, PolicySet, Semantics, Source};
+use strongroom_policy::{
+    CompartmentFacts, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
+};
 use strongroom_signing::PublicKey;
 use strongroom_store::{
     Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
@@ -56,25 +59,40 @@ pub(crate) struct KeyVersionEntry {
 /// A user's key that signs requests.
 #[derive(Debug)]
 pub(crate) struct ApiKeyEntry {
-    pub(crate) user_id: Ocid,
+    pub(crate) api_key: ApiKey,
     pub(crate) public_key: PublicKey,
+    pub(crate) revision: Revision,
 }
+
+/// A dynamic group with its rule, read.
+#[derive(Debug)]
+pub(crate) struct DynamicGroupEntry {
+    pub(crate) group: DynamicGroup,
+    #[expect(dead_code, reason = "no resource can authenticate yet")]
+    pub(crate) rule: Rule,
+}
+
+/// Things by OCID, each with the revision of its row.
+pub(crate) type Kept<T> = BTreeMap<Ocid, (Arc<T>, Revision)>;
 
 /// The projection. Maps are ordered by OCID so that whatever walks them does so in one order.
 #[derive(Debug, Clone)]
 pub(crate) struct Catalog {
     pub(crate) tenancy: Arc<Tenancy>,
-    pub(crate) compartments: BTreeMap<Ocid, (Arc<Compartment>, Revision)>,
-    pub(crate) users: BTreeMap<Ocid, (Arc<User>, Revision)>,
+    pub(crate) compartments: Kept<Compartment>,
+    pub(crate) users: Kept<User>,
+    pub(crate) groups: Kept<Group>,
+    pub(crate) dynamic_groups: Kept<DynamicGroupEntry>,
+    pub(crate) policies: Kept<Policy>,
+    pub(crate) tag_namespaces: Kept<TagNamespace>,
+    pub(crate) tags: Kept<Tag>,
     pub(crate) vaults: Arc<BTreeMap<Ocid, Arc<VaultEntry>>>,
     pub(crate) keys: Arc<BTreeMap<Ocid, Arc<KeyEntry>>>,
     pub(crate) key_versions: Arc<BTreeMap<Ocid, Arc<KeyVersionEntry>>>,
     /// The versions of each key, oldest first.
     versions_by_key: Arc<HashMap<Ocid, Vec<Ocid>>>,
     pub(crate) policy_set: Arc<PolicySet>,
-    groups: BTreeMap<Ocid, Arc<Group>>,
-    policies: BTreeMap<Ocid, Arc<Policy>>,
-    api_keys: HashMap<(Ocid, String), Arc<ApiKeyEntry>>,
+    pub(crate) api_keys: BTreeMap<(Ocid, String), Arc<ApiKeyEntry>>,
     paths: HashMap<Ocid, Arc<[Ocid]>>,
     semantics: Semantics,
 }
@@ -83,16 +101,19 @@ impl Catalog {
     fn empty(tenancy: Tenancy, semantics: Semantics) -> Self {
         Self {
             tenancy: Arc::new(tenancy),
-            compartments: BTreeMap::new(),
-            users: BTreeMap::new(),
+            compartments: Kept::new(),
+            users: Kept::new(),
+            groups: Kept::new(),
+            dynamic_groups: Kept::new(),
+            policies: Kept::new(),
+            tag_namespaces: Kept::new(),
+            tags: Kept::new(),
             vaults: Arc::default(),
             keys: Arc::default(),
             key_versions: Arc::default(),
             versions_by_key: Arc::default(),
             policy_set: Arc::new(PolicySet::default()),
-            groups: BTreeMap::new(),
-            policies: BTreeMap::new(),
-            api_keys: HashMap::new(),
+            api_keys: BTreeMap::new(),
             paths: HashMap::new(),
             semantics,
         }
@@ -106,6 +127,41 @@ impl Catalog {
     /// Returns the key that a user registered under a fingerprint.
     pub(crate) fn api_key(&self, user: &Ocid, fingerprint: &str) -> Option<&Arc<ApiKeyEntry>> {
         self.api_keys.get(&(user.clone(), fingerprint.to_owned()))
+    }
+
+    /// Returns the keys of a user.
+    pub(crate) fn api_keys_of(&self, user: &Ocid) -> impl Iterator<Item = &Arc<ApiKeyEntry>> {
+        let first = (user.clone(), String::new());
+        let keys = self.api_keys.range(first..).map(|(_, entry)| entry);
+        keys.take_while(move |entry| entry.api_key.user_id == *user)
+    }
+
+    /// Returns the members of a group.
+    pub(crate) fn members_of(&self, group: &Ocid) -> impl Iterator<Item = &Arc<User>> {
+        let users = self.users.values().map(|(user, _)| user);
+        users.filter(move |user| user.group_ids.contains(group))
+    }
+
+    /// Returns the user and the group that a membership joins.
+    pub(crate) fn membership(&self, id: &Ocid) -> Option<(&Arc<User>, &Ocid)> {
+        let joins = |user: &Arc<User>, group: &Ocid| user.membership_id(group) == *id;
+        self.users.values().find_map(|(user, _)| {
+            let group = user.group_ids.iter().find(|group| joins(user, group))?;
+            Some((user, group))
+        })
+    }
+
+    /// Returns the tag of a name in a namespace.
+    pub(crate) fn tag_named(&self, namespace: &Ocid, name: &str) -> Option<&(Arc<Tag>, Revision)> {
+        self.tags.values().find(|(tag, _)| {
+            tag.tag_namespace_id == *namespace && tag.name.eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// Tells whether a compartment, which may be the tenancy, can take something in.
+    pub(crate) fn is_open(&self, compartment: &Ocid) -> bool {
+        let found = self.compartments.get(compartment);
+        found.is_none_or(|(compartment, _)| compartment.state == CompartmentState::Active)
     }
 
     /// Returns the versions of a key, oldest first.
@@ -129,24 +185,22 @@ impl Catalog {
         let kind = key.split(|byte| *byte == b'/').next().unwrap_or_default();
         match (kind, &change.value) {
             (b"t", Some(row)) => self.tenancy = Arc::new(rows::decode(key, &row.value)?),
-            (b"c", Some(row)) => {
-                let compartment: Compartment = rows::decode(key, &row.value)?;
-                let entry = (Arc::new(compartment.clone()), row.revision);
-                self.compartments.insert(compartment.id, entry);
+            (b"c", row) => keep(&mut self.compartments, key, row.as_ref())?,
+            (b"u", row) => keep(&mut self.users, key, row.as_ref())?,
+            (b"g", row) => keep(&mut self.groups, key, row.as_ref())?,
+            (b"p", row) => keep(&mut self.policies, key, row.as_ref())?,
+            (b"tn", row) => keep(&mut self.tag_namespaces, key, row.as_ref())?,
+            (b"td", row) => keep(&mut self.tags, key, row.as_ref())?,
+            (b"dg", row) => {
+                let read = |group: DynamicGroup| {
+                    let rule = parse_rule(&group.matching_rule).map_err(|error| {
+                        StoreError::Corrupt(format!("a stored matching rule: {error}"))
+                    })?;
+                    Ok(DynamicGroupEntry { group, rule })
+                };
+                keep_as(&mut self.dynamic_groups, key, row.as_ref(), read)?;
             }
-            (b"u", Some(row)) => {
-                let user: User = rows::decode(key, &row.value)?;
-                self.users.insert(user.id.clone(), (Arc::new(user), row.revision));
-            }
-            (b"g", Some(row)) => {
-                let group: Group = rows::decode(key, &row.value)?;
-                self.groups.insert(group.id.clone(), Arc::new(group));
-            }
-            (b"p", Some(row)) => {
-                let policy: Policy = rows::decode(key, &row.value)?;
-                self.policies.insert(policy.id.clone(), Arc::new(policy));
-            }
-            (b"a", Some(row)) => self.apply_api_key(key, row)?,
+            (b"a", row) => self.apply_api_key(key, row.as_ref())?,
             (b"v", Some(row)) => self.apply_vault(key, row, keys)?,
             (b"k", Some(row)) => {
                 let KeyRow { key } = rows::decode(key, &row.value)?;
@@ -161,12 +215,18 @@ impl Catalog {
         Ok(())
     }
 
-    fn apply_api_key(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
+    fn apply_api_key(&mut self, key: &[u8], row: Option<&Versioned>) -> Result<(), StoreError> {
+        let Some(row) = row else {
+            let (user, fingerprint) = user_and_fingerprint(key)?;
+            self.api_keys.remove(&(user, fingerprint));
+            return Ok(());
+        };
         let api_key: ApiKey = rows::decode(key, &row.value)?;
         let public_key = PublicKey::from_pem(&api_key.public_key_pem)
             .map_err(|error| StoreError::Corrupt(format!("an API key cannot be read: {error}")))?;
-        let entry = ApiKeyEntry { user_id: api_key.user_id.clone(), public_key };
-        self.api_keys.insert((api_key.user_id, api_key.fingerprint), Arc::new(entry));
+        let place = (api_key.user_id.clone(), api_key.fingerprint.clone());
+        let entry = ApiKeyEntry { api_key, public_key, revision: row.revision };
+        self.api_keys.insert(place, Arc::new(entry));
         Ok(())
     }
 
@@ -229,7 +289,7 @@ impl Catalog {
             paths.insert(id.clone(), self.ancestors(id).into());
         }
         self.paths = paths;
-        let sources: Vec<_> = self.policies.values().map(|policy| source(policy)).collect();
+        let sources: Vec<_> = self.policies.values().map(|(policy, _)| source(policy)).collect();
         let compiled = PolicySet::compile(&sources, self, self.semantics);
         let broken =
             |error| StoreError::Corrupt(format!("a stored policy does not compile: {error}"));
@@ -248,6 +308,48 @@ impl Catalog {
         }
         path
     }
+}
+
+/// The identifier that is a row's key after its kind.
+fn id_of(key: &[u8]) -> Result<Ocid, StoreError> {
+    let text = std::str::from_utf8(key).ok().and_then(|key| key.split_once('/'));
+    let id = text.and_then(|(_, id)| id.parse().ok());
+    id.ok_or_else(|| StoreError::Corrupt("a row whose key is no OCID".to_owned()))
+}
+
+fn user_and_fingerprint(key: &[u8]) -> Result<(Ocid, String), StoreError> {
+    let text = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix("a/"));
+    let parts = text.and_then(|text| text.split_once('/'));
+    let read = parts.and_then(|(user, print)| Some((user.parse().ok()?, print.to_owned())));
+    read.ok_or_else(|| StoreError::Corrupt("an API key's row has a key of no user".to_owned()))
+}
+
+/// Keeps what a row holds, or forgets it if the row is gone.
+fn keep<T: DeserializeOwned>(
+    kept: &mut Kept<T>,
+    key: &[u8],
+    row: Option<&Versioned>,
+) -> Result<(), StoreError> {
+    keep_as(kept, key, row, Ok)
+}
+
+fn keep_as<R: DeserializeOwned, T>(
+    kept: &mut Kept<T>,
+    key: &[u8],
+    row: Option<&Versioned>,
+    read: impl FnOnce(R) -> Result<T, StoreError>,
+) -> Result<(), StoreError> {
+    let id = id_of(key)?;
+    match row {
+        Some(row) => {
+            let thing = read(rows::decode(key, &row.value)?)?;
+            kept.insert(id, (Arc::new(thing), row.revision));
+        }
+        None => {
+            kept.remove(&id);
+        }
+    }
+    Ok(())
 }
 
 /// Tells whether what is derived depends on the row.
@@ -279,13 +381,16 @@ pub(crate) fn key_version_binding<'a>(
     Binding { tenancy, vault, object: version, version: 1 }
 }
 
-/// Defined tags by `namespace.key`; what is not a text is written as JSON.
+/// A defined tag by `namespace.key`; what is not a text is written as JSON.
+pub(crate) fn flat_tag(namespace: &str, key: &str, value: &serde_json::Value) -> (String, String) {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    (format!("{namespace}.{key}"), text)
+}
+
+/// Defined tags by `namespace.key`.
 pub(crate) fn flat_tags(tags: &Tags) -> Vec<(String, String)> {
     let flat = |(namespace, keys): (&String, &BTreeMap<String, serde_json::Value>)| {
-        let named = keys.iter().map(|(key, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            (format!("{namespace}.{key}"), text)
-        });
+        let named = keys.iter().map(|(key, value)| flat_tag(namespace, key, value));
         named.collect::<Vec<_>>()
     };
     tags.defined.iter().flat_map(flat).collect()
@@ -300,12 +405,16 @@ impl Directory for Catalog {
         if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case("Default")) {
             return None;
         }
-        let found = self.groups.values().find(|group| group.name.eq_ignore_ascii_case(name));
-        found.map(|group| group.id.clone())
+        let found = self.groups.values().find(|(group, _)| group.name.eq_ignore_ascii_case(name));
+        found.map(|(group, _)| group.id.clone())
     }
 
-    fn dynamic_group_named(&self, _domain: Option<&str>, _name: &str) -> Option<Ocid> {
-        None
+    fn dynamic_group_named(&self, domain: Option<&str>, name: &str) -> Option<Ocid> {
+        if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case("Default")) {
+            return None;
+        }
+        let mut groups = self.dynamic_groups.values().map(|(entry, _)| &entry.group);
+        groups.find(|group| group.name.eq_ignore_ascii_case(name)).map(|group| group.id.clone())
     }
 
     fn compartments(&self) -> BTreeMap<Ocid, CompartmentFacts> {
@@ -321,7 +430,10 @@ impl Directory for Catalog {
     }
 
     fn group_tags(&self) -> BTreeMap<Ocid, Vec<(String, String)>> {
-        self.groups.values().map(|group| (group.id.clone(), flat_tags(&group.tags))).collect()
+        let groups =
+            self.groups.values().map(|(group, _)| (group.id.clone(), flat_tags(&group.tags)));
+        let dynamic = self.dynamic_groups.values().map(|(entry, _)| &entry.group);
+        groups.chain(dynamic.map(|group| (group.id.clone(), flat_tags(&group.tags)))).collect()
     }
 
     fn takes_denials(&self) -> bool {
@@ -340,7 +452,9 @@ impl Directory for Catalog {
         let mut at = from.clone();
         for name in path {
             let child = self.compartments.values().find(|(compartment, _)| {
-                compartment.compartment_id == at && compartment.name.eq_ignore_ascii_case(name)
+                compartment.compartment_id == at
+                    && compartment.name.eq_ignore_ascii_case(name)
+                    && compartment.state == CompartmentState::Active
             });
             at = child?.0.id.clone();
         }

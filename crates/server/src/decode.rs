@@ -63,10 +63,10 @@ impl Call {
                 Failure::new(refusal, "no such route")
             }
             NoRoute::NotImplemented => {
-                let message = "Dedicated HSM clusters and external key management are not part of \
-                               this server.";
+                let message = "OCI has this operation, this server has not; docs/operations.md lists \
+                               those it has.";
                 let refusal = Refusal::new(ErrorCode::MethodNotImplemented, message);
-                Failure::new(refusal, "no HSM clusters, no external keys")
+                Failure::new(refusal, "an operation that is not part of this server")
             }
             NoRoute::Method => {
                 let message = "The path does not take this method.";

@@ -20,6 +20,8 @@ pub(crate) struct Reply {
     pub(crate) version_number: Option<u64>,
     /// Set if the work goes on after the answer.
     pub(crate) work_request_id: Option<String>,
+    /// Whether there is nothing to say: 204.
+    pub(crate) is_empty: bool,
     /// Whether the record was part of the operation's own commit.
     pub(crate) recorded: bool,
 }
@@ -42,8 +44,22 @@ impl Reply {
             next_page: None,
             version_number: None,
             work_request_id: None,
+            is_empty: false,
             recorded: false,
         })
+    }
+
+    /// Makes the answer to what removes something: 204.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            body: Sensitive::new(Vec::new()),
+            etag: None,
+            next_page: None,
+            version_number: None,
+            work_request_id: None,
+            is_empty: true,
+            recorded: false,
+        }
     }
 
     /// Leaves the body out, as for actions that OCI answers with headers only.
@@ -93,7 +109,11 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Renders a success.
 pub(crate) fn success(reply: Reply, request_id: &RequestId) -> Response<Full<Bytes>> {
-    let status = if reply.work_request_id.is_some() { 202 } else { 200 };
+    let status = match (reply.is_empty, &reply.work_request_id) {
+        (true, _) => 204,
+        (false, Some(_)) => 202,
+        (false, None) => 200,
+    };
     let mut response = base(status, Bytes::from_owner(Owned(reply.body)), request_id);
     let headers = response.headers_mut();
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::try_from(etag.to_string()).ok()) {

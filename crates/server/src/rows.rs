@@ -11,11 +11,12 @@ use strongroom_store::{Change, StoreError};
 const VERSION: u32 = 1;
 
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 9] = ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/"];
+pub(crate) const KEPT: [&str; 12] =
+    ["t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "v/", "k/", "kv/"];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 10] =
-    ["t/", "c/", "u/", "a/", "g/", "p/", "v/", "k/", "kv/", "s/"];
+pub(crate) const WATCHED: [&str; 13] =
+    ["t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "v/", "k/", "kv/", "s/"];
 
 /// Row of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -143,8 +144,24 @@ row_keys! {
     api_key(user: &Ocid, fingerprint: &str) = "a/{user}/{fingerprint}";
     /// A group.
     group(id: &Ocid) = "g/{id}";
+    /// A dynamic group.
+    dynamic_group(id: &Ocid) = "dg/{id}";
     /// A policy.
     policy(id: &Ocid) = "p/{id}";
+    /// A tag namespace.
+    tag_namespace(id: &Ocid) = "tn/{id}";
+    /// A tag.
+    tag(id: &Ocid) = "td/{id}";
+    /// Guard: the name of a user, in lower case.
+    user_name(name: &str) = "un/{name}";
+    /// Guard: the name of a group or dynamic group, in lower case.
+    group_name(name: &str) = "gn/{name}";
+    /// Guard: the name of a policy, in lower case.
+    policy_name(name: &str) = "pn/{name}";
+    /// Guard: the name of a tag namespace, in lower case.
+    tag_namespace_name(name: &str) = "tnn/{name}";
+    /// Guard: the name of a tag in its namespace, in lower case.
+    tag_name(namespace: &Ocid, name: &str) = "tdn/{namespace}/{name}";
     /// A vault.
     vault(id: &Ocid) = "v/{id}";
     /// A key.

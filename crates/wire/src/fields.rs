@@ -7,6 +7,7 @@ use crate::content::decode_base64;
 use crate::error::Refusal;
 
 const TAGS_MAX: usize = 10;
+const DEFINED_TAGS_MAX: usize = 64;
 const TAG_KEY_CHARS_MAX: usize = 100;
 const TAG_VALUE_CHARS_MAX: usize = 256;
 const METADATA_BYTES_MAX: usize = 16 * 1024;
@@ -18,6 +19,8 @@ const TIMESTAMP_CHARS_MAX: usize = 64;
 pub(crate) enum Text {
     /// A name of letters, digits, `-`, `_` and `.`, of 1 to so many characters.
     Name(usize),
+    /// The name of a user, which may be an e-mail address: also `@` and `+`.
+    UserName(usize),
     /// Any printable text of 1 to so many characters.
     Printable(usize),
     /// Any text, line breaks included, of at most so many characters.
@@ -32,6 +35,7 @@ impl Text {
                 let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
                 (1..=longest).contains(&length) && text.chars().all(legal)
             }
+            Self::UserName(longest) => Self::Name(longest).admits(&text.replace(['@', '+'], ".")),
             Self::Printable(longest) => {
                 (1..=longest).contains(&length) && !text.contains(char::is_control)
             }
@@ -51,6 +55,9 @@ impl Text {
         match self {
             Self::Name(longest) => {
                 format!("must be 1 to {longest} characters out of A-Z a-z 0-9 - _ .")
+            }
+            Self::UserName(longest) => {
+                format!("must be 1 to {longest} characters out of A-Z a-z 0-9 - _ . @ +")
             }
             Self::Printable(longest) => format!("must be 1 to {longest} printable characters"),
             Self::Free(longest) => format!("must be text of at most {longest} characters"),
@@ -240,6 +247,21 @@ impl Fields {
         items.into_iter().enumerate().map(object).collect::<Result<_, _>>().map(Some)
     }
 
+    /// Takes a list of texts.
+    pub(crate) fn texts(&mut self, field: &str) -> Result<Option<Vec<String>>, Refusal> {
+        let items = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(self.invalid(field, "must be a list of strings")),
+        };
+        let text = |item| match item {
+            Value::String(text) => Some(text),
+            _ => None,
+        };
+        let texts: Option<Vec<_>> = items.into_iter().map(text).collect();
+        texts.map(Some).ok_or_else(|| self.invalid(field, "must be a list of strings"))
+    }
+
     /// Takes a duration in whole days, as ISO 8601 has them: `P30D`.
     pub(crate) fn days(
         &mut self,
@@ -294,14 +316,33 @@ impl Fields {
         read.filter(|_| count <= TAGS_MAX).map(Some).ok_or_else(|| self.invalid(field, &rule))
     }
 
-    /// Takes `definedTags`. No tag namespace can exist in this version, so any name is unknown.
+    /// Takes `definedTags`; whether the tags exist is known to the server alone.
     pub(crate) fn defined_tags(&mut self) -> Result<Option<DefinedTags>, Refusal> {
         let field = "definedTags";
-        match self.object(field)? {
-            None => Ok(None),
-            Some(tags) if tags.object.is_empty() => Ok(Some(BTreeMap::new())),
-            Some(_) => Err(self.invalid(field, "names a tag namespace that does not exist")),
-        }
+        let rule = format!(
+            "must map at most {DEFINED_TAGS_MAX} tags by namespace and key to strings of at most \
+             {TAG_VALUE_CHARS_MAX} characters, whole numbers or booleans"
+        );
+        let Some(tags) = self.object(field)? else {
+            return Ok(None);
+        };
+        let legal = |value: &Value| match value {
+            Value::String(text) => Text::Free(TAG_VALUE_CHARS_MAX).admits(text),
+            Value::Number(number) => number.is_i64() || number.is_u64(),
+            Value::Bool(_) => true,
+            _ => false,
+        };
+        let namespace = |(name, keys): (String, Value)| match keys {
+            Value::Object(keys) if keys.values().all(legal) => {
+                Some((name, keys.into_iter().collect()))
+            }
+            _ => None,
+        };
+        let read: Option<DefinedTags> = tags.object.into_iter().map(namespace).collect();
+        let count = |read: &DefinedTags| read.values().map(BTreeMap::len).sum::<usize>();
+        read.filter(|read| count(read) <= DEFINED_TAGS_MAX)
+            .map(Some)
+            .ok_or_else(|| self.invalid(field, &rule))
     }
 
     /// Takes `metadata`: a map to any JSON values.

@@ -14,11 +14,15 @@ mod route;
 
 pub use content::{CONTENT_BYTES_MAX, decode_base64};
 pub use details::{
-    BackupDetails, BackupLocation, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
-    CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails,
-    ImportKeyDetails, ReplicaDetails, ReportDetails, RestoreDetails, SignDetails, UpdateKeyDetails,
-    UpdateSecretDetails, UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_compartment_id,
-    read_consumer_name, read_no_external_version, read_retirement, read_time_of_deletion,
+    AddUserToGroupDetails, BackupDetails, BackupLocation, ChangedNamed, CreateDynamicGroupDetails,
+    CreateKeyDetails, CreatePolicyDetails, CreateSecretDetails, CreateTagDetails,
+    CreateUserDetails, CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails,
+    GenerateKeyDetails, ImportKeyDetails, NewNamed, ReplicaDetails, ReportDetails, RestoreDetails,
+    SignDetails, TagValues, UpdateDynamicGroupDetails, UpdateKeyDetails, UpdatePolicyDetails,
+    UpdateSecretDetails, UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails,
+    UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_api_key, read_compartment_id,
+    read_consumer_name, read_no_external_version, read_retirement, read_target_compartment_id,
+    read_time_of_deletion,
 };
 pub use error::{ErrorCode, Refusal};
 pub use etag::Etag;

@@ -11,6 +11,8 @@ pub enum Method {
     Post,
     /// PUT.
     Put,
+    /// DELETE.
+    Delete,
 }
 
 impl Method {
@@ -19,6 +21,7 @@ impl Method {
             "GET" => Some(Self::Get),
             "POST" => Some(Self::Post),
             "PUT" => Some(Self::Put),
+            "DELETE" => Some(Self::Delete),
             _ => None,
         }
     }
@@ -50,7 +53,7 @@ pub enum NoRoute {
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "one line for each operation")]
 pub const fn template(operation: Operation) -> (Method, &'static str) {
-    use Method::{Get, Post, Put};
+    use Method::{Delete, Get, Post, Put};
     match operation {
         Operation::CreateVault => (Post, "/20180608/vaults"),
         Operation::GetVault => (Get, "/20180608/vaults/{vaultId}"),
@@ -149,10 +152,58 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::ListCompartments => (Get, "/20160918/compartments"),
         Operation::GetCompartment => (Get, "/20160918/compartments/{compartmentId}"),
         Operation::CreateCompartment => (Post, "/20160918/compartments"),
+        Operation::UpdateCompartment => (Put, "/20160918/compartments/{compartmentId}"),
+        Operation::DeleteCompartment => (Delete, "/20160918/compartments/{compartmentId}"),
+        Operation::MoveCompartment => {
+            (Post, "/20160918/compartments/{compartmentId}/actions/moveCompartment")
+        }
+        Operation::ListUsers => (Get, "/20160918/users"),
         Operation::GetUser => (Get, "/20160918/users/{userId}"),
+        Operation::CreateUser => (Post, "/20160918/users"),
+        Operation::UpdateUser => (Put, "/20160918/users/{userId}"),
+        Operation::DeleteUser => (Delete, "/20160918/users/{userId}"),
+        Operation::ListApiKeys => (Get, "/20160918/users/{userId}/apiKeys"),
+        Operation::UploadApiKey => (Post, "/20160918/users/{userId}/apiKeys"),
+        Operation::DeleteApiKey => (Delete, "/20160918/users/{userId}/apiKeys/{fingerprint}"),
+        Operation::ListGroups => (Get, "/20160918/groups"),
+        Operation::GetGroup => (Get, "/20160918/groups/{groupId}"),
+        Operation::CreateGroup => (Post, "/20160918/groups"),
+        Operation::UpdateGroup => (Put, "/20160918/groups/{groupId}"),
+        Operation::DeleteGroup => (Delete, "/20160918/groups/{groupId}"),
+        Operation::ListUserGroupMemberships => (Get, "/20160918/userGroupMemberships"),
+        Operation::GetUserGroupMembership => {
+            (Get, "/20160918/userGroupMemberships/{userGroupMembershipId}")
+        }
+        Operation::AddUserToGroup => (Post, "/20160918/userGroupMemberships"),
+        Operation::RemoveUserFromGroup => {
+            (Delete, "/20160918/userGroupMemberships/{userGroupMembershipId}")
+        }
+        Operation::ListDynamicGroups => (Get, "/20160918/dynamicGroups"),
+        Operation::GetDynamicGroup => (Get, "/20160918/dynamicGroups/{dynamicGroupId}"),
+        Operation::CreateDynamicGroup => (Post, "/20160918/dynamicGroups"),
+        Operation::UpdateDynamicGroup => (Put, "/20160918/dynamicGroups/{dynamicGroupId}"),
+        Operation::DeleteDynamicGroup => (Delete, "/20160918/dynamicGroups/{dynamicGroupId}"),
+        Operation::ListPolicies => (Get, "/20160918/policies"),
+        Operation::GetPolicy => (Get, "/20160918/policies/{policyId}"),
+        Operation::CreatePolicy => (Post, "/20160918/policies"),
+        Operation::UpdatePolicy => (Put, "/20160918/policies/{policyId}"),
+        Operation::DeletePolicy => (Delete, "/20160918/policies/{policyId}"),
+        Operation::ListTagNamespaces => (Get, "/20160918/tagNamespaces"),
+        Operation::GetTagNamespace => (Get, "/20160918/tagNamespaces/{tagNamespaceId}"),
+        Operation::CreateTagNamespace => (Post, "/20160918/tagNamespaces"),
+        Operation::UpdateTagNamespace => (Put, "/20160918/tagNamespaces/{tagNamespaceId}"),
+        Operation::DeleteTagNamespace => (Delete, "/20160918/tagNamespaces/{tagNamespaceId}"),
+        Operation::ListTags => (Get, "/20160918/tagNamespaces/{tagNamespaceId}/tags"),
+        Operation::GetTag => (Get, "/20160918/tagNamespaces/{tagNamespaceId}/tags/{tagName}"),
+        Operation::CreateTag => (Post, "/20160918/tagNamespaces/{tagNamespaceId}/tags"),
+        Operation::UpdateTag => (Put, "/20160918/tagNamespaces/{tagNamespaceId}/tags/{tagName}"),
+        Operation::DeleteTag => (Delete, "/20160918/tagNamespaces/{tagNamespaceId}/tags/{tagName}"),
+        Operation::GetTenancy => (Get, "/20160918/tenancies/{tenancyId}"),
+        Operation::ListRegions => (Get, "/20160918/regions"),
         Operation::ListRegionSubscriptions => {
             (Get, "/20160918/tenancies/{tenancyId}/regionSubscriptions")
         }
+        Operation::ListAvailabilityDomains => (Get, "/20160918/availabilityDomains"),
         Operation::ReportSecretVersion => {
             (Put, "/_strongroom/v1/secrets/{secretId}/consumers/{consumerName}")
         }
@@ -190,13 +241,32 @@ pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
     Err(no_route)
 }
 
-/// Dedicated HSM clusters and external key management: the first segments of their paths.
-const NOT_IMPLEMENTED: [&str; 2] = ["hsmClusters", "ekmsPrivateEndpoints"];
+/// Paths of OCI's API that this server has no part of: dedicated HSM clusters and external key
+/// management, and of identity what is about passwords, networks, domains and work requests.
+const NOT_IMPLEMENTED: [&str; 15] = [
+    "/20180608/hsmClusters",
+    "/20180608/ekmsPrivateEndpoints",
+    "/20160918/tagDefaults",
+    "/20160918/tagNamespaces/{tagNamespaceId}/actions",
+    "/20160918/users/{userId}/authTokens",
+    "/20160918/users/{userId}/capabilities",
+    "/20160918/users/{userId}/state",
+    "/20160918/users/{userId}/uiPassword",
+    "/20160918/networkSources",
+    "/20160918/compartments/{compartmentId}/actions",
+    "/20160918/authenticationPolicies",
+    "/20160918/domains",
+    "/20160918/workRequests",
+    "/20160918/faultDomains",
+    "/20160918/identityProviders",
+];
 
 fn is_not_implemented(path: &str) -> bool {
-    let mut given = segments(path);
-    given.next() == Some("20180608")
-        && given.next().is_some_and(|resource| NOT_IMPLEMENTED.contains(&resource))
+    NOT_IMPLEMENTED.iter().any(|beginning| {
+        let mut given = segments(path);
+        segments(beginning)
+            .all(|wanted| given.next().is_some_and(|given| is_parameter(wanted) || wanted == given))
+    })
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -245,11 +315,21 @@ mod tests {
                 Method::Get => "GET",
                 Method::Post => "POST",
                 Method::Put => "PUT",
+                Method::Delete => "DELETE",
             };
             assert_eq!(find(method, template).unwrap().operation, *operation);
             assert_eq!(find(method, &format!("/{template}")).unwrap().operation, *operation);
-            assert_eq!(find("DELETE", template), Err(NoRoute::Method));
+            assert_eq!(find("PATCH", template), Err(NoRoute::Method));
         }
+    }
+
+    #[test]
+    fn what_oci_has_and_this_server_has_not_is_said_so() {
+        for path in ["/20180608/hsmClusters/x", "/20160918/users/u/authTokens", "/20160918/domains"]
+        {
+            assert_eq!(find("GET", path), Err(NoRoute::NotImplemented), "{path}");
+        }
+        assert_eq!(find("GET", "/20160918/users/u/other"), Err(NoRoute::Path));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod retry;
 mod sealing;
 mod secret_lifecycle;
 mod secrets;
+mod tagging;
 mod vaults;
 mod versions;
 mod watch;
@@ -85,6 +86,9 @@ pub(crate) async fn perform(
     permit: Permit,
     ask: Ask,
 ) -> Result<Reply, Failure> {
+    if let Some(tags) = ask.defined_tags() {
+        tagging::check(tags, &permit.located.tags(), context.catalog)?;
+    }
     match ask {
         Ask::CreateVault(details) => vaults::create(context, &permit, details).await,
         Ask::GetVault(_) => vaults::get(&context, &permit),
@@ -175,13 +179,7 @@ pub(crate) async fn perform(
         Ask::ListSecretBundleVersions(_, listing) => {
             bundles::list_versions(&context, &permit, &listing).await
         }
-        Ask::ListCompartments(by, filter) => identity::list_compartments(&context, &by, &filter),
-        Ask::GetCompartment(id) => identity::get_compartment(&context, &id),
-        Ask::CreateCompartment(details) => {
-            identity::create_compartment(context, &permit, details).await
-        }
-        Ask::GetUser(id) => identity::get_user(&context, &id),
-        Ask::ListRegionSubscriptions(_) => identity::list_region_subscriptions(&context),
+        Ask::Identity(ask) => identity::run(context, &permit, ask).await,
         Ask::ReportSecretVersion(_, name, details) => {
             consumers::report(&context, &permit, &name, &details).await
         }

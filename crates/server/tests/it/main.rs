@@ -7,5 +7,6 @@ mod consumers;
 mod house;
 #[cfg(test)]
 mod matrix;
+mod matrix_identity;
 #[cfg(test)]
 mod rotation;

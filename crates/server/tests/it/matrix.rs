@@ -8,10 +8,11 @@ use strongroom_model::{Operation, WrappingAlgorithm};
 use strongroom_server::Semantics;
 
 use crate::house::{Caller, House};
+use crate::matrix_identity::IDENTITY;
 
 /// How to ask for an operation, and the statements about group `Gentitled` that entitle to it, the
 /// main one first. In texts, `{compartment}` and the like stand for the house's identifiers.
-struct Row {
+pub(crate) struct Row {
     operation: Operation,
     grants: &'static [&'static str],
     method: &'static str,
@@ -26,19 +27,23 @@ struct Row {
 }
 
 /// The body of a request.
-enum Body {
+pub(crate) enum Body {
     None,
     Json(&'static str),
     /// The content of the backup that was made before.
     Backup,
 }
 
-enum Step {
+pub(crate) enum Step {
     Send(&'static str, &'static str, &'static str),
     Turn(u32),
 }
 
-const fn get(operation: Operation, grants: &'static [&'static str], url: &'static str) -> Row {
+pub(crate) const fn get(
+    operation: Operation,
+    grants: &'static [&'static str],
+    url: &'static str,
+) -> Row {
     Row {
         operation,
         grants,
@@ -51,7 +56,7 @@ const fn get(operation: Operation, grants: &'static [&'static str], url: &'stati
     }
 }
 
-const fn post(
+pub(crate) const fn post(
     operation: Operation,
     grants: &'static [&'static str],
     url: &'static str,
@@ -61,16 +66,28 @@ const fn post(
 }
 
 /// An action without a body.
-const fn act(operation: Operation, grants: &'static [&'static str], url: &'static str) -> Row {
+pub(crate) const fn act(
+    operation: Operation,
+    grants: &'static [&'static str],
+    url: &'static str,
+) -> Row {
     post(operation, grants, url, "null")
 }
 
 impl Row {
-    const fn put(self) -> Self {
+    pub(crate) const fn put(self) -> Self {
         Self { method: "PUT", ..self }
     }
 
-    const fn after(self, before: &'static [Step]) -> Self {
+    pub(crate) const fn delete(self, answer: u16) -> Self {
+        Self { method: "DELETE", answer, ..self }
+    }
+
+    pub(crate) const fn accepted(self) -> Self {
+        Self { answer: 202, ..self }
+    }
+
+    pub(crate) const fn after(self, before: &'static [Step]) -> Self {
         Self { before, ..self }
     }
 }
@@ -151,7 +168,7 @@ const WRAPPED: &str = r#"{"compartmentId":"{compartment}","displayName":"k",
     "keyShape":{"algorithm":"AES","length":32},
     "wrappedImportKey":{"keyMaterial":"{wrapped}","wrappingAlgorithm":"RSA_OAEP_SHA256"}}"#;
 
-const MATRIX: [Row; 68] = [
+const OWN: [Row; 63] = [
     post(
         Operation::CreateVault,
         &["Allow group Gentitled to manage vaults in compartment sample"],
@@ -322,32 +339,6 @@ const MATRIX: [Row; 68] = [
         &["Allow group Gentitled to inspect secret-bundles in compartment sample"],
         "/20190301/secretbundles/{secret}/versions",
     ),
-    get(
-        Operation::ListCompartments,
-        &["Allow group Gentitled to inspect compartments in tenancy"],
-        "/20160918/compartments?compartmentId={tenancy}",
-    ),
-    get(
-        Operation::GetCompartment,
-        &["Allow group Gentitled to inspect compartments in compartment sample"],
-        "/20160918/compartments/{compartment}",
-    ),
-    post(
-        Operation::CreateCompartment,
-        &["Allow group Gentitled to manage compartments in tenancy"],
-        "/20160918/compartments",
-        r#"{"compartmentId":"{tenancy}","name":"new","description":"d"}"#,
-    ),
-    get(
-        Operation::GetUser,
-        &["Allow group Gentitled to inspect users in tenancy"],
-        "/20160918/users/{user}",
-    ),
-    get(
-        Operation::ListRegionSubscriptions,
-        &["Allow group Gentitled to inspect tenancies in tenancy"],
-        "/20160918/tenancies/{tenancy}/regionSubscriptions",
-    ),
     post(
         Operation::ReportSecretVersion,
         &["Allow group Gentitled to use secret-consumers in compartment sample"],
@@ -382,6 +373,10 @@ const MATRIX: [Row; 68] = [
     },
 ];
 
+fn matrix() -> impl Iterator<Item = &'static Row> {
+    OWN.iter().chain(&IDENTITY)
+}
+
 /// Texts for the names in braces: the house's identifiers, and what earlier answers held.
 struct Names(Vec<(String, String)>);
 
@@ -411,6 +406,9 @@ impl Names {
             if name == "publicKey" {
                 self.0.push(("wrapped".to_owned(), wrapped(value.as_str().unwrap())));
             }
+        }
+        if let (Some(_), Some(id)) = (answer["groupId"].as_str(), answer["id"].as_str()) {
+            self.0.push(("membership".to_owned(), id.to_owned()));
         }
         if let Some(id) = answer["replicaDetails"]["replicationId"].as_str() {
             self.0.push(("replicationId".to_owned(), id.to_owned()));
@@ -449,7 +447,7 @@ async fn prepare(house: &House, row: &Row) -> Names {
                 let body: Option<Value> = serde_json::from_str(&names.fill(body)).ok();
                 let url = names.fill(url);
                 let answer = house.send(Some(&house.admin), &url, method, body.as_ref()).await;
-                assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+                assert!(answer.status / 100 == 2, "{url}: {}", answer.body);
                 names.learn(&answer.body);
             }
         }
@@ -484,7 +482,7 @@ async fn user_with(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_for_every_kind_of_caller() {
-    for row in &MATRIX {
+    for row in matrix() {
         let house = House::open(Semantics::Strict).await;
         let name = row.operation.name();
         let names = prepare(&house, row).await;
@@ -534,7 +532,7 @@ async fn every_operation_for_every_kind_of_caller() {
 #[test]
 fn the_matrix_is_complete() {
     for operation in Operation::ALL {
-        let rows = MATRIX.iter().filter(|row| row.operation == *operation).count();
+        let rows = matrix().filter(|row| row.operation == *operation).count();
         assert_eq!(rows, 1, "{}", operation.name());
     }
 }

@@ -17,7 +17,10 @@ pub use consumers::{ConsumerBody, RetirementBody, SecretChangeBody, SecretChange
 pub use crypto::{
     DecryptedData, EncryptedData, ExportedKeyData, GeneratedKey, SignedData, VerifiedData,
 };
-pub use identity::{CompartmentBody, RegionSubscription, UserBody};
+pub use identity::{
+    ApiKeyBody, AvailabilityDomain, CompartmentBody, DynamicGroupBody, GroupBody, MembershipBody,
+    PolicyBody, RegionBody, RegionSubscription, TagBody, TagNamespaceBody, TenancyBody, UserBody,
+};
 pub use keys::{KeyBody, KeySummary, KeyVersionBody, WrappingKeyBody};
 pub use secrets::{SecretBody, SecretBundleBody, SecretBundleVersion, SecretVersionBody};
 use serde::Serialize;

@@ -13,7 +13,12 @@ pub use crypto::{
     DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails, SignDetails,
     VerifyDetails,
 };
-pub use identity::CreateCompartmentDetails;
+pub use identity::{
+    AddUserToGroupDetails, ChangedNamed, CreateDynamicGroupDetails, CreatePolicyDetails,
+    CreateTagDetails, CreateUserDetails, NewNamed, TagValues, UpdateDynamicGroupDetails,
+    UpdatePolicyDetails, UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails,
+    read_api_key,
+};
 pub use keys::{CreateKeyDetails, ImportKeyDetails, UpdateKeyDetails, WrappedImportKey};
 pub use secrets::{CreateSecretDetails, UpdateSecretDetails};
 use strongroom_model::{Ocid, Tags, Timestamp};
@@ -54,6 +59,16 @@ pub fn read_time_of_deletion(mut fields: Fields) -> Result<Option<Timestamp>, Re
 pub fn read_compartment_id(mut fields: Fields) -> Result<Ocid, Refusal> {
     let id = fields.required_ocid("compartmentId")?;
     fields.finish("compartmentId")?;
+    Ok(id)
+}
+
+/// Reads `targetCompartmentId`, the one field of `MoveCompartment`.
+///
+/// # Errors
+/// A [`Refusal`] that names the field and the rule.
+pub fn read_target_compartment_id(mut fields: Fields) -> Result<Ocid, Refusal> {
+    let id = fields.required_ocid("targetCompartmentId")?;
+    fields.finish("targetCompartmentId")?;
     Ok(id)
 }
 

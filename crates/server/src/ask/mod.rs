@@ -1,20 +1,22 @@
 //! What a request asks for: the operation with its parameters, read and checked.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strongroom_model::{Ocid, Operation, Stage, Timestamp};
+use strongroom_model::{DefinedTags, Ocid, Operation, Stage, Timestamp};
 use strongroom_policy::{Fact, FactName};
 use strongroom_wire::{
-    BackupDetails, CreateCompartmentDetails, CreateKeyDetails, CreateSecretDetails,
-    CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails, Fields,
-    GenerateKeyDetails, ImportKeyDetails, Matched, Paging, Query, Refusal, ReplicaDetails,
-    ReportDetails, RestoreDetails, SignDetails, SortOrder, UpdateKeyDetails, UpdateSecretDetails,
-    UpdateVaultDetails, VerifyDetails, WrappedImportKey, parse_object, parse_optional_object,
-    read_compartment_id, read_consumer_name, read_no_external_version, read_retirement,
-    read_time_of_deletion,
+    BackupDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails, DecryptDetails,
+    EncryptDetails, ExportKeyDetails, Fields, GenerateKeyDetails, ImportKeyDetails, Matched,
+    Paging, Query, Refusal, ReplicaDetails, ReportDetails, RestoreDetails, SignDetails, SortOrder,
+    UpdateKeyDetails, UpdateSecretDetails, UpdateVaultDetails, VerifyDetails, WrappedImportKey,
+    parse_object, parse_optional_object, read_compartment_id, read_consumer_name,
+    read_no_external_version, read_retirement, read_time_of_deletion,
 };
 
+pub(crate) use self::identity::{CompartmentFilter, IdentityAsk, NameFilter};
 use crate::failure::Failure;
 
 /// A request's operation and parameters.
@@ -78,11 +80,7 @@ pub(crate) enum Ask {
     GetSecretBundle(Ocid, Selector),
     GetSecretBundleByName { vault_id: Ocid, name: String, selector: Selector },
     ListSecretBundleVersions(Ocid, Listing),
-    ListCompartments(ByCompartment, CompartmentFilter),
-    GetCompartment(Ocid),
-    CreateCompartment(CreateCompartmentDetails),
-    GetUser(Ocid),
-    ListRegionSubscriptions(Ocid),
+    Identity(IdentityAsk),
     ReportSecretVersion(Ocid, String, ReportDetails),
     ListSecretConsumers(Ocid, Listing),
     GetSecretRetirement(Ocid),
@@ -140,15 +138,6 @@ pub(crate) struct SecretFilter {
     pub(crate) state: Option<&'static str>,
 }
 
-/// Filters of `ListCompartments`.
-#[derive(Debug)]
-pub(crate) struct CompartmentFilter {
-    pub(crate) name: Option<String>,
-    pub(crate) subtree: bool,
-    pub(crate) accessible_only: bool,
-    pub(crate) state: Option<&'static str>,
-}
-
 impl Ask {
     /// What the caller wants the audit record to say: `loggingContext`.
     pub(crate) fn logging_context(&self) -> Option<&BTreeMap<String, String>> {
@@ -159,6 +148,21 @@ impl Ask {
             Self::Sign(details) => Some(&details.logging),
             Self::Verify(details) => Some(&details.signed.logging),
             Self::ExportKey(details) => Some(&details.logging),
+            _ => None,
+        }
+    }
+
+    /// The defined tags that the request puts on something.
+    pub(crate) fn defined_tags(&self) -> Option<&DefinedTags> {
+        match self {
+            Self::Identity(ask) => ask.defined_tags(),
+            Self::CreateVault(details) => Some(&details.tags.defined),
+            Self::CreateKey(details) => Some(&details.tags.defined),
+            Self::ImportKey(details) => Some(&details.key.tags.defined),
+            Self::CreateSecret(details) => details.set_up.defined_tags.as_ref(),
+            Self::UpdateVault(_, details) => details.defined_tags.as_ref(),
+            Self::UpdateKey(_, details) => details.change.defined_tags.as_ref(),
+            Self::UpdateSecret(_, details) => details.change.defined_tags.as_ref(),
             _ => None,
         }
     }
@@ -317,17 +321,54 @@ impl Ask {
                 path_ocid(matched)?,
                 listing(matched, &query, &BY_NUMBER)?,
             ),
-            Operation::ListCompartments => Self::ListCompartments(
-                by_compartment(operation, &query, &BY_NAME)?,
-                CompartmentFilter::read(&query)?,
-            ),
-            Operation::GetCompartment => Self::GetCompartment(path_ocid(matched)?),
-            Operation::CreateCompartment => {
-                Self::CreateCompartment(CreateCompartmentDetails::read(parse_object(body)?)?)
-            }
-            Operation::GetUser => Self::GetUser(path_ocid(matched)?),
-            Operation::ListRegionSubscriptions => {
-                Self::ListRegionSubscriptions(path_ocid(matched)?)
+            Operation::ListCompartments
+            | Operation::GetCompartment
+            | Operation::CreateCompartment
+            | Operation::UpdateCompartment
+            | Operation::DeleteCompartment
+            | Operation::MoveCompartment
+            | Operation::ListUsers
+            | Operation::GetUser
+            | Operation::CreateUser
+            | Operation::UpdateUser
+            | Operation::DeleteUser
+            | Operation::ListApiKeys
+            | Operation::UploadApiKey
+            | Operation::DeleteApiKey
+            | Operation::ListGroups
+            | Operation::GetGroup
+            | Operation::CreateGroup
+            | Operation::UpdateGroup
+            | Operation::DeleteGroup
+            | Operation::ListUserGroupMemberships
+            | Operation::GetUserGroupMembership
+            | Operation::AddUserToGroup
+            | Operation::RemoveUserFromGroup
+            | Operation::ListDynamicGroups
+            | Operation::GetDynamicGroup
+            | Operation::CreateDynamicGroup
+            | Operation::UpdateDynamicGroup
+            | Operation::DeleteDynamicGroup
+            | Operation::ListPolicies
+            | Operation::GetPolicy
+            | Operation::CreatePolicy
+            | Operation::UpdatePolicy
+            | Operation::DeletePolicy
+            | Operation::ListTagNamespaces
+            | Operation::GetTagNamespace
+            | Operation::CreateTagNamespace
+            | Operation::UpdateTagNamespace
+            | Operation::DeleteTagNamespace
+            | Operation::ListTags
+            | Operation::GetTag
+            | Operation::CreateTag
+            | Operation::UpdateTag
+            | Operation::DeleteTag
+            | Operation::GetTenancy
+            | Operation::ListRegions
+            | Operation::ListRegionSubscriptions
+            | Operation::ListAvailabilityDomains => {
+                Self::Identity(IdentityAsk::read(matched, &query, body)?)
             }
             Operation::ReportSecretVersion => Self::ReportSecretVersion(
                 path_ocid(matched)?,
@@ -486,20 +527,6 @@ impl SecretFilter {
             name: query.get("name").map(str::to_owned),
             vault_id: query_ocid(query, "vaultId")?,
             state: query.one_of("lifecycleState", &SECRET_STATES)?,
-        })
-    }
-}
-
-const COMPARTMENT_STATES: [&str; 5] = ["CREATING", "ACTIVE", "INACTIVE", "DELETING", "DELETED"];
-
-impl CompartmentFilter {
-    fn read(query: &Query) -> Result<Self, Refusal> {
-        let access = query.one_of("accessLevel", &["ANY", "ACCESSIBLE"])?;
-        Ok(Self {
-            name: query.get("name").map(str::to_owned),
-            subtree: query.flag("compartmentIdInSubtree")?,
-            accessible_only: access == Some("ACCESSIBLE"),
-            state: query.one_of("lifecycleState", &COMPARTMENT_STATES)?,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Third stage: what the request is about, and where it is. That something is absent is remembered
 //! here and told by the next stage, which also knows what the caller may know.
 
+mod identity;
+
 use std::sync::Arc;
 
 use strongroom_model::Ocid;
@@ -29,8 +31,14 @@ pub(crate) struct Located {
     pub(crate) new_secret: Option<String>,
     /// What policies can ask of a target of another kind.
     pub(crate) more: Vec<(FactName, Fact)>,
+    /// The defined tags of a target of another kind.
+    pub(crate) own_tags: Vec<(String, String)>,
+    /// The user whom the request is about.
+    pub(crate) own: Option<Ocid>,
     /// Where the target is to be moved.
     pub(crate) destination: Option<Arc<[Ocid]>>,
+    /// The lowest compartment above both the target and its destination.
+    pub(crate) shared_parent: Option<Arc<[Ocid]>>,
     /// Identifier of the target, for the audit record.
     pub(crate) target_id: Option<Ocid>,
 }
@@ -45,12 +53,9 @@ pub(crate) async fn locate(
 ) -> Result<Located, Failure> {
     let finder = Finder { catalog: &view.catalog, door };
     Ok(match ask {
-        Ask::CreateVault(details) => finder.compartment(&details.compartment_id),
-        Ask::ListVaults(by) | Ask::ListSecrets(by, _) | Ask::ListCompartments(by, _) => {
-            finder.compartment(&by.compartment_id)
-        }
-        Ask::GetCompartment(id) => finder.compartment(id),
-        Ask::CreateCompartment(details) => finder.compartment(&details.compartment_id),
+        Ask::Identity(ask) => finder.identity(ask),
+        Ask::CreateVault(details) => finder.place(&details.compartment_id),
+        Ask::ListVaults(by) | Ask::ListSecrets(by, _) => finder.compartment(&by.compartment_id),
         Ask::GetVault(id)
         | Ask::UpdateVault(id, _)
         | Ask::ScheduleVaultDeletion(id, _)
@@ -62,9 +67,7 @@ pub(crate) async fn locate(
         | Ask::UpdateRegisteredVaultForMtls(id)
         | Ask::ListVaultReplicas(id, _) => finder.vault(id),
         Ask::ChangeVaultCompartment(id, to) => finder.moved(finder.vault(id), to),
-        Ask::RestoreVaultFromFile(id) | Ask::RestoreVaultFromObjectStore(id, _) => {
-            finder.compartment(id)
-        }
+        Ask::RestoreVaultFromFile(id) | Ask::RestoreVaultFromObjectStore(id, _) => finder.place(id),
         Ask::CreateKey(details) => finder.in_own_vault(&details.compartment_id),
         Ask::ImportKey(details) => finder.in_own_vault(&details.key.compartment_id),
         Ask::ListKeys(by, _) => finder.in_own_vault(&by.compartment_id),
@@ -122,8 +125,6 @@ pub(crate) async fn locate(
                 None => Located::default(),
             }
         }
-        Ask::GetUser(id) => finder.user(id),
-        Ask::ListRegionSubscriptions(id) => finder.tenancy(id),
         Ask::WatchSecrets(_) => Located::default(),
     })
 }
@@ -149,14 +150,13 @@ impl Finder<'_> {
         Located { compartment, target_id: Some(id.clone()), ..Located::default() }
     }
 
-    fn tenancy(&self, id: &Ocid) -> Located {
-        if *id == self.catalog.tenancy.id { self.compartment(id) } else { Located::default() }
+    /// A compartment that is to take something in: one that was deleted cannot.
+    fn place(&self, id: &Ocid) -> Located {
+        if self.catalog.is_open(id) { self.compartment(id) } else { Located::default() }
     }
 
-    fn user(&self, id: &Ocid) -> Located {
-        let known = self.catalog.users.contains_key(id);
-        let compartment = self.catalog.path(&self.catalog.tenancy.id).filter(|_| known);
-        Located { compartment, target_id: Some(id.clone()), ..Located::default() }
+    fn tenancy(&self, id: &Ocid) -> Located {
+        if *id == self.catalog.tenancy.id { self.compartment(id) } else { Located::default() }
     }
 
     fn vault(&self, id: &Ocid) -> Located {
@@ -173,7 +173,7 @@ impl Finder<'_> {
 
     /// The target, to be moved to another compartment. An absent one hides the target.
     fn moved(&self, located: Located, to: &Ocid) -> Located {
-        Located { destination: self.catalog.path(to), ..located }
+        Located { destination: self.place(to).compartment, ..located }
     }
 
     /// A key operation that names no vault means the vault whose authority it came to.
@@ -183,7 +183,7 @@ impl Finder<'_> {
     }
 
     fn in_own_vault(&self, compartment_id: &Ocid) -> Located {
-        Located { compartment: self.catalog.path(compartment_id), ..self.own_vault() }
+        Located { compartment: self.place(compartment_id).compartment, ..self.own_vault() }
     }
 
     /// The vault that a replication is of.
@@ -222,7 +222,7 @@ impl Finder<'_> {
         let key = self.key(key_id);
         let same_vault = key.key.as_ref().is_some_and(|entry| entry.key.vault_id == *vault_id);
         Located {
-            compartment: self.catalog.path(compartment_id),
+            compartment: self.place(compartment_id).compartment,
             vault: vault.vault,
             vault_path: vault.vault_path,
             key_path: key.key_path.filter(|_| same_vault),

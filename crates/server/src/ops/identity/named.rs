@@ -1,0 +1,266 @@
+//! Things under a name that is theirs alone: made, changed if nothing moved meanwhile, removed.
+
+use serde::Serialize;
+use strongroom_model::{Ocid, OcidKind, Tags, Timestamp};
+use strongroom_store::{Batch, Require, Revision, StoreError};
+use strongroom_wire::{ChangedNamed, ErrorCode, Refusal};
+
+use crate::ask::{ByCompartment, NameFilter};
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::ops::Context;
+use crate::ops::changing::{Outcome, TRIES, commit, replace};
+use crate::ops::listing::{page_of, sort_key};
+use crate::ops::retry::{Earlier, Retry};
+use crate::reply::Reply;
+use crate::rows;
+
+/// A thing of the identity service that has a name.
+pub(super) trait Named: Clone + Serialize + Send + Sync + Sized {
+    /// What it is called in messages.
+    const WHAT: &'static str;
+
+    fn id(&self) -> &Ocid;
+
+    fn name(&self) -> &str;
+
+    fn time_created(&self) -> Timestamp;
+
+    /// The key of its row.
+    fn row(id: &Ocid) -> Vec<u8>;
+
+    /// The key of the row that keeps its name for it.
+    fn guard(&self) -> Vec<u8>;
+
+    fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)>;
+
+    /// Whether another one has its name: things of old have no guards.
+    fn is_taken(&self, catalog: &Catalog) -> bool;
+
+    fn reply(&self, catalog: &Catalog) -> Result<Reply, Failure>;
+}
+
+/// Makes what `make` returns, or answers what an earlier request with the same retry token made.
+pub(super) async fn create<T: Named>(
+    context: Context<'_>,
+    make: impl FnOnce(&Context<'_>) -> Result<T, Failure>,
+) -> Result<Reply, Failure> {
+    let retry = match Retry::look(&context).await? {
+        Earlier::None(retry) => retry,
+        Earlier::Made(id) => return existing::<T>(&context, &id).await,
+    };
+    let thing = make(&context)?;
+    if thing.is_taken(context.catalog) {
+        return Err(taken::<T>());
+    }
+    let id = thing.id().clone();
+    let batch = Batch::new()
+        .require(thing.guard(), Require::Absent)
+        .put(thing.guard(), rows::encode(&id)?)
+        .put(T::row(&id), rows::encode(&thing)?);
+    context.record.target_id = Some(id.clone());
+    match commit(&context, &retry, batch, &id).await? {
+        Outcome::Done(revision) => Ok(thing.reply(context.catalog)?.with_etag(revision).recorded()),
+        Outcome::Earlier(id) => existing::<T>(&context, &id).await,
+        Outcome::Overtaken => Err(taken::<T>()),
+    }
+}
+
+async fn existing<T: Named>(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+    get::<T>(&*context.shared.catalog().await?, id)
+}
+
+fn taken<T: Named>() -> Failure {
+    let message = format!("name: another {} has this name", T::WHAT);
+    Refusal::new(ErrorCode::NotAuthorizedOrResourceAlreadyExists, message).into()
+}
+
+/// Finds what the permit is for; it may have been removed meanwhile.
+pub(super) fn found<'a, T: Named>(
+    catalog: &'a Catalog,
+    id: &Ocid,
+) -> Result<(&'a T, Revision), Failure> {
+    T::find(catalog, id).ok_or_else(|| Failure::not_found(format!("the {} is gone", T::WHAT)))
+}
+
+/// Answers a thing.
+pub(super) fn get<T: Named>(catalog: &Catalog, id: &Ocid) -> Result<Reply, Failure> {
+    let (thing, revision) = found::<T>(catalog, id)?;
+    Ok(thing.reply(catalog)?.with_etag(revision))
+}
+
+/// Changes a thing to what `next` returns, with whatever must change along with it.
+pub(super) async fn change<T: Named>(
+    context: &Context<'_>,
+    id: &Ocid,
+    next: impl Fn(&T, &Catalog) -> Result<(T, Batch), Failure>,
+) -> Result<Reply, Failure> {
+    let mut catalog = None;
+    for _ in 0..TRIES {
+        let current = catalog.as_deref().unwrap_or(context.catalog);
+        let (thing, revision) = found::<T>(current, id)?;
+        context.check_if_match(revision)?;
+        let (next, batch) = next(thing, current)?;
+        let batch = replace(batch, T::row(id), revision, rows::encode(&next)?);
+        let batch = renamed(batch, thing, &next, current)?;
+        match context.shared.commit(batch, context.record).await {
+            Ok(revision) => {
+                return Ok(next.reply(current)?.with_etag(revision).recorded());
+            }
+            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended())
+}
+
+/// Moves the guard if the name changes.
+fn renamed<T: Named>(
+    batch: Batch,
+    before: &T,
+    after: &T,
+    catalog: &Catalog,
+) -> Result<Batch, Failure> {
+    if before.guard() == after.guard() {
+        return Ok(batch);
+    }
+    if after.is_taken(catalog) {
+        return Err(taken::<T>());
+    }
+    Ok(batch
+        .delete(before.guard())
+        .require(after.guard(), Require::Absent)
+        .put(after.guard(), rows::encode(after.id())?))
+}
+
+/// Removes a thing, with whatever goes along with it, unless `check` refuses. Answers 204.
+pub(super) async fn remove<T: Named>(
+    context: &Context<'_>,
+    id: &Ocid,
+    check: impl Fn(&T, &Catalog) -> Result<Batch, Failure>,
+) -> Result<Reply, Failure> {
+    let mut catalog = None;
+    for _ in 0..TRIES {
+        let current = catalog.as_deref().unwrap_or(context.catalog);
+        let (thing, revision) = found::<T>(current, id)?;
+        context.check_if_match(revision)?;
+        let batch = check(thing, current)?
+            .require(T::row(id), Require::Revision(revision))
+            .delete(T::row(id))
+            .delete(thing.guard());
+        match context.shared.commit(batch, context.record).await {
+            Ok(_) => return Ok(Reply::nothing().recorded()),
+            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(contended())
+}
+
+pub(super) fn contended() -> Failure {
+    StoreError::Conflict { key: Vec::new() }.into()
+}
+
+/// One page of those things of a list that the filter admits, rendered.
+pub(super) fn list<'a, T: Named + 'a, B: Serialize>(
+    things: impl Iterator<Item = (&'a T, &'static str)>,
+    by: &ByCompartment,
+    filter: &NameFilter,
+    render: impl Fn(&'a T) -> B,
+) -> Result<Reply, Failure> {
+    let admitted = things.filter(|(thing, state)| filter.admits(thing.name(), state));
+    let key = |thing: &T| sort_key(&by.listing, thing.time_created(), thing.name(), thing.id());
+    let rows = admitted.map(|(thing, _)| (key(thing), thing)).collect();
+    let (page, next) = page_of(rows, &by.listing);
+    let bodies: Vec<B> = page.into_iter().map(render).collect();
+    Ok(Reply::of(&bodies)?.with_next_page(next))
+}
+
+/// Makes the identifier of a new thing.
+pub(super) fn new_id(context: &Context<'_>, kind: OcidKind) -> Ocid {
+    Ocid::global(kind, context.shared.region, &*context.shared.random)
+}
+
+/// Refuses what is to be made elsewhere than in the tenancy itself.
+pub(super) fn check_in_tenancy(context: &Context<'_>, compartment: &Ocid) -> Result<(), Failure> {
+    if *compartment == context.catalog.tenancy.id {
+        return Ok(());
+    }
+    Err(Refusal::invalid("compartmentId", "must be the tenancy").into())
+}
+
+/// Refuses one more of what there are `count` of.
+pub(super) fn check_limit(what: &str, count: usize, most: usize) -> Result<(), Failure> {
+    if count < most {
+        return Ok(());
+    }
+    let message = format!("The tenancy may hold {most} {what}.");
+    Err(Refusal::new(ErrorCode::LimitExceeded, message).into())
+}
+
+/// Refuses because of the state that things are in, and will stay in.
+pub(super) fn conflict(message: impl Into<String>) -> Failure {
+    Refusal::new(ErrorCode::Conflict, message.into()).into()
+}
+
+/// Changes description and tags.
+pub(super) fn describe(details: &ChangedNamed, description: &mut String, tags: &mut Tags) {
+    if let Some(given) = &details.description {
+        description.clone_from(given);
+    }
+    if let Some(given) = &details.freeform_tags {
+        tags.freeform.clone_from(given);
+    }
+    if let Some(given) = &details.defined_tags {
+        tags.defined.clone_from(given);
+    }
+}
+
+/// Implements [`Named`] for a thing of the catalog, of which the tenancy has one of each name.
+macro_rules! named {
+    ($thing:ty, $what:literal, $row:path, $guard:path, $map:ident, $body:ident) => {
+        impl crate::ops::identity::named::Named for $thing {
+            const WHAT: &'static str = $what;
+
+            fn id(&self) -> &strongroom_model::Ocid {
+                &self.id
+            }
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+
+            fn time_created(&self) -> strongroom_model::Timestamp {
+                self.time_created
+            }
+
+            fn row(id: &strongroom_model::Ocid) -> Vec<u8> {
+                $row(id)
+            }
+
+            fn guard(&self) -> Vec<u8> {
+                $guard(&self.name.to_lowercase())
+            }
+
+            fn find<'a>(
+                catalog: &'a crate::catalog::Catalog,
+                id: &strongroom_model::Ocid,
+            ) -> Option<(&'a Self, strongroom_store::Revision)> {
+                catalog.$map.get(id).map(|(thing, revision)| (&**thing, *revision))
+            }
+
+            fn is_taken(&self, catalog: &crate::catalog::Catalog) -> bool {
+                let mut all = catalog.$map.values();
+                all.any(|(other, _)| {
+                    other.id != self.id && other.name.eq_ignore_ascii_case(&self.name)
+                })
+            }
+
+            fn reply(&self, _: &crate::catalog::Catalog) -> Result<Reply, Failure> {
+                Reply::of(&$body::from(self))
+            }
+        }
+    };
+}
+
+pub(super) use named;

@@ -1,0 +1,231 @@
+use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace, Timestamp};
+use strongroom_store::{Batch, Revision};
+use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
+use strongroom_wire::{CreateTagDetails, NewNamed, UpdateTagDetails, UpdateTagNamespaceDetails};
+
+use super::named::{self, Named, change, conflict, describe, found, named, new_id, remove};
+use crate::ask::{ByCompartment, Listing, NameFilter};
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::ops::Context;
+use crate::ops::listing::{page_of, sort_key};
+use crate::reply::Reply;
+use crate::rows;
+
+named!(
+    TagNamespace,
+    "tag namespace",
+    rows::tag_namespace,
+    rows::tag_namespace_name,
+    tag_namespaces,
+    TagNamespaceBody
+);
+
+impl Named for Tag {
+    const WHAT: &'static str = "tag of this namespace";
+
+    fn id(&self) -> &Ocid {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn time_created(&self) -> Timestamp {
+        self.time_created
+    }
+
+    fn row(id: &Ocid) -> Vec<u8> {
+        rows::tag(id)
+    }
+
+    fn guard(&self) -> Vec<u8> {
+        rows::tag_name(&self.tag_namespace_id, &self.name.to_lowercase())
+    }
+
+    fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)> {
+        catalog.tags.get(id).map(|(tag, revision)| (&**tag, *revision))
+    }
+
+    fn is_taken(&self, catalog: &Catalog) -> bool {
+        let other = catalog.tag_named(&self.tag_namespace_id, &self.name);
+        other.is_some_and(|(other, _)| other.id != self.id)
+    }
+
+    fn reply(&self, catalog: &Catalog) -> Result<Reply, Failure> {
+        let (namespace, _) = found::<TagNamespace>(catalog, &self.tag_namespace_id)?;
+        Reply::of(&TagBody::new(namespace, self))
+    }
+}
+
+const fn state(is_retired: bool) -> &'static str {
+    if is_retired { "INACTIVE" } else { "ACTIVE" }
+}
+
+/// `ListTagNamespaces`: those of the compartment, or of all below it too.
+pub(super) fn list_namespaces(
+    context: &Context<'_>,
+    by: &ByCompartment,
+    below: bool,
+    filter: &NameFilter,
+) -> Result<Reply, Failure> {
+    let catalog = context.catalog;
+    let within = |compartment: &Ocid| {
+        let path = catalog.path(compartment);
+        *compartment == by.compartment_id
+            || below && path.is_some_and(|path| path.contains(&by.compartment_id))
+    };
+    let all = catalog.tag_namespaces.values().map(|(found, _)| (&**found, state(found.is_retired)));
+    let listed = all.filter(|(namespace, _)| within(&namespace.compartment_id));
+    named::list(listed, by, filter, TagNamespaceBody::from)
+}
+
+/// `GetTagNamespace`.
+pub(super) fn get_namespace(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+    named::get::<TagNamespace>(context.catalog, id)
+}
+
+/// `CreateTagNamespace`.
+pub(super) async fn create_namespace(
+    context: Context<'_>,
+    details: NewNamed,
+) -> Result<Reply, Failure> {
+    named::create(context, |context| {
+        Ok(TagNamespace {
+            id: new_id(context, OcidKind::TagNamespace),
+            compartment_id: details.compartment_id,
+            name: details.name,
+            description: details.description,
+            is_retired: false,
+            time_created: context.record.time,
+            tags: details.tags,
+        })
+    })
+    .await
+}
+
+/// `UpdateTagNamespace`. Retiring a namespace retires its tags.
+pub(super) async fn update_namespace(
+    context: &Context<'_>,
+    id: &Ocid,
+    details: &UpdateTagNamespaceDetails,
+) -> Result<Reply, Failure> {
+    change(context, id, |namespace: &TagNamespace, _| {
+        let mut next = namespace.clone();
+        describe(&details.named, &mut next.description, &mut next.tags);
+        next.is_retired = details.is_retired.unwrap_or(next.is_retired);
+        Ok((next, Batch::new()))
+    })
+    .await
+}
+
+/// `DeleteTagNamespace`: a retired one without tags.
+pub(super) async fn delete_namespace(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+    remove(context, id, |namespace: &TagNamespace, catalog| {
+        check_retired("tag namespace", namespace.is_retired)?;
+        if catalog.tags.values().any(|(tag, _)| tag.tag_namespace_id == *id) {
+            return Err(conflict("The tag namespace holds tags: delete them first."));
+        }
+        Ok(Batch::new())
+    })
+    .await
+}
+
+fn check_retired(what: &str, is_retired: bool) -> Result<(), Failure> {
+    if is_retired {
+        return Ok(());
+    }
+    Err(conflict(format!("The {what} is in use: retire it first, with isRetired true.")))
+}
+
+/// `ListTags`: those of a namespace.
+pub(super) fn list(
+    context: &Context<'_>,
+    namespace_id: &Ocid,
+    listing: &Listing,
+    filter: &NameFilter,
+) -> Result<Reply, Failure> {
+    let (namespace, _) = found::<TagNamespace>(context.catalog, namespace_id)?;
+    let all = context.catalog.tags.values().map(|(tag, _)| &**tag);
+    let listed = all.filter(|tag| {
+        tag.tag_namespace_id == *namespace_id && filter.admits(&tag.name, state(tag.is_retired))
+    });
+    let key = |tag: &Tag| sort_key(listing, tag.time_created, &tag.name, &tag.id);
+    let (page, next) = page_of(listed.map(|tag| (key(tag), tag)).collect(), listing);
+    let bodies: Vec<_> = page.into_iter().map(|tag| TagBody::new(namespace, tag)).collect();
+    Ok(Reply::of(&bodies)?.with_next_page(next))
+}
+
+fn named_tag(catalog: &Catalog, namespace: &Ocid, name: &str) -> Result<Ocid, Failure> {
+    let tag = catalog.tag_named(namespace, name);
+    let absent = || Failure::not_found("the namespace has no such tag");
+    tag.map(|(tag, _)| tag.id.clone()).ok_or_else(absent)
+}
+
+/// `GetTag`.
+pub(super) fn get(context: &Context<'_>, namespace: &Ocid, name: &str) -> Result<Reply, Failure> {
+    let id = named_tag(context.catalog, namespace, name)?;
+    named::get::<Tag>(context.catalog, &id)
+}
+
+/// `CreateTag`.
+pub(super) async fn create(
+    context: Context<'_>,
+    namespace_id: Ocid,
+    details: CreateTagDetails,
+) -> Result<Reply, Failure> {
+    named::create(context, |context| {
+        let (namespace, _) = found::<TagNamespace>(context.catalog, &namespace_id)?;
+        if namespace.is_retired {
+            return Err(conflict("The tag namespace is retired."));
+        }
+        Ok(Tag {
+            id: new_id(context, OcidKind::TagDefinition),
+            tag_namespace_id: namespace_id,
+            name: details.name,
+            description: details.description,
+            is_retired: false,
+            is_cost_tracking: details.is_cost_tracking,
+            values: details.values.into(),
+            time_created: context.record.time,
+            tags: details.tags,
+        })
+    })
+    .await
+}
+
+/// `UpdateTag`. What it is on keeps it, whatever its values are from now on.
+pub(super) async fn update(
+    context: &Context<'_>,
+    namespace: &Ocid,
+    name: &str,
+    details: &UpdateTagDetails,
+) -> Result<Reply, Failure> {
+    let id = named_tag(context.catalog, namespace, name)?;
+    change(context, &id, |tag: &Tag, _| {
+        let mut next = tag.clone();
+        describe(&details.named, &mut next.description, &mut next.tags);
+        next.is_retired = details.is_retired.unwrap_or(next.is_retired);
+        next.is_cost_tracking = details.is_cost_tracking.unwrap_or(next.is_cost_tracking);
+        if let Some(values) = &details.values {
+            next.values = values.clone().into();
+        }
+        Ok((next, Batch::new()))
+    })
+    .await
+}
+
+/// `DeleteTag`: a retired one.
+pub(super) async fn delete(
+    context: &Context<'_>,
+    namespace: &Ocid,
+    name: &str,
+) -> Result<Reply, Failure> {
+    let id = named_tag(context.catalog, namespace, name)?;
+    remove(context, &id, |tag: &Tag, _| {
+        check_retired("tag", tag.is_retired)?;
+        Ok(Batch::new())
+    })
+    .await
+}
