@@ -63,6 +63,8 @@ enum Command {
     Restore(hand::life::RestoreArguments),
     /// Say whether rotations retire a secret's previous version when its consumers have moved on
     Retire(hand::retire::RetireArguments),
+    /// Explain why a request was refused, and which statement would allow it
+    Why(hand::why::WhyArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
     /// Turn a development server's clock, look at a token
@@ -111,6 +113,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Rm(arguments) => hand::life::rm(&arguments, environment).await,
         Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
+        Command::Why(arguments) => hand::why::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments),
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),

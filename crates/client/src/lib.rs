@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod consumers;
 mod controls;
+mod denials;
 mod endpoint;
 mod error;
 mod ini;
@@ -18,6 +19,7 @@ pub use consumers::{
     SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
 };
 pub use controls::advance_clock;
+pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};
 pub use profile::{Profile, ProfileError};

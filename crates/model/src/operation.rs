@@ -81,6 +81,6 @@ operations! {
     }
     Strongroom {
         ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,
-        WatchSecrets,
+        WatchSecrets, GetDenial,
     }
 }

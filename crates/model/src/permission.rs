@@ -145,6 +145,7 @@ permissions! {
     AuditConfiguration => "AUDIT_CONFIGURATION",
     SecretConsumerInspect => "SECRET_CONSUMER_INSPECT",
     SecretConsumerReport => "SECRET_CONSUMER_REPORT",
+    DenialRead => "DENIAL_READ",
 }
 
 impl Permission {

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Ocid;
 
 /// Who makes a request, once the signature was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Principal {
     /// The tenancy that vouches for the principal.
     pub tenancy_id: Ocid,
@@ -16,7 +19,8 @@ pub struct Principal {
 /// What a principal is.
 ///
 /// Source: OCI policy reference, "General Variables for All Requests".
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum PrincipalKind {
     /// A person, or a program with a person's API key.
     User {
@@ -35,7 +39,8 @@ pub enum PrincipalKind {
 }
 
 /// A resource that makes requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ResourcePrincipal {
     /// OCID of the resource.
     pub id: Ocid,

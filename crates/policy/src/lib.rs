@@ -14,6 +14,7 @@ mod required;
 mod resource_type;
 mod rule;
 mod set;
+mod suggest;
 mod text;
 
 pub use clause::CompartmentFacts;
@@ -28,3 +29,4 @@ pub use rule::{Rule, RuleVariable, parse_rule};
 pub use set::{
     CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve, types_of,
 };
+pub use suggest::suggest;

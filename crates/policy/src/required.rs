@@ -213,6 +213,7 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         }
         Operation::ReportSecretVersion => const { &[here(P::SecretConsumerReport)] },
         Operation::ListSecretConsumers => const { &[here(P::SecretConsumerInspect)] },
+        Operation::GetDenial => const { &[here(P::DenialRead)] },
         Operation::WatchSecrets => const { &[on(Target::Items, P::SecretRead)] },
     }
 }

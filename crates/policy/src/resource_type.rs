@@ -36,7 +36,8 @@ macro_rules! resource_types {
         /// A resource-type or family of them.
         ///
         /// Source: OCI policy reference, "Details for the Vault Service", "Details for IAM",
-        /// "Details for Audit"; `secret-consumers` is this server's own.
+        /// "Details for Audit"; `secret-consumers` and `denials` are this server's
+        /// own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum ResourceType {
             $(#[doc = concat!("`", $name, "`.")] $variant,)*
@@ -89,6 +90,7 @@ resource_types! {
     Users "users";
     AuditEvents "audit-events";
     SecretConsumers "secret-consumers";
+    Denials "denials";
 }
 
 /// Returns all that a verb grants on a resource-type.
@@ -207,6 +209,7 @@ const fn secret_management(resource_type: ResourceType, verb: Verb) -> &'static 
 const fn identity(resource_type: ResourceType, verb: Verb) -> &'static [Permission] {
     use ResourceType as R;
     match (resource_type, verb) {
+        (R::Denials, Verb::Read) => &[P::DenialRead],
         (R::AuthenticationPolicies, Verb::Inspect) => &[P::AuthenticationPolicyInspect],
         (R::AuthenticationPolicies, Verb::Manage) => &[P::AuthenticationPolicyUpdate],
         (R::Compartments, Verb::Inspect) => &[P::CompartmentInspect, P::CompartmentRead],

@@ -11,6 +11,7 @@ use strongroom_model::{Ocid, Random, Timestamp};
 use strongroom_store::{Batch, Store, StoreError, Sync};
 use tokio::sync::{Notify, oneshot};
 
+use crate::denial::DenialRow;
 use crate::rows;
 
 /// How often the writer lets other tasks run before it takes a group.
@@ -61,6 +62,8 @@ impl AuditKeys {
 struct Pending {
     first: Option<Timestamp>,
     records: Vec<Vec<u8>>,
+    /// Rows of requests that were refused.
+    denials: Vec<(Vec<u8>, Vec<u8>)>,
     waiting: Vec<oneshot::Sender<bool>>,
 }
 
@@ -88,19 +91,27 @@ impl AuditLog {
         Self { queue, writer }
     }
 
-    /// Writes a record and waits until it is with the operating system: it survives this process
+    /// Writes a record, with what explains a refusal, and waits until it is with the operating system: it survives this process
     /// from then on, and is synced to disk within a second.
     ///
     /// # Errors
     /// [`StoreError::Closed`] if the record was not written; the caller must not answer with
     /// content then.
-    pub(crate) async fn write(&self, record: &AuditRecord) -> Result<(), StoreError> {
+    pub(crate) async fn write(
+        &self,
+        record: &AuditRecord,
+        denial: Option<&DenialRow>,
+    ) -> Result<(), StoreError> {
         let encoded = serde_json::to_vec(record).map_err(|_error| StoreError::Closed)?;
+        let row =
+            |denial: &DenialRow| Ok((rows::denial(&denial.request_id), rows::encode(denial)?));
+        let denial = denial.map(row).transpose()?;
         let (sender, written) = oneshot::channel();
         {
             let mut pending = self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.first.get_or_insert(record.time);
             pending.records.push(encoded);
+            pending.denials.extend(denial);
             pending.waiting.push(sender);
         }
         self.queue.filled.notify_one();
@@ -132,6 +143,7 @@ async fn write_groups(queue: Arc<Queue>, store: Arc<dyn Store>) {
         let row =
             [b"{\"v\":1,\"row\":[".as_slice(), &group.records.join(&b","[..]), b"]}"].concat();
         let batch = Batch::new().put(queue.keys.at(first), row).sync(Sync::Deferred);
+        let batch = group.denials.into_iter().fold(batch, |batch, (key, row)| batch.put(key, row));
         let outcome = store.commit(batch).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, records = group.records.len(), "audit records were not written");

@@ -7,6 +7,7 @@ use strongroom_policy::{
 use strongroom_wire::{ErrorCode, Refusal};
 
 use crate::catalog::{Catalog, flat_tags};
+use crate::denial::DeniedQuestion;
 use crate::failure::Failure;
 use crate::locate::Located;
 use crate::shared::Shared;
@@ -47,6 +48,7 @@ pub(crate) fn authorize(
     let (target, vault, key) = (located.facts(), located.vault_facts(), located.key_facts());
     let tags = located.tags();
     let mut asked = Vec::with_capacity(needs.len());
+    let mut absent = Vec::with_capacity(needs.len());
     for need in needs {
         let (path, facts) = match need.on {
             Target::Compartment => (located.compartment.as_deref(), &target),
@@ -57,20 +59,27 @@ pub(crate) fn authorize(
             Target::Tenancy => (Some(tenancy.as_slice()), &target),
             Target::Items => continue,
         };
-        let Some(path) = path else {
-            return Err(Failure::not_found("the target, or what it refers to, does not exist"));
-        };
-        asked.push(Asked { permission: need.permission, path, target: facts, tags: &tags });
+        absent.push(path.is_none());
+        let (path, permission) = (path.unwrap_or(&tenancy), need.permission);
+        asked.push(Asked { permission, path, target: facts, tags: &tags });
     }
     let left_to_items = needs.iter().all(|need| need.on == Target::Items);
     let request = wish.request(shared.region_key());
     let question = Question { principal: wish.principal, request, needs: &asked };
+    // What is absent is decided as well: the time it takes tells nothing.
     let decision = decide(&catalog.policy_set, &question);
-    if decision.allowed() || left_to_items || is_about_oneself(wish, &located) {
+    let is_absent = absent.contains(&true);
+    let is_free = left_to_items || is_about_oneself(wish, &located);
+    if !is_absent && (decision.allowed() || is_free) {
         return Ok(Permit { located, _private: () });
     }
+    let kept = DeniedQuestion::keep(&question, &absent);
+    if is_absent {
+        let reason = "the target, or what it refers to, does not exist";
+        return Err(Failure::not_found(reason).asked(kept));
+    }
     let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
-    Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict))
+    Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict).asked(kept))
 }
 
 /// Everybody may see themselves and manage their own keys.

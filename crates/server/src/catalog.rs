@@ -8,7 +8,7 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
     ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Key, KeyVersion, KeyVersionState,
-    Ocid, Policy, ProtectionMode, Tag, TagNamespace, Tags, Tenancy, User, Vault,
+    Ocid, Policy, ProtectionMode, ResourcePrincipal, Tag, TagNamespace, Tags, Tenancy, User, Vault,
 };
 use strongroom_policy::{
     CompartmentFacts, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
@@ -68,7 +68,6 @@ pub(crate) struct ApiKeyEntry {
 #[derive(Debug)]
 pub(crate) struct DynamicGroupEntry {
     pub(crate) group: DynamicGroup,
-    #[expect(dead_code, reason = "no resource can authenticate yet")]
     pub(crate) rule: Rule,
 }
 
@@ -94,7 +93,7 @@ pub(crate) struct Catalog {
     pub(crate) policy_set: Arc<PolicySet>,
     pub(crate) api_keys: BTreeMap<(Ocid, String), Arc<ApiKeyEntry>>,
     paths: HashMap<Ocid, Arc<[Ocid]>>,
-    semantics: Semantics,
+    pub(crate) semantics: Semantics,
 }
 
 impl Catalog {
@@ -156,6 +155,18 @@ impl Catalog {
         self.tags.values().find(|(tag, _)| {
             tag.tag_namespace_id == *namespace && tag.name.eq_ignore_ascii_case(name)
         })
+    }
+
+    /// Returns the dynamic groups that a resource is a member of.
+    pub(crate) fn dynamic_groups_of(&self, resource: &ResourcePrincipal) -> Vec<Ocid> {
+        let groups = self.dynamic_groups.values().map(|(entry, _)| entry);
+        let members = groups.filter(|entry| entry.rule.matches(resource).is_ok());
+        members.map(|entry| entry.group.id.clone()).collect()
+    }
+
+    /// The policies, to be compiled.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
+        self.policies.values().map(|(policy, _)| source(policy))
     }
 
     /// Tells whether a compartment, which may be the tenancy, can take something in.
@@ -289,7 +300,7 @@ impl Catalog {
             paths.insert(id.clone(), self.ancestors(id).into());
         }
         self.paths = paths;
-        let sources: Vec<_> = self.policies.values().map(|(policy, _)| source(policy)).collect();
+        let sources: Vec<_> = self.sources().collect();
         let compiled = PolicySet::compile(&sources, self, self.semantics);
         let broken =
             |error| StoreError::Corrupt(format!("a stored policy does not compile: {error}"));
@@ -475,7 +486,7 @@ pub(crate) struct CatalogCell {
     current: RwLock<View>,
     pub(crate) secrets: SecretCache,
     pub(crate) feed: Feed,
-    semantics: Semantics,
+    pub(crate) semantics: Semantics,
 }
 
 impl CatalogCell {

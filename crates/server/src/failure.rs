@@ -1,17 +1,21 @@
 use strongroom_store::StoreError;
 use strongroom_wire::{ErrorCode, Refusal};
 
+use crate::denial::DeniedQuestion;
+
 /// A request that did not succeed: what the caller may read, and what the operator needs. The pair
 /// has no `Display`, so that neither ends up in the other's place.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) refusal: Refusal,
     pub(crate) reason: String,
+    /// What policies were asked, if they refused.
+    pub(crate) question: Option<Box<DeniedQuestion>>,
 }
 
 impl Failure {
     pub(crate) fn new(refusal: Refusal, reason: impl Into<String>) -> Self {
-        Self { refusal, reason: reason.into() }
+        Self { refusal, reason: reason.into(), question: None }
     }
 
     /// The answer to every failed check of a signature; which one it was goes to the log alone.
@@ -27,6 +31,11 @@ impl Failure {
         Self::new(Refusal::new(ErrorCode::NotAuthorizedOrNotFound, message), reason)
     }
 
+    /// Remembers what policies were asked.
+    pub(crate) fn asked(self, question: DeniedQuestion) -> Self {
+        Self { question: Some(Box::new(question)), ..self }
+    }
+
     /// The answer when the store or the keyring did not do its part.
     pub(crate) fn internal(reason: impl Into<String>) -> Self {
         let message = "An internal error occurred. Quote the opc-request-id to the operator.";
@@ -37,7 +46,7 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.message.clone().into_owned();
-        Self { refusal, reason }
+        Self { refusal, reason, question: None }
     }
 }
 

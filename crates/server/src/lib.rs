@@ -10,6 +10,7 @@ mod catalog;
 mod consumers;
 mod controls;
 mod decode;
+mod denial;
 mod door;
 mod endpoints;
 mod failure;

@@ -17,6 +17,7 @@ use crate::authz::{Wish, authorize};
 use crate::catalog::Catalog;
 use crate::controls;
 use crate::decode::Call;
+use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::locate::locate;
@@ -171,8 +172,30 @@ async fn settle(
             log_refusal(record);
         }
     }
-    shared.audit.write(record).await?;
+    let denial = outcome.as_ref().err().and_then(|failure| denial(failure, record));
+    shared.audit.write(record, denial.as_ref()).await?;
     outcome
+}
+
+/// What explains a refusal by authentication or authorization.
+fn denial(failure: &Failure, record: &AuditRecord) -> Option<DenialRow> {
+    let code = failure.refusal.code;
+    let is_denial = matches!(
+        code,
+        ErrorCode::NotAuthenticated | ErrorCode::NotAuthorized | ErrorCode::NotAuthorizedOrNotFound
+    );
+    is_denial.then(|| DenialRow {
+        request_id: record.request_id.clone(),
+        time: record.time,
+        status: code.status(),
+        code: code.name().to_owned(),
+        reason: failure.reason.clone(),
+        operation: record.operation.map(str::to_owned),
+        principal_id: record.principal_id.clone(),
+        target_id: record.target_id.clone(),
+        compartment_id: record.compartment_id.clone(),
+        question: failure.question.as_deref().cloned(),
+    })
 }
 
 fn log_refusal(record: &AuditRecord) {

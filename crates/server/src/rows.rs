@@ -212,6 +212,8 @@ row_keys! {
     all_named(compartment: &Ocid, name: &str) = "sc/{compartment}/{name} ";
     /// A retry token, by the digest of principal, operation and token.
     retry(digest: &str) = "r/{digest}";
+    /// A request that was refused.
+    denial(request_id: &str) = "why/{request_id}";
     /// Audit records of one commit.
     audit(micros: i64, process: u32, number: u32) = "audit/{micros:020}/{process:08x}{number:08x}";
     /// The sample objects of a development server.

@@ -1,10 +1,12 @@
-//! Removes what has served its time: retry tokens after a day.
+//! Removes what has served its time: retry tokens after a day, explanations of refusals after thirty.
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use strongroom_model::Timestamp;
 use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_range};
 
+use crate::denial::DenialRow;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
 
@@ -14,13 +16,22 @@ const ROWS_AT_ONCE: usize = 512;
 /// How long a retry token is remembered. Source: OCI API reference, `opc-retry-token`.
 pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
 
+/// How long a refusal can be explained.
+const DENIAL_SECS: i64 = 30 * 24 * 3600;
+
 /// Sweeps now and every hour, for as long as it is polled.
 pub(crate) async fn keep_swept(shared: &Shared) {
     loop {
-        match retry_tokens(&*shared.store, shared.clock.now()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(removed, "retry tokens swept"),
-            Err(error) => tracing::warn!(%error, "retry tokens were not swept"),
+        let now = shared.clock.now();
+        for (what, swept) in [
+            ("retry tokens", retry_tokens(&*shared.store, now).await),
+            ("refusals", denials(&*shared.store, now).await),
+        ] {
+            match swept {
+                Ok(0) => {}
+                Ok(removed) => tracing::debug!(removed, "{what} swept"),
+                Err(error) => tracing::warn!(%error, "{what} were not swept"),
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -28,15 +39,31 @@ pub(crate) async fn keep_swept(shared: &Shared) {
 
 /// Removes the retry tokens that are older than a day and returns how many.
 async fn retry_tokens(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
-    let mut range = prefix_range(&rows::retry(""));
+    let made = |row: RetryRow| row.time_created;
+    older_than(store, (&rows::retry(""), RETRY_TOKEN_SECS), now, made).await
+}
+
+/// Removes the refusals that are older than thirty days and returns how many.
+async fn denials(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
+    older_than(store, (&rows::denial(""), DENIAL_SECS), now, |row: DenialRow| row.time).await
+}
+
+/// Removes the rows below a prefix that are older than so many seconds.
+async fn older_than<R: DeserializeOwned>(
+    store: &dyn Store,
+    (prefix, secs): (&[u8], i64),
+    now: Timestamp,
+    made: impl Fn(R) -> Timestamp,
+) -> Result<usize, StoreError> {
+    let mut range = prefix_range(prefix);
     let mut removed = 0;
     loop {
         let page = store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
         let Some((last, _)) = page.last() else { return Ok(removed) };
         range.start = [last.as_slice(), b"\0"].concat();
         for (key, row) in page {
-            let token: RetryRow = rows::decode(&key, &row.value)?;
-            if now.as_second() - token.time_created.as_second() < RETRY_TOKEN_SECS {
+            let made = made(rows::decode(&key, &row.value)?);
+            if now.as_second() - made.as_second() < secs {
                 continue;
             }
             let batch = Batch::new().require(key.clone(), Require::Revision(row.revision));

@@ -211,6 +211,7 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::GetSecretRetirement => (Get, "/_strongroom/v1/secrets/{secretId}/retirement"),
         Operation::UpdateSecretRetirement => (Put, "/_strongroom/v1/secrets/{secretId}/retirement"),
         Operation::WatchSecrets => (Get, "/_strongroom/v1/secretChanges"),
+        Operation::GetDenial => (Get, "/_strongroom/v1/denials/{requestId}"),
     }
 }
 

@@ -17,3 +17,4 @@ mod settings;
 pub(crate) mod versions;
 
 pub(crate) use reference::canonical_alias;
+pub(crate) mod why;

@@ -14,13 +14,15 @@ const GAPS: [(&str, Verb, &str); 3] = [
 ];
 
 /// What this server adds to Oracle's tables.
-const OWN: [(&str, Verb, &str); 2] = [
+const OWN: [(&str, Verb, &str); 3] = [
+    ("denials", Verb::Read, "DENIAL_READ"),
     ("secret-consumers", Verb::Inspect, "SECRET_CONSUMER_INSPECT"),
     ("secret-consumers", Verb::Use, "SECRET_CONSUMER_REPORT"),
 ];
 
 /// Where this server's own operations ask for what.
-const OWN_OPERATIONS: [(&str, &str); 5] = [
+const OWN_OPERATIONS: [(&str, &str); 6] = [
+    ("GetDenial", "DENIAL_READ"),
     ("ReportSecretVersion", "SECRET_CONSUMER_REPORT"),
     ("ListSecretConsumers", "SECRET_CONSUMER_INSPECT"),
     ("GetSecretRetirement", "SECRET_READ"),
@@ -45,7 +47,7 @@ impl Tables {
         match resource_type {
             "all-resources" => {
                 let listed = self.json["resource_types"].as_object().unwrap().keys().cloned();
-                listed.chain(["secret-consumers".to_owned()]).collect()
+                listed.chain(["secret-consumers", "denials"].map(str::to_owned)).collect()
             }
             "key-family" => KEY_FAMILY.map(str::to_owned).to_vec(),
             family if self.json["families"].get(family).is_some() => {
@@ -126,7 +128,7 @@ fn spellings_seen_in_the_wild_are_known_and_others_are_not() {
     }
 }
 
-/// Oracle lists no permission for MoveCompartment but asks for `manage all-resources`: what moves
+/// Oracle lists no permission for `MoveCompartment` but asks for `manage all-resources`: what moves
 /// along is asked for.
 const MANAGE_ALL: [&str; 5] =
     ["COMPARTMENT_UPDATE", "VAULT_MOVE", "KEY_MOVE", "SECRET_MOVE", "POLICY_UPDATE"];

@@ -86,6 +86,7 @@ pub(crate) enum Ask {
     GetSecretRetirement(Ocid),
     UpdateSecretRetirement(Ocid, Option<u32>),
     WatchSecrets(WatchAsk),
+    GetDenial(String),
 }
 
 /// Waits for changes of secrets.
@@ -384,6 +385,7 @@ impl Ask {
                 Self::UpdateSecretRetirement(path_ocid(matched)?, read(body, read_retirement)?)
             }
             Operation::WatchSecrets => Self::WatchSecrets(WatchAsk::read(&query)?),
+            Operation::GetDenial => Self::GetDenial(first_parameter(matched).to_owned()),
         })
     }
 }
@@ -412,8 +414,12 @@ const WAIT_SECS_MAX: u64 = 50;
 
 /// A path that holds no OCID names nothing that could be found.
 fn path_ocid(matched: &Matched) -> Result<Ocid, Failure> {
-    let text = matched.parameters.first().map(String::as_str).unwrap_or_default();
+    let text = first_parameter(matched);
     text.parse().map_err(|_not_an_ocid| Failure::not_found("the path holds no OCID"))
+}
+
+fn first_parameter(matched: &Matched) -> &str {
+    matched.parameters.first().map(String::as_str).unwrap_or_default()
 }
 
 fn second_parameter(matched: &Matched) -> &str {

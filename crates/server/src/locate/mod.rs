@@ -11,6 +11,7 @@ use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
 use crate::catalog::{Catalog, KeyEntry, VaultEntry, View};
+use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
@@ -35,6 +36,8 @@ pub(crate) struct Located {
     pub(crate) own_tags: Vec<(String, String)>,
     /// The user whom the request is about.
     pub(crate) own: Option<Ocid>,
+    /// The refused request that is to be explained.
+    pub(crate) denial: Option<Arc<DenialRow>>,
     /// Where the target is to be moved.
     pub(crate) destination: Option<Arc<[Ocid]>>,
     /// The lowest compartment above both the target and its destination.
@@ -126,6 +129,7 @@ pub(crate) async fn locate(
             }
         }
         Ask::WatchSecrets(_) => Located::default(),
+        Ask::GetDenial(id) => finder.denial(id, &*shared.store).await?,
     })
 }
 
@@ -157,6 +161,18 @@ impl Finder<'_> {
 
     fn tenancy(&self, id: &Ocid) -> Located {
         if *id == self.catalog.tenancy.id { self.compartment(id) } else { Located::default() }
+    }
+
+    /// A refusal is where what was asked for is, or else in the tenancy.
+    async fn denial(&self, request_id: &str, store: &dyn Store) -> Result<Located, Failure> {
+        let key = rows::denial(request_id);
+        let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+        let Some(row) = found else { return Ok(Located::default()) };
+        let denial: DenialRow = rows::decode(&key, &row.value)?;
+        let path = denial.compartment_id.as_ref().and_then(|id| self.catalog.path(id));
+        let compartment = path.or_else(|| self.catalog.path(&self.catalog.tenancy.id));
+        let target_id = denial.target_id.clone();
+        Ok(Located { compartment, target_id, denial: Some(Arc::new(denial)), ..Located::default() })
     }
 
     fn vault(&self, id: &Ocid) -> Located {

@@ -19,6 +19,7 @@ mod tagging;
 mod vaults;
 mod versions;
 mod watch;
+mod why;
 
 pub(crate) use bundles::binding as content_binding;
 pub(crate) use keys::NewVersion;
@@ -188,6 +189,7 @@ pub(crate) async fn perform(
         Ask::UpdateSecretRetirement(_, deadline_secs) => {
             consumers::mark(&context, &permit, deadline_secs).await
         }
+        Ask::GetDenial(_) => why::explain(&context, &permit),
         Ask::WatchSecrets(ask) => watch::watch(&context, &ask).await,
     }
 }

@@ -34,6 +34,7 @@ pub(crate) struct House {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) request_id: String,
     pub(crate) body: Value,
 }
 
@@ -45,9 +46,11 @@ impl Asked {
         let mut received = String::new();
         self.0.read_to_string(&mut received).await.unwrap();
         let status = received.split(' ').nth(1).unwrap().parse().unwrap();
-        let (_, body) = received.split_once("\r\n\r\n").unwrap();
+        let (head, body) = received.split_once("\r\n\r\n").unwrap();
+        let id = head.lines().find_map(|line| line.strip_prefix("opc-request-id: "));
+        let request_id = id.unwrap_or_default().to_owned();
         let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
-        Answer { status, body }
+        Answer { status, request_id, body }
     }
 }
 

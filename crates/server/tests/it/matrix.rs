@@ -37,6 +37,8 @@ pub(crate) enum Body {
 pub(crate) enum Step {
     Send(&'static str, &'static str, &'static str),
     Turn(u32),
+    /// Somebody without rights asks, and is refused.
+    Refused(&'static str),
 }
 
 pub(crate) const fn get(
@@ -168,7 +170,7 @@ const WRAPPED: &str = r#"{"compartmentId":"{compartment}","displayName":"k",
     "keyShape":{"algorithm":"AES","length":32},
     "wrappedImportKey":{"keyMaterial":"{wrapped}","wrappingAlgorithm":"RSA_OAEP_SHA256"}}"#;
 
-const OWN: [Row; 63] = [
+const OWN: [Row; 64] = [
     post(
         Operation::CreateVault,
         &["Allow group Gentitled to manage vaults in compartment sample"],
@@ -363,6 +365,12 @@ const OWN: [Row; 63] = [
         r#"{"deadlineSeconds":60}"#,
     )
     .put(),
+    get(
+        Operation::GetDenial,
+        &["Allow group Gentitled to read denials in compartment sample"],
+        "/_strongroom/v1/denials/{denied}",
+    )
+    .after(&[Step::Refused("/20180608/secrets/{secret}/versions")]),
     Row {
         for_everybody: true,
         ..get(
@@ -443,6 +451,12 @@ async fn prepare(house: &House, row: &Row) -> Names {
     for step in row.before {
         match step {
             Step::Turn(days) => house.turn_clock(*days).await,
+            Step::Refused(url) => {
+                let caller = house.user("refused", &[]).await;
+                let answer = house.send(Some(&caller), &names.fill(url), "GET", None).await;
+                assert_eq!(answer.status, 404);
+                names.0.push(("denied".to_owned(), answer.request_id.replace('/', "%2F")));
+            }
             Step::Send(method, url, body) => {
                 let body: Option<Value> = serde_json::from_str(&names.fill(body)).ok();
                 let url = names.fill(url);

@@ -2,6 +2,7 @@
 
 mod consumers;
 mod crypto;
+mod denials;
 mod identity;
 mod keys;
 mod rotation;
@@ -17,6 +18,7 @@ pub use consumers::{ConsumerBody, RetirementBody, SecretChangeBody, SecretChange
 pub use crypto::{
     DecryptedData, EncryptedData, ExportedKeyData, GeneratedKey, SignedData, VerifiedData,
 };
+pub use denials::{DenialBody, DenialNeed, DenialPrincipal, DenialStatement, UnmatchedGroup};
 pub use identity::{
     ApiKeyBody, AvailabilityDomain, CompartmentBody, DynamicGroupBody, GroupBody, MembershipBody,
     PolicyBody, RegionBody, RegionSubscription, TagBody, TagNamespaceBody, TenancyBody, UserBody,
