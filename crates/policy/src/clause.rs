@@ -190,7 +190,8 @@ impl Clause {
                 view.any(variable, |text| values.iter().any(|value| value.is(text, view)))
             }
             Test::NotIn(variable, values) => {
-                view.none(variable, |text| values.iter().any(|value| value.is(text, view)))
+                let known = values.iter().all(|value| value.is_known(view));
+                known && view.none(variable, |text| values.iter().any(|value| value.is(text, view)))
             }
             Test::Before(variable, at) => view.instant(variable).is_some_and(|now| now < *at),
             Test::After(variable, at) => view.instant(variable).is_some_and(|now| now > *at),
@@ -272,6 +273,11 @@ impl Operand {
         }
     }
 }
+
+/// The one operation whose requests carry no `target.compartment` variable.
+///
+/// Source: OCI policy reference, "General Variables for All Requests".
+const LISTS_COMPARTMENTS: &str = "ListCompartments";
 
 const PRINCIPAL_GROUP_TAG: &str = "request.principal.group.tag.";
 const PRINCIPAL_COMPARTMENT_TAG: &str = "request.principal.compartment.tag.";
@@ -368,6 +374,11 @@ impl<'a> View<'a> {
             }
             Variable::TimeOfDay => {
                 self.utc().map(|now| Found::Owned(now.strftime("%H:%M:%S").to_string()))
+            }
+            Variable::TargetCompartmentId | Variable::TargetCompartmentName
+                if request.operation == LISTS_COMPARTMENTS =>
+            {
+                None
             }
             Variable::TargetCompartmentId => {
                 self.asked.path.first().map(|id| Found::One(id.as_str()))
