@@ -38,7 +38,8 @@ def test_a_public_case(case):
 def test_a_public_creation(case):
     if case["id"] in NOT_STATEMENTS:
         pytest.skip("not about a statement")
-    accepted = not refused(lambda source: decide.create(Tenancy(CASES["world"]), case["attach"], source), case["statement"])
+    tenancy = Tenancy(CASES["world"])
+    accepted = not refused(lambda source: decide.create(tenancy, case["attach"], source), case["statement"])
     assert accepted == (case["expect"] == "ACCEPT")
 
 

@@ -13,8 +13,6 @@ TIME_OF_DAY = "request.utc-timestamp.time-of-day"
 
 def condition(text, depth=1):
     """Reads a condition: ("all" or "any", conditions) or (operator, variable, values)."""
-    if depth > DEPTH_MAX:
-        raise Refused("nested too deep")
     if text.next_word() in ("all", "any"):
         return (text.keyword("all", "any"), braced(text, depth))
     if text.next_word() in ("sets-intersect", "sets-equal"):
@@ -31,6 +29,8 @@ def condition(text, depth=1):
 
 
 def braced(text, depth):
+    if depth > DEPTH_MAX:
+        raise Refused("nested too deep")
     text.need_sign("{")
     return listed(text, lambda text: condition(text, depth + 1), "}")
 

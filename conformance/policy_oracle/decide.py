@@ -10,7 +10,10 @@ REGION = "IAD"
 
 
 def create(tenancy, attached, source):
-    """Reads a statement and finds what it names; returns (statement, OCIDs of its groups, compartment) or raises Refused."""
+    """Reads a statement and finds what it names.
+
+    Returns (statement, OCIDs of its groups, compartment), or raises Refused.
+    """
     statement = read_statement(source)
     if not statement.grants:
         return (statement, (), None)
@@ -33,17 +36,17 @@ def statements_of(tenancy, policies):
 
 
 def missing(tenancy, case, semantics):
-    """Returns the permissions that a caller lacks, with ":denied" on what a statement grants and another takes away."""
+    """Returns the permissions that a caller lacks, with ":denied" on what a statement takes away."""
     statements = statements_of(tenancy, case["policies"])
     request = case["request"]
     lacking = []
     for permission in needed(request["operation"], semantics):
         asked = Asked(tenancy, case["principal"], request, permission, semantics == "strict")
         covering = [statement for statement, ids, location in statements if asked.covered(statement, ids, location)]
-        if not any(not statement.denies for statement in covering):
-            lacking.append(permission)
-        elif any(statement.denies for statement in covering) and not asked.administrator:
+        if any(statement.denies for statement in covering) and not asked.administrator:
             lacking.append(permission + ":denied")
+        elif not any(not statement.denies for statement in covering):
+            lacking.append(permission)
     return lacking
 
 

@@ -90,7 +90,8 @@ def principals(text):
 def principal(text, after_id):
     if text.keyword("id"):
         return (None, text.ocid())
-    if after_id and OCID.match(text.source, text.at + text.source.startswith("'", text.at)):
+    # In quotes and without `id` of its own it is a name, though the grammar has room for both.
+    if after_id and OCID.match(text.source, text.at):
         return (None, text.ocid())
     return qualified(text)
 
@@ -122,7 +123,8 @@ def location(text):
     """Reads ("tenancy",), ("id", OCID) or ("path", names)."""
     if text.need_keyword("tenancy", "compartment") == "tenancy":
         return ("tenancy",)
-    if text.keyword("id"):
+    if text.next_word() == "id" and text.follows(OCID):
+        text.keyword("id")
         return ("id", text.ocid())
     names = [text.name()]
     while text.sign(":"):

@@ -1,5 +1,7 @@
 """What verbs grant and operations need, copied by hand from Oracle's policy reference for keys, secrets and IAM."""
 
+import functools
+
 # One string a level, from inspect to manage; a level holds those before it as well.
 VERB_TABLE = {
     "vaults": ("VAULT_INSPECT", "VAULT_READ", "VAULT_CREATE_KEY VAULT_IMPORT_KEY VAULT_CREATE_SECRET",
@@ -143,10 +145,11 @@ NEEDED = {operation: tuple(permissions.split())
 VERBS = ("inspect", "read", "use", "manage")
 
 
+@functools.cache
 def permissions_of(verb, resource_type, denies):
     """Returns what a verb on a resource-type or family names: its level and those below, in a deny those above."""
     level = VERBS.index(verb)
     levels = range(level, len(VERBS)) if denies else range(level + 1)
     kinds = FAMILIES.get(resource_type, (resource_type,))
-    return {permission for kind in kinds if kind in VERB_TABLE for at in levels
-            for permission in VERB_TABLE[kind][at].split()}
+    return frozenset(permission for kind in kinds if kind in VERB_TABLE for at in levels
+                     for permission in VERB_TABLE[kind][at].split())

@@ -63,9 +63,22 @@ class Text:
         string = self.take(STRING)
         if string is not None:
             return self.need(string.group(1), "a name that is not empty")
-        if self.next_word() in never:
+        if self.next_word() in never and not self.is_name(never):
             raise Refused(f"expected a name at {self.at}")
         return self.need(self.take(WORD), "a name").group()
+
+    def is_name(self, never):
+        """Whether a keyword can only be a name here, because what may follow a name follows it."""
+        after = self.after_word()
+        return after.next_word() in never or after.source[after.at:after.at + 1] in ("{", ",", "/")
+
+    def follows(self, expression):
+        """Whether this comes after the next word, with or without quotes."""
+        after = self.after_word()
+        return expression.match(after.source, after.at + after.source.startswith("'", after.at)) is not None
+
+    def after_word(self):
+        return Text(self.source[WORD.match(self.source, self.at).end():])
 
     def ocid(self):
         """Reads an OCID with or without quotes."""
