@@ -6,8 +6,6 @@ from policy_oracle.conditions import TIME, TIME_OF_DAY
 from policy_oracle.text import OCID
 from policy_wording import separated
 
-# Whether to write what the server is known to read otherwise; test_policy_differential.py lists it.
-WITH_KNOWN_DIFFERENCES = False
 # Never carried, misspelt, or carried by other requests only.
 ABSENT = ("target.secret.naem", "target.resource.tag.Ops.Nope", "request.ad", "target.bucket.name", "request.user.name",
           "request.networkSource.name", "request.principal.group.tag.Ops.Role", "target.secret.name", "target.key.id",
@@ -52,7 +50,7 @@ class Conditions:
             return [left, *self.unequal(), self.value(values, 0.3)]
         if form in ("in", "not in"):
             words = [self.wording.cased(word) for word in form.split()]
-            right = self.values(values, 0.5) if form == "in" else self.values(values, 0.2, self.unlisted)
+            right = self.values(values, 0.5 if form == "in" else 0.2)
             return [left, *words, "(", *right, ")"]
         if form in ("absent", "present"):
             mark = [self.random.choice(("!", self.wording.cased("not")))] if form == "absent" else []
@@ -63,13 +61,8 @@ class Conditions:
     def unequal(self):
         return ["!", "="] if self.wording.odd else ["!="]
 
-    def values(self, values, likely, variable=None):
-        return separated([[self.value(values, likely, variable)] for _ in range(self.random.randint(1, 3))])
-
-    def unlisted(self):
-        """A variable for the list of `not in`; those of the request are carried whatever the target."""
-        carried = [name for name in self.carried if name.startswith("request.")]
-        return self.variable() if WITH_KNOWN_DIFFERENCES else self.random.choice(carried)
+    def values(self, values, likely):
+        return separated([[self.value(values, likely)] for _ in range(self.random.randint(1, 3))])
 
     def whole(self, values):
         """Values that make up a whole set, or nearly."""
@@ -79,11 +72,11 @@ class Conditions:
         self.random.shuffle(found)
         return separated(found)
 
-    def value(self, values, likely=0.7, variable=None):
+    def value(self, values, likely=0.7):
         """A right side; one that equals a value of the left, with this likelihood."""
         kind = self.random.random()
         if kind < 0.12:
-            return self.wording.cased((variable or self.variable)())
+            return self.wording.cased(self.variable())
         if values and self.random.random() < likely:
             text = self.random.choice(values)
         else:

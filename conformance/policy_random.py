@@ -9,7 +9,7 @@ import random as randomness
 import re
 
 import policy_world
-from policy_conditions import WITH_KNOWN_DIFFERENCES, Conditions
+from policy_conditions import Conditions
 from policy_oracle import decide
 from policy_oracle.tables import FAMILIES, NEEDED, VERB_TABLE, VERBS, permissions_of
 from policy_oracle.tenancy import Tenancy
@@ -17,7 +17,7 @@ from policy_wording import Wording, separated
 
 COMMON = ("GetSecretBundle", "GetSecretBundleByName", "GetSecret", "ListSecrets", "CreateSecret", "UpdateSecret",
           "ScheduleSecretVersionDeletion", "ChangeSecretCompartment", "Encrypt", "Decrypt", "CreateKey", "AddUserToGroup")
-OPERATIONS = [operation for operation in NEEDED if WITH_KNOWN_DIFFERENCES or operation != "ListCompartments"]
+OPERATIONS = list(NEEDED)
 # Of services that the tenancy does not have: they are read, and grant nothing.
 FOREIGN_TYPES = ("buckets", "instance-family", "virtual-network-family", "autonomous-database-family")
 FOREIGN_PERMISSIONS = ("OBJECT_READ", "BUCKET_INSPECT", "INSTANCE_LAUNCH")

@@ -98,7 +98,7 @@ def test_random_cases_are_decided_alike(tmp_path):
             differ += len(differences)
             shown += differences[:SHOWN_MAX - len(shown)]
     assert differ == 0, f"{differ} differ, such as\n" + "\n".join(shown)
-    assert CASES < 5000 or 0.3 < allowed / CASES < 0.6, f"{allowed} of {CASES} are allowed"
+    assert CASES < 5000 or 0.3 < allowed / CASES < 0.7, f"{allowed} of {CASES} are allowed"
 
 
 def test_a_wrong_expectation_is_seen(tmp_path):
@@ -117,8 +117,8 @@ def test_the_same_seed_gives_the_same_cases():
 COMPARTMENTS = {"root": {"id": "ocid1.tenancy.oc1..acme", "name": "acme", "parent": None}}
 WORLD = {"tenancy_id": "ocid1.tenancy.oc1..acme", "compartments": COMPARTMENTS, "groups": [], "dynamic_groups": [],
          "principals": {"erin": {"kind": "user", "name": "erin", "id": "ocid1.user.oc1..erin"}}}
-# Remove a row once the server reads it as the documents do; when none is left, set WITH_KNOWN_DIFFERENCES for good.
-KNOWN_DIFFERENCES = (
+# What random cases found, and was repaired.
+FOUND = (
     # A variable that the request does not carry makes its comparison false, `not in` included.
     ("GetSecret", "read secrets in tenancy where request.operation not in ('x', request.networkSource.name)"),
     # target.compartment.* is on all requests but ListCompartments.
@@ -126,9 +126,8 @@ KNOWN_DIFFERENCES = (
 )
 
 
-@pytest.mark.parametrize(("operation", "rest"), KNOWN_DIFFERENCES)
-@pytest.mark.xfail(strict=True, reason="known difference")
-def test_a_known_difference(operation, rest, tmp_path):
+@pytest.mark.parametrize(("operation", "rest"), FOUND)
+def test_what_was_found_stays_repaired(operation, rest, tmp_path):
     batch = {"about": "one case", "world": WORLD, "create_cases": [], "cases": [{
         "id": "K1", "title": operation, "principal": "erin",
         "policies": [{"attach": "root", "statements": [f"Allow any-user to {rest}"]}],
