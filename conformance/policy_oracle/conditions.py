@@ -53,11 +53,12 @@ def worded(text, left):
     if text.keyword("in"):
         return ("in", left, in_brackets(text))
     if text.keyword("between"):
-        first = text.string()
+        read = time_of_day if left == TIME_OF_DAY else moment
+        first = text.need(read(text.string()), "a time")
         text.need_keyword("and")
-        return ("between", left, [first, text.string()])
+        return ("between", left, [first, text.need(read(text.string()), "a time")])
     operator = text.keyword("before", "after")
-    return (operator, left, [text.string()]) if operator else ("present", left, [])
+    return (operator, left, [text.need(moment(text.string()), "a time")]) if operator else ("present", left, [])
 
 
 def in_brackets(text):
@@ -93,7 +94,7 @@ def holds(condition, variables, strict):
     if name not in variables:
         return False
     if operator in ("before", "after", "between"):
-        return in_time(operator, name, variables[name][0], values)
+        return name in (TIME, TIME_OF_DAY) and in_time(operator, name, variables[name][0], values)
     left = [one.lower() for one in variables[name]]
     sides = [right_side(side, variables, strict and stars_in_quotes(name)) for side in values]
     return compare(operator, left, sides)
@@ -132,16 +133,13 @@ def stars_in_quotes(name):
     return name.startswith("target.") and name.endswith(".name") and ".tag." not in name
 
 
-def in_time(operator, name, now, values):
-    if name == TIME_OF_DAY and operator == "between":
-        first, last = map(time_of_day, values)
-        at = time_of_day(now)
-        if first is None or last is None:
+def in_time(operator, name, now, limits):
+    if name == TIME_OF_DAY:
+        if operator != "between":
             return False
+        first, last = limits
+        at = time_of_day(now)
         return first <= at <= last if first <= last else at >= first or at <= last
-    limits = [moment(value) for value in values]
-    if name != TIME or None in limits:
-        return False
     at = moment(now)
     if operator == "between":
         return limits[0] <= at <= limits[1]
