@@ -25,6 +25,12 @@ impl Pattern {
 
     /// Tells whether a whole text is like the pattern.
     pub(crate) fn fits(&self, text: &str) -> bool {
+        // Most texts are ASCII and begin otherwise: they need no copy in lower case.
+        let start = text.as_bytes().get(..self.first.len());
+        let begins = start.is_some_and(|start| start.eq_ignore_ascii_case(self.first.as_bytes()));
+        if text.is_ascii() && !begins {
+            return false;
+        }
         let text = text.to_lowercase();
         let Some((last, between)) = self.rest.split_last() else { return text == self.first };
         let Some(mut text) = text.strip_prefix(&self.first) else { return false };
@@ -58,6 +64,10 @@ mod tests {
             ("", "", true),
             ("", "a", false),
             ("a.c", "abc", false),
+            ("db-*", "DB", false),
+            ("k*", "\u{212a}x", true),
+            ("\u{212a}*", "kx", true),
+            ("ä*", "ab", false),
             ("ÄB*", "äbc", true),
         ] {
             assert_eq!(Pattern::new(pattern).fits(text), fits, "{pattern} {text}");
