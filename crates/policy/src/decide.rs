@@ -48,7 +48,7 @@ impl Decision {
 /// Source: OCI documentation, "How Policies Work" and "Deny Policies".
 #[must_use]
 pub fn decide(set: &PolicySet, question: &Question<'_>) -> Decision {
-    let own_tenancy = set.tenancy.as_ref() == Some(&question.principal.tenancy_id);
+    let own_tenancy = set.is_own(question.principal);
     let reason = |asked: &Asked<'_>| {
         let verdict = if own_tenancy { verdict(set, question, asked) } else { Verdict::NotGranted };
         (asked.permission, verdict)

@@ -31,7 +31,8 @@ pub struct Considered {
     pub failing: Option<Failing>,
 }
 
-/// A clause that did not hold, in the order in which they are looked at.
+/// A clause that did not hold, in the order in which they are looked at. To a principal of another
+/// tenancy every statement is for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failing {
     /// The statement is for others.
@@ -79,7 +80,7 @@ pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
             .map(|statement| Considered {
                 statement: statement.reference.clone(),
                 denies: statement.denies,
-                failing: failing(statement, &view),
+                failing: failing(set, statement, &view),
             })
             .collect();
         considered.sort_by_key(|one| one.failing.as_ref().map_or(0, Failing::distance));
@@ -88,9 +89,10 @@ pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
     question.needs.iter().zip(decision.reasons()).map(reason).collect()
 }
 
-fn failing(statement: &Compiled, view: &View<'_>) -> Option<Failing> {
-    let spans = &statement.spans;
-    if !statement.subject.include(view.question.principal) {
+/// Finds the first clause of a statement that does not hold.
+fn failing(set: &PolicySet, statement: &Compiled, view: &View<'_>) -> Option<Failing> {
+    let (spans, principal) = (&statement.spans, view.question.principal);
+    if !set.is_own(principal) || !statement.subject.include(principal) {
         return Some(Failing::Subject(spans.subject.clone()));
     }
     if !statement.location.as_ref().is_some_and(|place| view.asked.path.contains(place)) {

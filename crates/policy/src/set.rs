@@ -242,6 +242,11 @@ impl PolicySet {
         self.statements.push(compiled);
     }
 
+    /// Tells whether a principal is of the tenancy that the policies are of.
+    pub(crate) fn is_own(&self, principal: &Principal) -> bool {
+        self.tenancy.as_ref() == Some(&principal.tenancy_id)
+    }
+
     /// Returns a statement by its index in a decision.
     #[must_use]
     pub fn statement(&self, index: usize) -> Option<&StatementRef> {

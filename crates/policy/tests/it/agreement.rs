@@ -66,7 +66,7 @@ fn spec() -> impl Strategy<Value = Spec> {
 
 /// Each compartment hangs below an earlier one; siblings are `n0`, `n1`, …, so that the same names
 /// occur at every depth.
-fn world() -> impl Strategy<Value = World> {
+pub(crate) fn world() -> impl Strategy<Value = World> {
     prop::collection::vec(any::<prop::sample::Index>(), 0..COMPARTMENTS_MAX).prop_map(|parents| {
         let root = Compartment { id: ocid("tenancy", "t"), name: "n0".to_owned(), parent: ROOT };
         let mut compartments = vec![root];
@@ -85,7 +85,7 @@ fn world() -> impl Strategy<Value = World> {
             domain: domain.to_owned(),
             name: name.to_owned(),
         };
-        World { compartments, groups: GROUPS.map(group).to_vec() }
+        World { compartments, groups: GROUPS.map(group).to_vec(), dynamic_groups: vec![] }
     })
 }
 

@@ -1,4 +1,5 @@
-//! The language against statements that others wrote, decisions against cases and a second evaluator.
+//! The language against statements that others wrote, decisions against cases, a second evaluator and
+//! laws.
 
 #[cfg(test)]
 mod agreement;
@@ -7,7 +8,11 @@ mod corpus;
 #[cfg(test)]
 mod grammar;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod tables;
 #[cfg(test)]

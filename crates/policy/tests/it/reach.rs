@@ -29,6 +29,7 @@ fn world() -> World {
             compartment("other", "Prod", 4),
         ],
         groups: vec![readers],
+        dynamic_groups: vec![],
     }
 }
 

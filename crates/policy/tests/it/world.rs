@@ -28,6 +28,7 @@ pub(crate) struct Group {
 pub(crate) struct World {
     pub(crate) compartments: Vec<Compartment>,
     pub(crate) groups: Vec<Group>,
+    pub(crate) dynamic_groups: Vec<Group>,
 }
 
 impl World {
@@ -53,7 +54,7 @@ impl World {
         self.compartments.iter().enumerate().find(is).map(|(place, _)| place)
     }
 
-    fn place(&self, id: &Ocid) -> Option<usize> {
+    pub(crate) fn place(&self, id: &Ocid) -> Option<usize> {
         self.compartments.iter().position(|compartment| compartment.id == *id)
     }
 
@@ -82,19 +83,16 @@ impl Directory for World {
     }
 
     fn group_named(&self, domain: Option<&str>, name: &str) -> Option<Ocid> {
-        let domain = domain.unwrap_or("Default");
-        let is = |group: &&Group| {
-            group.domain.eq_ignore_ascii_case(domain) && group.name.eq_ignore_ascii_case(name)
-        };
-        self.groups.iter().find(is).map(|group| group.id.clone())
+        named(&self.groups, domain, name)
     }
 
-    fn dynamic_group_named(&self, _domain: Option<&str>, _name: &str) -> Option<Ocid> {
-        None
+    fn dynamic_group_named(&self, domain: Option<&str>, name: &str) -> Option<Ocid> {
+        named(&self.dynamic_groups, domain, name)
     }
 
     fn compartments(&self) -> BTreeMap<Ocid, CompartmentFacts> {
-        BTreeMap::new()
+        let facts = |one: &Compartment| CompartmentFacts { name: one.name.clone(), tags: vec![] };
+        self.compartments.iter().map(|one| (one.id.clone(), facts(one))).collect()
     }
 
     fn group_tags(&self) -> BTreeMap<Ocid, Vec<(String, String)>> {
@@ -118,6 +116,14 @@ impl Directory for World {
     fn is_within(&self, id: &Ocid, ancestor: &Ocid) -> bool {
         self.place(id).is_some_and(|place| self.path(place).contains(ancestor))
     }
+}
+
+fn named(groups: &[Group], domain: Option<&str>, name: &str) -> Option<Ocid> {
+    let domain = domain.unwrap_or("Default");
+    let is = |group: &&Group| {
+        group.domain.eq_ignore_ascii_case(domain) && group.name.eq_ignore_ascii_case(name)
+    };
+    groups.iter().find(is).map(|group| group.id.clone())
 }
 
 pub(crate) fn ocid(kind: &str, unique: &str) -> Ocid {
