@@ -6,6 +6,8 @@ mod consumers;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod identity;
+#[cfg(test)]
 mod matrix;
 mod matrix_identity;
 #[cfg(test)]

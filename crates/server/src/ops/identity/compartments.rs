@@ -2,7 +2,7 @@ use strongroom_model::{
     Compartment, CompartmentState, KeyState, Ocid, OcidKind, SecretState, Tags, Timestamp,
     VaultState,
 };
-use strongroom_store::{Batch, Order, Revision, prefix_range};
+use strongroom_store::{Batch, Order, Require, Revision, prefix_range};
 use strongroom_wire::bodies::CompartmentBody;
 use strongroom_wire::{ChangedNamed, ErrorCode, NewNamed, Refusal};
 
@@ -258,10 +258,20 @@ pub(super) async fn move_to(context: &Context<'_>, id: &Ocid, to: &Ocid) -> Resu
             return Err(Refusal::invalid(field, "lies within the compartment itself").into());
         }
         check_depth(field, path.len().saturating_add(height(catalog, id)))?;
-        Ok((Compartment { compartment_id: to.clone(), ..compartment.clone() }, Batch::new()))
+        let next = Compartment { compartment_id: to.clone(), ..compartment.clone() };
+        Ok((next, while_unmoved(catalog, &path)))
     });
     let work_request_id = id.as_str().replace("ocid1.compartment", "ocid1.identityworkrequest");
     Ok(moved.await?.without_body().accepted(Some(work_request_id)))
+}
+
+/// Makes a move hold only while the compartments above its destination are as they were seen: two
+/// moves at once must not make a ring.
+fn while_unmoved(catalog: &Catalog, path: &[Ocid]) -> Batch {
+    let above = path.iter().filter_map(|id| Some((id, catalog.compartments.get(id)?.1)));
+    above.fold(Batch::new(), |batch, (id, revision)| {
+        batch.require(rows::compartment(id), Require::Revision(revision))
+    })
 }
 
 /// Levels of compartments below one.

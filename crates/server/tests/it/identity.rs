@@ -1,0 +1,68 @@
+//! Changes of identities that meet each other.
+
+use serde_json::{Value, json};
+use strongroom_server::Semantics;
+
+use crate::house::{Answer, House};
+
+const ROUNDS: usize = 12;
+
+async fn post(house: &House, url: &str, body: Value) -> Answer {
+    house.send(Some(&house.admin), url, "POST", Some(&body)).await
+}
+
+async fn new_compartment(house: &House, name: &str) -> String {
+    let body = json!({
+        "compartmentId": house.founded.tenancy_id, "name": name, "description": "d",
+    });
+    let made = post(house, "/20160918/compartments", body).await;
+    made.body["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_moves_at_once_make_no_ring() {
+    let house = House::open(Semantics::Strict).await;
+    for round in 0..ROUNDS {
+        let one = new_compartment(&house, &format!("one{round}")).await;
+        let other = new_compartment(&house, &format!("other{round}")).await;
+        let under = |what: &str, target: &str| {
+            let url = format!("/20160918/compartments/{what}/actions/moveCompartment");
+            (url, json!({ "targetCompartmentId": target }))
+        };
+        let ((first, down), (second, up)) = (under(&one, &other), under(&other, &one));
+        let (a, b) = tokio::join!(post(&house, &first, down), post(&house, &second, up));
+        let mut statuses = [a.status, b.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [202, 400]);
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_administrators_cannot_remove_each_other_at_once() {
+    let house = House::open(Semantics::Strict).await;
+    let other = house.user("deputy", &[]).await;
+    let administrators = {
+        let url = format!(
+            "/20160918/userGroupMemberships?compartmentId={}&userId={}",
+            house.founded.tenancy_id, house.founded.user_id
+        );
+        let found = house.send(Some(&house.admin), &url, "GET", None).await;
+        found.body[0].clone()
+    };
+    let body = json!({
+        "userId": "ocid1.user.oc1..deputy", "groupId": administrators["groupId"],
+    });
+    let url = "/20160918/userGroupMemberships";
+    let deputy = post(&house, url, body).await;
+    assert_eq!(deputy.status, 200);
+    let leave = |id: &Value| format!("{url}/{}", id.as_str().unwrap());
+    let (mine, theirs) = (leave(&administrators["id"]), leave(&deputy.body["id"]));
+    let (a, b) = tokio::join!(
+        house.send(Some(&house.admin), &theirs, "DELETE", None),
+        house.send(Some(&other), &mine, "DELETE", None),
+    );
+    let removed = [a.status, b.status].into_iter().filter(|status| *status == 204).count();
+    assert_eq!(removed, 1, "{} {}", a.status, b.status);
+    house.close().await;
+}
