@@ -47,7 +47,7 @@ pub enum Failing {
 
 impl Failing {
     /// How far the statement was from holding: less is nearer.
-    const fn distance(&self) -> u8 {
+    pub(crate) const fn distance(&self) -> u8 {
         match self {
             Self::Condition(_) => 1,
             Self::Action(_) => 2,
@@ -90,7 +90,7 @@ pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
 }
 
 /// Finds the first clause of a statement that does not hold.
-fn failing(set: &PolicySet, statement: &Compiled, view: &View<'_>) -> Option<Failing> {
+pub(crate) fn failing(set: &PolicySet, statement: &Compiled, view: &View<'_>) -> Option<Failing> {
     let (spans, principal) = (&statement.spans, view.question.principal);
     if !set.is_own(principal) || !statement.subject.include(principal) {
         return Some(Failing::Subject(spans.subject.clone()));

@@ -14,6 +14,8 @@ mod reach;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod suggestions;
+#[cfg(test)]
 mod tables;
 #[cfg(test)]
 mod world;

@@ -299,7 +299,9 @@ impl Wanted {
 #[derive(Debug, Clone)]
 pub(crate) struct Asking {
     pub(crate) asker: Asker,
-    operation: &'static str,
+    pub(crate) operation: &'static str,
+    /// Number of the target, and whether the request names it.
+    pub(crate) target: (usize, bool),
     pub(crate) wanted: Vec<Wanted>,
 }
 
@@ -351,7 +353,8 @@ pub(crate) fn asking(world: World, semantics: Semantics) -> impl Strategy<Value 
                     tags,
                 }
             });
-            Asking { asker, operation: operation.name(), wanted: wanted.collect() }
+            let (operation, target) = (operation.name(), (number, named));
+            Asking { asker, operation, target, wanted: wanted.collect() }
         },
     )
 }

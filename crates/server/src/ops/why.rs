@@ -1,8 +1,9 @@
 //! Explains refused requests.
 
 use strongroom_model::{Ocid, Principal, PrincipalKind, rfc3339};
+use strongroom_policy::ast::QualifiedName;
 use strongroom_policy::{
-    Asked, Considered, Failing, PolicySet, Question, Reason, Source, Verdict, decide,
+    Considered, Failing, PolicySet, Question, Reason, Source, Verdict, decide,
     explain as reasons_of, resolve, suggest,
 };
 use strongroom_wire::bodies::{
@@ -62,11 +63,7 @@ impl Explainer<'_> {
         let required =
             reasons.iter().zip(&question.needs).map(|(reason, need)| self.need(reason, need));
         let allowed = !is_absent && decide(&self.catalog.policy_set, asked).allowed();
-        let suggestions = if is_absent || allowed {
-            Vec::new()
-        } else {
-            self.suggestions(asked, &reasons).unwrap_or_default()
-        };
+        let suggestions = if is_absent || allowed { Vec::new() } else { self.suggestions(asked) };
         DenialBody {
             principal: Some(self.principal(asked.principal)),
             required: required.collect(),
@@ -170,48 +167,12 @@ impl Explainer<'_> {
         format!("compartment {}", names.join(":"))
     }
 
-    /// The smallest statements that grant what is missing, if they do: nothing helps against a
-    /// statement that denies.
-    fn suggestions(&self, question: &Question<'_>, reasons: &[Reason]) -> Option<Vec<String>> {
-        let (subject, who) = self.subject(question.principal, reasons);
-        let missing = question
-            .needs
-            .iter()
-            .zip(reasons)
-            .filter(|(_, reason)| reason.verdict == Verdict::NotGranted);
-        let suggested = missing.map(|(asked, _)| self.suggestion(asked, &subject, &who));
-        let mut statements: Vec<String> = suggested.collect::<Option<_>>()?;
-        statements.dedup();
-        self.would_allow(question, &statements).then_some(statements)
-    }
-
-    fn suggestion(&self, asked: &Asked<'_>, subject: &str, who: &[String]) -> Option<String> {
-        suggest(asked, subject, who, &self.place(asked.path.first()?))
-    }
-
-    /// Whom to grant to: the group that nearly had it, or else one that the principal is in, or else
-    /// the principal alone.
-    fn subject(&self, principal: &Principal, reasons: &[Reason]) -> (String, Vec<String>) {
-        let word = match principal.kind {
-            PrincipalKind::User { .. } => "group",
-            _ => "dynamic-group",
-        };
-        let own: Vec<String> =
-            principal.group_ids.iter().filter_map(|id| self.group_name(id)).collect();
-        let granting = reasons.iter().filter_map(|reason| match reason.verdict {
-            Verdict::Granted(index) => self.catalog.policy_set.statement(index),
-            _ => None,
-        });
-        let nearly = reasons.iter().flat_map(|reason| &reason.considered);
-        let nearly = nearly.filter(|one| is_near(one)).map(|one| &one.statement);
-        let mut texts = granting.chain(nearly).map(|statement| statement.text.to_lowercase());
-        let named = texts
-            .find_map(|text| own.iter().find(|name| text.contains(&name.to_lowercase())).cloned());
-        let Some(name) = named.or_else(|| own.first().cloned()) else {
-            let id = format!("request.principal.id = '{}'", principal.identifier());
-            return ("any-user".to_owned(), vec![id]);
-        };
-        (format!("{word} {name}"), Vec::new())
+    /// The smallest statements that grant what is missing, if they do.
+    fn suggestions(&self, question: &Question<'_>) -> Vec<String> {
+        let group_name =
+            |id: &Ocid| self.group_name(id).map(|name| QualifiedName { domain: None, name });
+        let statements = suggest(&self.catalog.policy_set, question, &group_name);
+        if self.would_allow(question, &statements) { statements } else { Vec::new() }
     }
 
     /// Decides once more, with the statements in a policy of the tenancy.
