@@ -73,7 +73,7 @@ def subject(text):
         return (kind, tuple(names))
     if kind == "resource":
         names = [text.name("to"), text.name("to")]
-        while text.next_word() != "to" and not text.source.startswith("{", text.at):
+        while text.next_word() not in ("to", "of") and not text.source.startswith("{", text.at):
             names.append(text.name("to"))
         return (kind, tuple(names))
     text.need(kind, "a subject")

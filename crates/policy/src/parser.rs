@@ -262,11 +262,11 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// `resource <service> <type> {<type>}`.
+    /// `resource <service> <type> {<type>}`; what follows is `of`, `to` or a permission set.
     fn resources(&mut self) -> Result<Vec<Spanned<String>>, ParseError> {
         let mut names = vec![self.placed(|parser| parser.name("the name of a service"))?];
         names.push(self.placed(|parser| parser.name("a type of resource"))?);
-        while !self.sees("to")? && self.peek()?.token != Token::Open {
+        while !self.sees("to")? && !self.sees("of")? && self.peek()?.token != Token::Open {
             names.push(self.placed(|parser| parser.name("a type of resource"))?);
         }
         Ok(names)

@@ -1,7 +1,8 @@
 //! Statements and rules that others wrote, and some that nobody should have written.
 
+use std::fmt::Debug;
+
 use proptest::prelude::*;
-use strongroom_policy::ast::Statement;
 use strongroom_policy::{ParseError, parse, parse_rule};
 
 const VALID: &str = include_str!("../corpus/valid-public.txt");
@@ -20,8 +21,8 @@ fn check_place(statement: &str, error: &ParseError) {
 }
 
 /// The same as it was read, without the places.
-fn shape(statement: &Statement) -> String {
-    let text = format!("{statement:?}");
+pub(crate) fn shape(read: &impl Debug) -> String {
+    let text = format!("{read:?}");
     let mut shape = String::new();
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("span: ") {

@@ -10,6 +10,8 @@ mod grammar;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod printing;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod scene;
