@@ -63,8 +63,13 @@ impl ParseError {
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at character {}", self.message, self.span.start)?;
-        if !self.expected.is_empty() {
-            write!(f, ", expected {}", self.expected.join(", "))?;
+        for (number, expected) in self.expected.iter().enumerate() {
+            f.write_str(if number == 0 { ", expected " } else { ", " })?;
+            if expected.chars().all(|c| c.is_ascii_punctuation()) {
+                write!(f, "`{expected}`")?;
+            } else {
+                f.write_str(expected)?;
+            }
         }
         Ok(())
     }

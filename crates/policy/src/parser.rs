@@ -74,8 +74,21 @@ impl<'a> Parser<'a> {
                 error(&format!("unexpected word `{word}`")).suggest(word, expected.iter().copied())
             }
             Token::Quoted(_) => error("unexpected quoted text"),
-            Token::Other(_) => error("unexpected character"),
-            _ => error("unexpected punctuation"),
+            Token::Other('"') => {
+                ParseError { suggestion: Some("'"), ..error("unexpected character `\"`") }
+            }
+            Token::Other(other) => {
+                error(&format!("unexpected character `{}`", other.escape_debug()))
+            }
+            Token::Comma => error("unexpected `,`"),
+            Token::Colon => error("unexpected `:`"),
+            Token::Slash => error("unexpected `/`"),
+            Token::Open => error("unexpected `{`"),
+            Token::Close => error("unexpected `}`"),
+            Token::ParenOpen => error("unexpected `(`"),
+            Token::ParenClose => error("unexpected `)`"),
+            Token::Equals => error("unexpected `=`"),
+            Token::Bang => error("unexpected `!`"),
         }
     }
 
@@ -191,10 +204,17 @@ impl<'a> Parser<'a> {
         &mut self,
         expected: &[&'static str],
     ) -> Result<Option<Spanned<Condition>>, ParseError> {
-        if self.keyword("where")? {
-            return self.placed(Self::condition).map(Some);
+        if !self.keyword("where")? {
+            return self.end(expected).map(|()| None);
         }
-        self.end(expected).map(|()| None)
+        let condition = self.placed(Self::condition)?;
+        for (word, meant) in [("and", "all {…, …}"), ("or", "any {…, …}")] {
+            if self.sees(word)? {
+                let error = self.unexpected(&["the end of the statement"]);
+                return Err(ParseError { suggestion: Some(meant), ..error });
+            }
+        }
+        Ok(Some(condition))
     }
 
     fn define(&mut self) -> Result<Define, ParseError> {

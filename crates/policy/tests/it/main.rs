@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod errors;
+#[cfg(test)]
 mod grammar;
 #[cfg(test)]
 mod laws;
