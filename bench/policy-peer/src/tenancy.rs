@@ -7,16 +7,19 @@ use crate::Outcome;
 pub(crate) enum Shape {
     /// For other groups, a tenth of them in the compartment that is asked about.
     Others,
+    /// The same, and the caller is in as many groups as Oracle allows.
+    Member,
     /// For the caller's group in the compartment that is asked about, for other secrets.
     Own,
 }
 
 impl Shape {
-    pub(crate) const ALL: [Self; 2] = [Self::Others, Self::Own];
+    pub(crate) const ALL: [Self; 3] = [Self::Others, Self::Member, Self::Own];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Others => "The added statements are for other groups or other compartments",
+            Self::Member => "The same for a user in 250 groups",
             Self::Own => "The worst case: every statement is for the caller and the place",
         }
     }
@@ -48,14 +51,17 @@ pub(crate) struct Tenancy {
     pub(crate) requests: Vec<Request>,
 }
 
-/// The caller's groups.
-const OWN: [usize; 3] = [0, 1, 2];
+/// The caller is in the first groups, of which statements name the first three.
+const OWN: usize = 3;
+/// As many groups as Oracle lets a user be in; the added statements are for others.
+const OWN_MAX: usize = 250;
 /// Where the secrets are that are asked for: the end of the first chain.
 const PLACE: usize = 2;
 
 impl Tenancy {
     pub(crate) fn new(shape: Shape, statements: usize) -> Self {
         let (compartments, groups) = (300, 1_000);
+        let own: Vec<usize> = (0..if shape == Shape::Member { OWN_MAX } else { OWN }).collect();
         let grants = (0..statements).map(|number| grant(shape, number, compartments, groups));
         let request = |groups: &[usize], compartment, secret: String, allowed| Request {
             groups: groups.to_vec(),
@@ -66,9 +72,9 @@ impl Tenancy {
         let requests = (0..10)
             .flat_map(|number| {
                 [
-                    request(&OWN, PLACE, format!("db-{number}-password"), true),
-                    request(&OWN, PLACE, format!("web-{number}-password"), false),
-                    request(&OWN, PLACE + 3, format!("db-{number}-password"), false),
+                    request(&own, PLACE, format!("db-{number}-password"), true),
+                    request(&own, PLACE, format!("web-{number}-password"), false),
+                    request(&own, PLACE + 3, format!("db-{number}-password"), false),
                     request(&[groups], PLACE, format!("db-{number}-password"), false),
                 ]
             })
@@ -81,16 +87,16 @@ impl Tenancy {
 fn grant(shape: Shape, number: usize, compartments: usize, groups: usize) -> Grant {
     if number < 10 {
         let begins = format!("db-{number}-");
-        return Grant { group: number % OWN.len(), compartment: number % (PLACE + 1), begins };
+        return Grant { group: number % OWN, compartment: number % (PLACE + 1), begins };
     }
     let begins = format!("app-{number}-");
     match shape {
-        Shape::Others => {
+        Shape::Others | Shape::Member => {
             let compartment =
                 if number.is_multiple_of(10) { PLACE } else { 6 + number % (compartments - 6) };
-            Grant { group: OWN.len() + number % (groups - OWN.len()), compartment, begins }
+            Grant { group: OWN_MAX + number % (groups - OWN_MAX), compartment, begins }
         }
-        Shape::Own => Grant { group: OWN[0], compartment: PLACE, begins },
+        Shape::Own => Grant { group: 0, compartment: PLACE, begins },
     }
 }
 
