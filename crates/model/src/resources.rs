@@ -133,6 +133,11 @@ pub struct Group {
     pub tags: Tags,
 }
 
+impl Group {
+    /// Name of the group that a tenancy is never without.
+    pub const ADMINISTRATORS: &str = "Administrators";
+}
+
 /// A policy: statements attached to a compartment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -158,6 +163,11 @@ pub struct Policy {
     /// Tags.
     #[serde(default)]
     pub tags: Tags,
+}
+
+impl Policy {
+    /// Name of the policy that lets the administrators administer, which a tenancy is never without.
+    pub const TENANT_ADMIN: &str = "Tenant Admin Policy";
 }
 
 /// A dynamic group: the resources that a rule matches.

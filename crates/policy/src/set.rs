@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use strongroom_model::{Ocid, Permission, PermissionSet, Principal, PrincipalKind};
+use strongroom_model::{Group, Ocid, Permission, PermissionSet, Principal, PrincipalKind};
 
 use crate::ast::{
     Action, Allow, GroupName, Location, QualifiedName, ResourceName, Spanned, Statement, Subject,
@@ -219,7 +219,7 @@ impl PolicySet {
                 compartments: directory.compartments(),
                 group_tags: directory.group_tags(),
             },
-            administrators: directory.group_named(None, "Administrators"),
+            administrators: directory.group_named(None, Group::ADMINISTRATORS),
             ..Self::default()
         };
         for source in sources {

@@ -19,8 +19,6 @@ use crate::ops;
 use crate::rows::{self, KeyRow, KeyVersionRow, SecretVersionRow, VaultRow};
 use crate::secret_rows;
 
-const ADMINISTRATORS: &str = "Administrators";
-
 /// The one grant that a tenancy is born with. There is no bypass besides it.
 const FIRST_STATEMENT: &str = "Allow group Administrators to manage all-resources in tenancy";
 
@@ -164,7 +162,7 @@ impl Founder<'_> {
         let group = Group {
             id: self.global(OcidKind::Group),
             compartment_id: tenancy.id.clone(),
-            name: ADMINISTRATORS.to_owned(),
+            name: Group::ADMINISTRATORS.to_owned(),
             description: "Administrators of the tenancy".to_owned(),
             time_created: now,
             tags: Tags::default(),
@@ -189,7 +187,7 @@ impl Founder<'_> {
         let policy = Policy {
             id: self.global(OcidKind::Policy),
             compartment_id: tenancy.id.clone(),
-            name: "Tenant Admin Policy".to_owned(),
+            name: Policy::TENANT_ADMIN.to_owned(),
             description: "Lets the administrators administer".to_owned(),
             statements: vec![FIRST_STATEMENT.to_owned()],
             resolved: vec![vec![group.id.clone(), tenancy.id.clone()]],

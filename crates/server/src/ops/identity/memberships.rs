@@ -14,9 +14,6 @@ use crate::ops::retry::{Earlier, Retry};
 use crate::reply::Reply;
 use crate::rows;
 
-/// The group that a tenancy is never without.
-pub(super) const ADMINISTRATORS: &str = "Administrators";
-
 /// `ListUserGroupMemberships`: of a user, of a group, or of both.
 pub(super) fn list(
     context: &Context<'_>,
@@ -48,8 +45,7 @@ pub(super) fn list(
 /// `GetUserGroupMembership`.
 pub(super) fn get(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
     let (user, group) = joined(context.catalog, id)?;
-    let (_, revision) = found::<User>(context.catalog, user)?;
-    let (user, _) = found::<User>(context.catalog, user)?;
+    let (user, revision) = found::<User>(context.catalog, user)?;
     Ok(Reply::of(&MembershipBody::new(user, group))?.with_etag(revision))
 }
 
@@ -135,7 +131,7 @@ fn touched(batch: Batch, catalog: &Catalog, id: &Ocid) -> Result<Batch, Failure>
 
 pub(super) fn is_administrators(catalog: &Catalog, id: &Ocid) -> bool {
     let found = catalog.groups.get(id);
-    found.is_some_and(|(group, _)| group.name.eq_ignore_ascii_case(ADMINISTRATORS))
+    found.is_some_and(|(group, _)| group.name.eq_ignore_ascii_case(Group::ADMINISTRATORS))
 }
 
 /// Refuses to take the keys or the membership of the last administrator who has a key: nobody could

@@ -12,9 +12,6 @@ use crate::ops::Context;
 use crate::reply::Reply;
 use crate::rows;
 
-/// The policy that a tenancy is never without: it lets the administrators administer.
-const FIRST: &str = "Tenant Admin Policy";
-
 named!(Policy, "policy", rows::policy, rows::policy_name, policies, PolicyBody);
 
 /// `ListPolicies`: those that are attached to the compartment itself.
@@ -116,7 +113,7 @@ pub(super) async fn delete(context: &Context<'_>, id: &Ocid) -> Result<Reply, Fa
 }
 
 fn check_not_first(policy: &Policy, catalog: &Catalog) -> Result<(), Failure> {
-    if policy.name == FIRST && policy.compartment_id == catalog.tenancy.id {
+    if policy.name == Policy::TENANT_ADMIN && policy.compartment_id == catalog.tenancy.id {
         return Err(conflict("The policy that lets administrators administer stays as it is."));
     }
     Ok(())
