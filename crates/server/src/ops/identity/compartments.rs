@@ -1,12 +1,11 @@
 use strongroom_model::{
-    Compartment, CompartmentState, KeyState, Ocid, OcidKind, SecretState, Tags, Timestamp,
-    VaultState,
+    Compartment, CompartmentState, KeyState, Ocid, OcidKind, SecretState, Tags, VaultState,
 };
-use strongroom_store::{Batch, Order, Require, Revision, prefix_range};
+use strongroom_store::{Batch, Order, Require, prefix_range};
 use strongroom_wire::bodies::CompartmentBody;
 use strongroom_wire::{ChangedNamed, ErrorCode, NewNamed, Refusal};
 
-use super::named::{self, Named, change, check_limit, conflict, describe, new_id};
+use super::named::{self, Named, change, check_limit, conflict, describe, kept, named, new_id};
 use crate::ask::{ByCompartment, CompartmentFilter};
 use crate::authz::{self, Permit};
 use crate::catalog::Catalog;
@@ -20,47 +19,22 @@ const DEPTH_MAX: usize = 6;
 
 const SCAN_ROWS: usize = 256;
 
-impl Named for Compartment {
-    const WHAT: &'static str = "compartment of this parent";
-
-    fn id(&self) -> &Ocid {
-        &self.id
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn time_created(&self) -> Timestamp {
-        self.time_created
-    }
-
-    fn row(id: &Ocid) -> Vec<u8> {
-        rows::compartment(id)
-    }
-
-    fn guard(&self) -> Vec<u8> {
-        rows::compartment_name(&self.compartment_id, &self.name.to_lowercase())
-    }
-
-    fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)> {
-        catalog.compartments.get(id).map(|(found, revision)| (&**found, *revision))
-    }
-
-    fn is_taken(&self, catalog: &Catalog) -> bool {
-        let mut all = catalog.compartments.values();
-        all.any(|(other, _)| {
-            other.id != self.id
-                && other.compartment_id == self.compartment_id
+named!(
+    Compartment,
+    "compartment of this parent",
+    rows::compartment,
+    |compartment, name| rows::compartment_name(&compartment.compartment_id, name),
+    |catalog, id| kept(&catalog.compartments, id),
+    |compartment, catalog| {
+        catalog.compartments.values().any(|(other, _)| {
+            other.id != compartment.id
+                && other.compartment_id == compartment.compartment_id
                 && other.state == CompartmentState::Active
-                && other.name.eq_ignore_ascii_case(&self.name)
+                && other.name.eq_ignore_ascii_case(&compartment.name)
         })
-    }
-
-    fn reply(&self, _: &Catalog) -> Result<Reply, Failure> {
-        Reply::of(&CompartmentBody::from(self))
-    }
-}
+    },
+    |compartment, _| Reply::of(&CompartmentBody::from(compartment))
+);
 
 /// `CreateCompartment`.
 pub(super) async fn create(

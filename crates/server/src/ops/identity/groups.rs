@@ -1,6 +1,6 @@
 use strongroom_model::{DynamicGroup, Group, Ocid, OcidKind};
 use strongroom_policy::parse_rule;
-use strongroom_store::{Batch, Revision};
+use strongroom_store::Batch;
 use strongroom_wire::bodies::{DynamicGroupBody, GroupBody};
 use strongroom_wire::{
     ChangedNamed, CreateDynamicGroupDetails, NewNamed, Refusal, UpdateDynamicGroupDetails,
@@ -8,7 +8,7 @@ use strongroom_wire::{
 
 use super::memberships::is_administrators;
 use super::named::{
-    self, Named, change, check_in_tenancy, check_limit, conflict, describe, new_id, remove,
+    self, change, check_in_tenancy, check_limit, conflict, describe, kept, named, new_id, remove,
 };
 use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::Catalog;
@@ -25,56 +25,28 @@ fn is_taken(catalog: &Catalog, id: &Ocid, name: &str) -> bool {
     all.any(|(other, taken)| other != id && taken.eq_ignore_ascii_case(name))
 }
 
-macro_rules! group {
-    ($thing:ty, $what:literal, $row:path, $find:expr, $body:ident) => {
-        impl Named for $thing {
-            const WHAT: &'static str = $what;
+named!(
+    Group,
+    "group",
+    rows::group,
+    |_, name| rows::group_name(name),
+    |catalog, id| kept(&catalog.groups, id),
+    |group, catalog| is_taken(catalog, &group.id, &group.name),
+    |group, _| Reply::of(&GroupBody::from(group))
+);
 
-            fn id(&self) -> &Ocid {
-                &self.id
-            }
-
-            fn name(&self) -> &str {
-                &self.name
-            }
-
-            fn time_created(&self) -> strongroom_model::Timestamp {
-                self.time_created
-            }
-
-            fn row(id: &Ocid) -> Vec<u8> {
-                $row(id)
-            }
-
-            fn guard(&self) -> Vec<u8> {
-                rows::group_name(&self.name.to_lowercase())
-            }
-
-            fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)> {
-                $find(catalog, id)
-            }
-
-            fn is_taken(&self, catalog: &Catalog) -> bool {
-                is_taken(catalog, &self.id, &self.name)
-            }
-
-            fn reply(&self, _: &Catalog) -> Result<Reply, Failure> {
-                Reply::of(&$body::from(self))
-            }
-        }
-    };
-}
-
-fn group<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Group, Revision)> {
-    catalog.groups.get(id).map(|(group, revision)| (&**group, *revision))
-}
-
-fn dynamic_group<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a DynamicGroup, Revision)> {
-    catalog.dynamic_groups.get(id).map(|(entry, revision)| (&entry.group, *revision))
-}
-
-group!(Group, "group", rows::group, group, GroupBody);
-group!(DynamicGroup, "dynamic group", rows::dynamic_group, dynamic_group, DynamicGroupBody);
+named!(
+    DynamicGroup,
+    "dynamic group",
+    rows::dynamic_group,
+    |_, name| rows::group_name(name),
+    |catalog, id| {
+        let (entry, revision) = catalog.dynamic_groups.get(id)?;
+        Some((&entry.group, *revision))
+    },
+    |group, catalog| is_taken(catalog, &group.id, &group.name),
+    |group, _| Reply::of(&DynamicGroupBody::from(group))
+);
 
 /// `ListGroups`.
 pub(super) fn list(

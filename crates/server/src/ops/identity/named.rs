@@ -6,7 +6,7 @@ use strongroom_store::{Batch, Require, Revision, StoreError};
 use strongroom_wire::{ChangedNamed, ErrorCode, Refusal};
 
 use crate::ask::{ByCompartment, NameFilter};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Kept};
 use crate::failure::Failure;
 use crate::ops::Context;
 use crate::ops::changing::{Outcome, TRIES, commit, replace};
@@ -216,9 +216,10 @@ pub(super) fn describe(details: &ChangedNamed, description: &mut String, tags: &
     }
 }
 
-/// Implements [`Named`] for a thing of the catalog, of which the tenancy has one of each name.
+/// Implements [`Named`] for a thing: its word, the key of its row, and how its name is guarded, how it
+/// is found, when its name is taken, and how it is answered.
 macro_rules! named {
-    ($thing:ty, $what:literal, $row:path, $guard:path, $map:ident, $body:ident) => {
+    ($thing:ty, $what:literal, $row:path, $guard:expr, $find:expr, $taken:expr, $reply:expr) => {
         impl crate::ops::identity::named::Named for $thing {
             const WHAT: &'static str = $what;
 
@@ -239,28 +240,44 @@ macro_rules! named {
             }
 
             fn guard(&self) -> Vec<u8> {
-                $guard(&self.name.to_lowercase())
+                let guard: fn(&Self, &str) -> Vec<u8> = $guard;
+                guard(self, &self.name.to_lowercase())
             }
 
             fn find<'a>(
                 catalog: &'a crate::catalog::Catalog,
                 id: &strongroom_model::Ocid,
             ) -> Option<(&'a Self, strongroom_store::Revision)> {
-                catalog.$map.get(id).map(|(thing, revision)| (&**thing, *revision))
+                let find: for<'b> fn(
+                    &'b crate::catalog::Catalog,
+                    &strongroom_model::Ocid,
+                ) -> Option<(&'b Self, strongroom_store::Revision)> = $find;
+                find(catalog, id)
             }
 
             fn is_taken(&self, catalog: &crate::catalog::Catalog) -> bool {
-                let mut all = catalog.$map.values();
-                all.any(|(other, _)| {
-                    other.id != self.id && other.name.eq_ignore_ascii_case(&self.name)
-                })
+                let is_taken: fn(&Self, &crate::catalog::Catalog) -> bool = $taken;
+                is_taken(self, catalog)
             }
 
-            fn reply(&self, _: &crate::catalog::Catalog) -> Result<Reply, Failure> {
-                Reply::of(&$body::from(self))
+            fn reply(&self, catalog: &crate::catalog::Catalog) -> Result<Reply, Failure> {
+                let reply: fn(&Self, &crate::catalog::Catalog) -> Result<Reply, Failure> = $reply;
+                reply(self, catalog)
             }
         }
     };
 }
 
 pub(super) use named;
+
+/// Finds a thing among those that are kept.
+pub(super) fn kept<'a, T>(things: &'a Kept<T>, id: &Ocid) -> Option<(&'a T, Revision)> {
+    things.get(id).map(|(thing, revision)| (&**thing, *revision))
+}
+
+/// Tells whether another one of those that are kept has the name of `thing`.
+pub(super) fn shares_name<T: Named>(thing: &T, things: &Kept<T>) -> bool {
+    things.values().any(|(other, _)| {
+        other.id() != thing.id() && other.name().eq_ignore_ascii_case(thing.name())
+    })
+}

@@ -4,7 +4,9 @@ use strongroom_store::Batch;
 use strongroom_wire::bodies::PolicyBody;
 use strongroom_wire::{CreatePolicyDetails, ErrorCode, Refusal, UpdatePolicyDetails};
 
-use super::named::{self, change, check_limit, conflict, describe, named, new_id, remove};
+use super::named::{
+    self, change, check_limit, conflict, describe, kept, named, new_id, remove, shares_name,
+};
 use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
@@ -12,7 +14,15 @@ use crate::ops::Context;
 use crate::reply::Reply;
 use crate::rows;
 
-named!(Policy, "policy", rows::policy, rows::policy_name, policies, PolicyBody);
+named!(
+    Policy,
+    "policy",
+    rows::policy,
+    |_, name| rows::policy_name(name),
+    |catalog, id| kept(&catalog.policies, id),
+    |policy, catalog| shares_name(policy, &catalog.policies),
+    |policy, _| Reply::of(&PolicyBody::from(policy))
+);
 
 /// `ListPolicies`: those that are attached to the compartment itself.
 pub(super) fn list(

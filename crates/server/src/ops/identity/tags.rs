@@ -1,9 +1,11 @@
-use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace, Timestamp};
-use strongroom_store::{Batch, Revision};
+use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace};
+use strongroom_store::Batch;
 use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
 use strongroom_wire::{CreateTagDetails, NewNamed, UpdateTagDetails, UpdateTagNamespaceDetails};
 
-use super::named::{self, Named, change, conflict, describe, found, named, new_id, remove};
+use super::named::{
+    self, change, conflict, describe, found, kept, named, new_id, remove, shares_name,
+};
 use crate::ask::{ByCompartment, Listing, NameFilter};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
@@ -16,48 +18,27 @@ named!(
     TagNamespace,
     "tag namespace",
     rows::tag_namespace,
-    rows::tag_namespace_name,
-    tag_namespaces,
-    TagNamespaceBody
+    |_, name| rows::tag_namespace_name(name),
+    |catalog, id| kept(&catalog.tag_namespaces, id),
+    |namespace, catalog| shares_name(namespace, &catalog.tag_namespaces),
+    |namespace, _| Reply::of(&TagNamespaceBody::from(namespace))
 );
 
-impl Named for Tag {
-    const WHAT: &'static str = "tag of this namespace";
-
-    fn id(&self) -> &Ocid {
-        &self.id
+named!(
+    Tag,
+    "tag of this namespace",
+    rows::tag,
+    |tag, name| rows::tag_name(&tag.tag_namespace_id, name),
+    |catalog, id| kept(&catalog.tags, id),
+    |tag, catalog| {
+        let other = catalog.tag_named(&tag.tag_namespace_id, &tag.name);
+        other.is_some_and(|(other, _)| other.id != tag.id)
+    },
+    |tag, catalog| {
+        let (namespace, _) = found::<TagNamespace>(catalog, &tag.tag_namespace_id)?;
+        Reply::of(&TagBody::new(namespace, tag))
     }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn time_created(&self) -> Timestamp {
-        self.time_created
-    }
-
-    fn row(id: &Ocid) -> Vec<u8> {
-        rows::tag(id)
-    }
-
-    fn guard(&self) -> Vec<u8> {
-        rows::tag_name(&self.tag_namespace_id, &self.name.to_lowercase())
-    }
-
-    fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)> {
-        catalog.tags.get(id).map(|(tag, revision)| (&**tag, *revision))
-    }
-
-    fn is_taken(&self, catalog: &Catalog) -> bool {
-        let other = catalog.tag_named(&self.tag_namespace_id, &self.name);
-        other.is_some_and(|(other, _)| other.id != self.id)
-    }
-
-    fn reply(&self, catalog: &Catalog) -> Result<Reply, Failure> {
-        let (namespace, _) = found::<TagNamespace>(catalog, &self.tag_namespace_id)?;
-        Reply::of(&TagBody::new(namespace, self))
-    }
-}
+);
 
 const fn state(is_retired: bool) -> &'static str {
     if is_retired { "INACTIVE" } else { "ACTIVE" }

@@ -9,8 +9,8 @@ use strongroom_wire::{CreateUserDetails, ErrorCode, Refusal, UpdateUserDetails};
 
 use super::memberships::keep_an_administrator;
 use super::named::{
-    self, change, check_in_tenancy, check_limit, conflict, contended, describe, found, named,
-    new_id, remove,
+    self, change, check_in_tenancy, check_limit, conflict, contended, describe, found, kept, named,
+    new_id, remove, shares_name,
 };
 use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::ApiKeyEntry;
@@ -24,7 +24,15 @@ use crate::rows;
 /// Keys of a user. Source: OCI documentation, "Required Keys and OCIDs".
 const KEYS_MAX: usize = 3;
 
-named!(User, "user", rows::user, rows::user_name, users, UserBody);
+named!(
+    User,
+    "user",
+    rows::user,
+    |_, name| rows::user_name(name),
+    |catalog, id| kept(&catalog.users, id),
+    |user, catalog| shares_name(user, &catalog.users),
+    |user, _| Reply::of(&UserBody::from(user))
+);
 
 /// `ListUsers`.
 pub(super) fn list(
