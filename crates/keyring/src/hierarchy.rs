@@ -83,6 +83,23 @@ impl RootKey {
         self.sealing.open(Layer::Backup, &binding.encode(), sealed)
     }
 
+    pub(crate) fn seal_authority(
+        &self,
+        binding: &[u8],
+        pkcs8: &[u8],
+        random: &dyn Random,
+    ) -> Result<Sealed, SealError> {
+        self.sealing.seal(Layer::Authority, binding, pkcs8, random)
+    }
+
+    pub(crate) fn open_authority(
+        &self,
+        binding: &[u8],
+        sealed: &Sealed,
+    ) -> Result<Sensitive, OpenError> {
+        self.sealing.open(Layer::Authority, binding, sealed)
+    }
+
     /// Makes a vault's key, open and sealed.
     ///
     /// # Errors

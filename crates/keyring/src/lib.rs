@@ -1,6 +1,7 @@
 //! The key hierarchy: sealing and opening of keys and secret contents; the only room that sees plaintext keys.
 
 mod asymmetric;
+mod authority;
 mod ciphertext;
 mod gcm;
 mod generated;
@@ -20,6 +21,7 @@ mod version_key;
 pub mod wrapping;
 
 pub use asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey, digest};
+pub use authority::AuthorityKey;
 pub use ciphertext::{Context, version_of};
 pub use generated::generate_content;
 pub use hierarchy::{RootKey, VaultKey};

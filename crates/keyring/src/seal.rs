@@ -62,6 +62,7 @@ pub(crate) enum Layer {
     DataKey,
     Content,
     Backup,
+    Authority,
 }
 
 impl Layer {
@@ -73,6 +74,7 @@ impl Layer {
             Self::DataKey => b"strongroom/1/data-key",
             Self::Content => b"strongroom/1/content",
             Self::Backup => b"strongroom/1/backup",
+            Self::Authority => b"strongroom/1/authority",
         }
     }
 }

@@ -27,10 +27,18 @@ pub enum KeyId {
         /// SHA-1 or SHA-256 of the certificate, lower-case hex with colons.
         fingerprint: String,
     },
+    /// `ST$<token>`: the key that a token names.
+    Token(String),
 }
+
+/// What a key id begins with that is a token.
+const TOKEN_PREFIX: &str = "ST$";
 
 impl KeyId {
     fn parse(text: &str) -> Result<Self, Reject> {
+        if let Some(token) = text.strip_prefix(TOKEN_PREFIX) {
+            return Ok(Self::Token(token.to_owned()));
+        }
         let mut parts = text.split('/');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(tenancy), Some(user), Some(fingerprint), None)

@@ -77,6 +77,12 @@ impl PublicKey {
         String::from_utf8_lossy(text.expose()).into_owned()
     }
 
+    /// Returns the DER `SubjectPublicKeyInfo`.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
     /// Tells whether `signature` is this key's over `message` (RSASSA-PKCS1-v1_5, SHA-256).
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()

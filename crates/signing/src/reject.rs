@@ -41,6 +41,18 @@ pub enum Reject {
     /// The request carries a delegation that this server does not know.
     #[error("delegation (opc-obo-token) is not supported")]
     Delegation,
+    /// The token is none of the form that this server signs.
+    #[error("the token is malformed")]
+    Token,
+    /// The token's signature is not one of the key it names.
+    #[error("the token's signature does not verify")]
+    TokenSignature,
+    /// The token is not valid at this time.
+    #[error("the token has expired, or is of the future")]
+    TokenTime,
+    /// The token names no key that could sign a request.
+    #[error("the token's `jwk` is no RSA key of 2048 to 8192 bits")]
+    TokenKey,
     /// The signature is not one of this key over this request.
     #[error("the signature does not verify")]
     Signature,
