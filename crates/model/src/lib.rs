@@ -48,7 +48,7 @@ pub use random::Random;
 pub use region::{Realm, Region};
 pub use resources::{
     ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Policy, Tag, TagNamespace, Tenancy,
-    User,
+    User, Workload,
 };
 pub use rotation::{AutoRotation, ROTATION_DAYS_MAX, ROTATION_DAYS_MIN, RotationStatus};
 pub use secret::{

@@ -25,6 +25,8 @@ pub struct Limits {
     pub statements: usize,
     /// Compartments.
     pub compartments: usize,
+    /// Workloads.
+    pub workloads: usize,
 }
 
 impl Limits {
@@ -42,6 +44,7 @@ impl Limits {
         policies: 2_500,
         statements: 500,
         compartments: 10_000,
+        workloads: 100_000,
     };
 
     /// What Oracle grants a tenancy until it asks for more.
@@ -60,5 +63,6 @@ impl Limits {
         policies: 100,
         statements: 50,
         compartments: 1_000,
+        workloads: 10_000,
     };
 }

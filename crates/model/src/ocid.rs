@@ -118,6 +118,13 @@ impl Ocid {
         )
     }
 
+    /// Makes the identifier of a regional resource whose type segment is `resource_type`.
+    #[must_use]
+    pub fn of_resource(resource_type: &str, region: &Region, random: &dyn Random) -> Self {
+        let unique = unique("anaaaaaa", random);
+        Self(format!("ocid1.{resource_type}.{}.{}.{unique}", region.realm.key, region.key).into())
+    }
+
     /// Makes the identifier of a vault, key or key version, which carries the vault's tag.
     #[must_use]
     pub fn in_vault(kind: OcidKind, region: &Region, tag: &VaultTag, random: &dyn Random) -> Self {

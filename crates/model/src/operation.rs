@@ -43,6 +43,8 @@ pub enum Service {
     Secrets,
     /// Identity, `identity.<region>`.
     Identity,
+    /// Tokens for principals, `auth.<region>`.
+    Auth,
     /// What this server answers beyond OCI, under `/_strongroom/v1/`.
     Strongroom,
 }
@@ -79,8 +81,11 @@ operations! {
         DeleteTagNamespace, ListTags, GetTag, CreateTag, UpdateTag, DeleteTag, GetTenancy,
         ListRegions, ListRegionSubscriptions, ListAvailabilityDomains,
     }
+    Auth { ExchangeCertificate, GenerateUserSecurityToken, RefreshUserSecurityToken, }
     Strongroom {
         ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,
-        WatchSecrets, GetDenial,
+        WatchSecrets, GetDenial, CreateWorkload, GetWorkload, ListWorkloads, UpdateWorkload,
+        ChangeWorkloadCompartment, DeleteWorkload, IssueWorkloadCertificate,
+        RenewWorkloadCertificate, RotateTokenSigner,
     }
 }

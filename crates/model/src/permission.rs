@@ -6,7 +6,7 @@ macro_rules! permissions {
         /// A permission of OCI's IAM, the unit in which policies grant and operations ask.
         ///
         /// Source: OCI policy reference, "Details for the Vault Service" and "Details for IAM"; those of
-        /// consumers are this server's own.
+        /// consumers, denials and workloads are this server's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Permission {
@@ -146,6 +146,13 @@ permissions! {
     SecretConsumerInspect => "SECRET_CONSUMER_INSPECT",
     SecretConsumerReport => "SECRET_CONSUMER_REPORT",
     DenialRead => "DENIAL_READ",
+    WorkloadInspect => "WORKLOAD_INSPECT",
+    WorkloadRead => "WORKLOAD_READ",
+    WorkloadUpdate => "WORKLOAD_UPDATE",
+    WorkloadCreate => "WORKLOAD_CREATE",
+    WorkloadDelete => "WORKLOAD_DELETE",
+    WorkloadMove => "WORKLOAD_MOVE",
+    WorkloadIssue => "WORKLOAD_ISSUE",
 }
 
 impl Permission {

@@ -191,6 +191,33 @@ pub struct DynamicGroup {
     pub tags: Tags,
 }
 
+/// A workload: an instance, or another resource, that was enrolled here and authenticates as itself
+/// by a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// OCID of the workload.
+    pub id: Ocid,
+    /// OCID of the compartment that it is in.
+    pub compartment_id: Ocid,
+    /// Name, unique in the compartment.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Type of the resource: `instance`, `fnfunc`, ….
+    pub resource_type: String,
+    /// When it was enrolled.
+    pub time_created: Timestamp,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+impl Workload {
+    /// The type of what is a compute instance.
+    pub const INSTANCE: &str = "instance";
+}
+
 /// A tag namespace: the tags that may be used as `definedTags`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

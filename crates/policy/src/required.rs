@@ -214,6 +214,21 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         Operation::ReportSecretVersion => const { &[here(P::SecretConsumerReport)] },
         Operation::ListSecretConsumers => const { &[here(P::SecretConsumerInspect)] },
         Operation::GetDenial => const { &[here(P::DenialRead)] },
+        Operation::CreateWorkload => const { &[here(P::WorkloadCreate)] },
+        Operation::GetWorkload => const { &[here(P::WorkloadRead)] },
+        Operation::ListWorkloads => const { &[here(P::WorkloadInspect)] },
+        Operation::UpdateWorkload => const { &[here(P::WorkloadUpdate)] },
+        Operation::ChangeWorkloadCompartment => {
+            const { &[here(P::WorkloadMove), on(Target::Destination, P::WorkloadMove)] }
+        }
+        Operation::DeleteWorkload => const { &[here(P::WorkloadDelete)] },
+        Operation::IssueWorkloadCertificate => const { &[here(P::WorkloadIssue)] },
+        Operation::RotateTokenSigner => const { &[on(Target::Tenancy, P::TenancyUpdate)] },
+        // Who they are was proved; each is given only what stands for themselves.
+        Operation::ExchangeCertificate
+        | Operation::GenerateUserSecurityToken
+        | Operation::RefreshUserSecurityToken
+        | Operation::RenewWorkloadCertificate => &[],
         Operation::WatchSecrets => const { &[on(Target::Items, P::SecretRead)] },
     }
 }

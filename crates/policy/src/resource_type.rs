@@ -36,8 +36,8 @@ macro_rules! resource_types {
         /// A resource-type or family of them.
         ///
         /// Source: OCI policy reference, "Details for the Vault Service", "Details for IAM",
-        /// "Details for Audit"; `secret-consumers` and `denials` are this server's
-        /// own.
+        /// "Details for Audit"; `secret-consumers`, `denials` and `workloads` are
+        /// this server's own.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum ResourceType {
             $(#[doc = concat!("`", $name, "`.")] $variant,)*
@@ -91,6 +91,7 @@ resource_types! {
     AuditEvents "audit-events";
     SecretConsumers "secret-consumers";
     Denials "denials";
+    Workloads "workloads";
 }
 
 /// Returns all that a verb grants on a resource-type.
@@ -210,6 +211,12 @@ const fn identity(resource_type: ResourceType, verb: Verb) -> &'static [Permissi
     use ResourceType as R;
     match (resource_type, verb) {
         (R::Denials, Verb::Read) => &[P::DenialRead],
+        (R::Workloads, Verb::Inspect) => &[P::WorkloadInspect],
+        (R::Workloads, Verb::Read) => &[P::WorkloadRead],
+        (R::Workloads, Verb::Use) => &[P::WorkloadUpdate],
+        (R::Workloads, Verb::Manage) => {
+            &[P::WorkloadCreate, P::WorkloadDelete, P::WorkloadMove, P::WorkloadIssue]
+        }
         (R::AuthenticationPolicies, Verb::Inspect) => &[P::AuthenticationPolicyInspect],
         (R::AuthenticationPolicies, Verb::Manage) => &[P::AuthenticationPolicyUpdate],
         (R::Compartments, Verb::Inspect) => &[P::CompartmentInspect, P::CompartmentRead],

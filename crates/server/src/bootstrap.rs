@@ -9,7 +9,7 @@ use strongroom_model::{
     AesLength, ApiKey, Compartment, CompartmentState, Group, Key, KeyShape, KeyState, KeyVersion,
     KeyVersionState, Ocid, OcidKind, Origin, Policy, ProtectionMode, Random, Region, Secret,
     SecretPlace, SecretVersion, Tags, Tenancy, Timestamp, User, Vault, VaultState, VaultTag,
-    VaultType,
+    VaultType, Workload,
 };
 use strongroom_store::{Batch, Require, Store, StoreError};
 
@@ -240,7 +240,22 @@ impl Founder<'_> {
             secret_id: secret.id,
             instance_id: Ocid::regional(OcidKind::Instance, self.new.region, self.random),
         };
-        let batch = batch.put(rows::sample(), rows::encode(&sample)?);
+        let machine = Workload {
+            id: sample.instance_id.clone(),
+            compartment_id: sample.compartment_id.clone(),
+            name: "dev".to_owned(),
+            description: "The machine that the development server runs on".to_owned(),
+            resource_type: Workload::INSTANCE.to_owned(),
+            time_created: self.new.now,
+            tags: Tags::default(),
+        };
+        let batch = batch
+            .put(rows::sample(), rows::encode(&sample)?)
+            .put(
+                rows::workload_name(&machine.compartment_id, &machine.name),
+                rows::encode(&machine.id)?,
+            )
+            .put(rows::workload(&machine.id), rows::encode(&machine)?);
         Ok((sample, batch))
     }
 

@@ -8,7 +8,8 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
     ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Key, KeyVersion, KeyVersionState,
-    Ocid, Policy, ProtectionMode, ResourcePrincipal, Tag, TagNamespace, Tags, Tenancy, User, Vault,
+    Ocid, Policy, Principal, PrincipalKind, ProtectionMode, ResourcePrincipal, Tag, TagNamespace,
+    Tags, Tenancy, User, Vault, Workload,
 };
 use strongroom_policy::{
     CompartmentFacts, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
@@ -18,6 +19,7 @@ use strongroom_store::{
     Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
 };
 
+use crate::authority::{AuthorityEntry, TokenSignerEntry};
 use crate::feed::Feed;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 use crate::secret_cache::SecretCache;
@@ -85,6 +87,11 @@ pub(crate) struct Catalog {
     pub(crate) policies: Kept<Policy>,
     pub(crate) tag_namespaces: Kept<TagNamespace>,
     pub(crate) tags: Kept<Tag>,
+    pub(crate) workloads: Kept<Workload>,
+    /// By name, see [`rows::authority`].
+    pub(crate) authorities: BTreeMap<String, Arc<AuthorityEntry>>,
+    /// By `kid`.
+    pub(crate) token_signers: BTreeMap<String, Arc<TokenSignerEntry>>,
     pub(crate) vaults: Arc<BTreeMap<Ocid, Arc<VaultEntry>>>,
     pub(crate) keys: Arc<BTreeMap<Ocid, Arc<KeyEntry>>>,
     pub(crate) key_versions: Arc<BTreeMap<Ocid, Arc<KeyVersionEntry>>>,
@@ -107,6 +114,9 @@ impl Catalog {
             policies: Kept::new(),
             tag_namespaces: Kept::new(),
             tags: Kept::new(),
+            workloads: Kept::new(),
+            authorities: BTreeMap::new(),
+            token_signers: BTreeMap::new(),
             vaults: Arc::default(),
             keys: Arc::default(),
             key_versions: Arc::default(),
@@ -164,6 +174,29 @@ impl Catalog {
         members.map(|entry| entry.group.id.clone()).collect()
     }
 
+    /// Returns the principal that a workload acts as.
+    pub(crate) fn principal_of(&self, workload: &Workload) -> Principal {
+        let resource = ResourcePrincipal {
+            id: workload.id.clone(),
+            resource_type: workload.resource_type.clone(),
+            compartment_id: workload.compartment_id.clone(),
+            tags: flat_tags(&workload.tags).into_iter().collect(),
+            attributes: BTreeMap::new(),
+        };
+        let group_ids = self.dynamic_groups_of(&resource);
+        let kind = PrincipalKind::Resource(resource);
+        Principal { tenancy_id: self.tenancy.id.clone(), kind, group_ids }
+    }
+
+    /// Returns the principal that a user is.
+    pub(crate) fn principal_of_user(&self, user: &User) -> Principal {
+        Principal {
+            tenancy_id: self.tenancy.id.clone(),
+            kind: PrincipalKind::User { id: user.id.clone(), name: user.name.clone() },
+            group_ids: user.group_ids.clone(),
+        }
+    }
+
     /// The policies, to be compiled.
     pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
         self.policies.values().map(|(policy, _)| source(policy))
@@ -211,6 +244,8 @@ impl Catalog {
                 };
                 keep_as(&mut self.dynamic_groups, key, row.as_ref(), read)?;
             }
+            (b"w", row) => keep(&mut self.workloads, key, row.as_ref())?,
+            (b"ca" | b"ts", row) => self.apply_signer(key, row.as_ref(), keys)?,
             (b"a", row) => self.apply_api_key(key, row.as_ref())?,
             (b"v", Some(row)) => self.apply_vault(key, row, keys)?,
             (b"k", Some(row)) => {
@@ -238,6 +273,31 @@ impl Catalog {
         let place = (api_key.user_id.clone(), api_key.fingerprint.clone());
         let entry = ApiKeyEntry { api_key, public_key, revision: row.revision };
         self.api_keys.insert(place, Arc::new(entry));
+        Ok(())
+    }
+
+    fn apply_signer(
+        &mut self,
+        key: &[u8],
+        row: Option<&Versioned>,
+        keys: &Keys,
+    ) -> Result<(), StoreError> {
+        let name = std::str::from_utf8(key).ok().and_then(|key| key.split_once('/'));
+        let unnamed = || StoreError::Corrupt("a signer's row has no name".to_owned());
+        let (kind, name) = name.ok_or_else(unnamed)?;
+        let tenancy = self.tenancy.id.clone();
+        match (kind, row) {
+            ("ca", Some(row)) => {
+                let entry = AuthorityEntry::read(&keys.root, (&tenancy, name), row)?;
+                self.authorities.insert(name.to_owned(), Arc::new(entry));
+            }
+            ("ca", None) => drop(self.authorities.remove(name)),
+            (_, Some(row)) => {
+                let entry = TokenSignerEntry::read(&keys.root, (&tenancy, name), row)?;
+                self.token_signers.insert(name.to_owned(), Arc::new(entry));
+            }
+            (_, None) => drop(self.token_signers.remove(name)),
+        }
         Ok(())
     }
 
@@ -365,7 +425,8 @@ fn keep_as<R: DeserializeOwned, T>(
 
 /// Tells whether what is derived depends on the row.
 fn is_of_identity(key: &[u8]) -> bool {
-    !(key.starts_with(b"v/") || key.starts_with(b"k/") || key.starts_with(b"kv/"))
+    let others: [&[u8]; 6] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/"];
+    !others.iter().any(|kind| key.starts_with(kind))
 }
 
 fn source(policy: &Policy) -> Source {

@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod authn;
+mod authority;
 mod authz;
 mod backup_places;
 mod bootstrap;
@@ -17,6 +18,7 @@ mod failure;
 mod feed;
 mod http;
 mod locate;
+mod metadata;
 mod ops;
 mod panics;
 mod pipeline;

@@ -21,6 +21,7 @@ use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::locate::locate;
+use crate::metadata;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
 use crate::reply::{self, Reply};
@@ -37,6 +38,9 @@ pub(crate) async fn answer(
     let request_id = RequestId::compose(sent, &*shared.random);
     if controls::is_control(shared, door, request.uri().path()) {
         return controls::answer(shared, request, &request_id).await;
+    }
+    if metadata::is_metadata(shared, door, request.uri().path()) {
+        return metadata::answer(shared, &request).await;
     }
     let mut record = AuditRecord {
         time: shared.clock.now(),

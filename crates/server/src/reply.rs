@@ -93,7 +93,7 @@ impl Reply {
 const BODY_BYTES: usize = 768;
 
 /// A body that is wiped when it has been sent.
-struct Owned(Sensitive);
+pub(crate) struct Owned(pub(crate) Sensitive);
 
 impl AsRef<[u8]> for Owned {
     fn as_ref(&self) -> &[u8] {

@@ -11,12 +11,15 @@ use strongroom_store::{Change, StoreError};
 const VERSION: u32 = 1;
 
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 12] =
-    ["t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "v/", "k/", "kv/"];
+pub(crate) const KEPT: [&str; 15] = [
+    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
+];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 13] =
-    ["t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "v/", "k/", "kv/", "s/"];
+pub(crate) const WATCHED: [&str; 16] = [
+    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
+    "s/",
+];
 
 /// Row of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +88,25 @@ impl SecretVersionRow {
     pub(crate) fn sealed(&self) -> SealedSecret {
         SealedSecret { data_key: self.data_key.clone(), content: self.content.clone() }
     }
+}
+
+/// Row of an authority that signs certificates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuthorityRow {
+    /// PEM.
+    pub(crate) certificate: String,
+    #[serde(with = "sealed")]
+    pub(crate) key: Sealed,
+}
+
+/// Row of a key that signs tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TokenSignerRow {
+    pub(crate) time_created: Timestamp,
+    #[serde(with = "sealed")]
+    pub(crate) key: Sealed,
 }
 
 /// Row of a retry token: what the first request made.
@@ -162,6 +184,14 @@ row_keys! {
     tag_namespace_name(name: &str) = "tnn/{name}";
     /// Guard: the name of a tag in its namespace, in lower case.
     tag_name(namespace: &Ocid, name: &str) = "tdn/{namespace}/{name}";
+    /// A workload.
+    workload(id: &Ocid) = "w/{id}";
+    /// Guard: the name of a workload in its compartment, in lower case.
+    workload_name(compartment: &Ocid, name: &str) = "wn/{compartment}/{name}";
+    /// The authority that signs certificates of others: `root`, or the serial number of one below.
+    authority(name: &str) = "ca/{name}";
+    /// A key that signs tokens.
+    token_signer(kid: &str) = "ts/{kid}";
     /// A vault.
     vault(id: &Ocid) = "v/{id}";
     /// A key.

@@ -16,6 +16,7 @@ use crate::backup_places::BackupPlace;
 use crate::catalog::{Catalog, CatalogCell, Keys, View};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
+use crate::metadata::Machine;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub backup_places: Vec<BackupPlace>,
     /// Systems whose passwords are rotated.
     pub targets: Targets,
+    /// The workload whose metadata this server answers, in development.
+    pub machine_id: Option<Ocid>,
 }
 
 /// What every request of a server shares.
@@ -69,6 +72,10 @@ pub struct Shared {
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
     pub(crate) forgets: AtomicBool,
+    /// Held while a key that signs certificates or tokens is made.
+    pub(crate) signers: tokio::sync::Mutex<()>,
+    /// The machine that this server is, in development.
+    pub(crate) machine: Option<Machine>,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
@@ -107,6 +114,8 @@ impl Shared {
             rotations: Rotations::default(),
             endpoints: Endpoints::default(),
             forgets: AtomicBool::new(true),
+            signers: tokio::sync::Mutex::default(),
+            machine: parts.machine_id.map(Machine::new),
             catalog,
             audit_keys,
         }))

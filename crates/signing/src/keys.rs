@@ -6,6 +6,8 @@ use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{
     KeyPair, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaKeyPair,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use strongroom_model::{Sensitive, pem};
 
 use crate::md5;
@@ -44,6 +46,18 @@ impl PublicKey {
     pub fn from_pem(text: &str) -> Result<Self, KeyError> {
         let (_, der) = pem::decode(text, &["PUBLIC KEY"]).ok_or(KeyError::Format)?;
         Self::from_der(der.expose())
+    }
+
+    /// Reads PEM, or the body of a PEM block: base64 without armor, as Oracle's SDKs send it.
+    ///
+    /// # Errors
+    /// A [`KeyError`].
+    pub fn from_text(text: &str) -> Result<Self, KeyError> {
+        if text.contains("-----BEGIN") {
+            return Self::from_pem(text);
+        }
+        let body: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        Self::from_der(&STANDARD.decode(body).map_err(|_position| KeyError::Format)?)
     }
 
     /// Reads a DER `SubjectPublicKeyInfo` (RFC 5280) of an RSA key.

@@ -96,6 +96,13 @@ impl Fields {
         self.object.contains_key(field)
     }
 
+    /// Puts another value in place of a field's.
+    pub(crate) fn replace(&mut self, field: &str, with: impl FnOnce(Value) -> Value) {
+        if let Some(value) = self.object.get_mut(field) {
+            *value = with(value.take());
+        }
+    }
+
     /// Takes a field; null counts as absent.
     fn take(&mut self, field: &str) -> Option<Value> {
         self.object.remove(field).filter(|value| !value.is_null())

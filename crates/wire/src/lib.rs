@@ -7,6 +7,7 @@ mod error;
 mod etag;
 mod fields;
 mod json;
+pub mod metadata;
 mod page;
 mod query;
 mod request_id;
@@ -16,13 +17,14 @@ pub use content::{CONTENT_BYTES_MAX, decode_base64};
 pub use details::{
     AddUserToGroupDetails, BackupDetails, BackupLocation, ChangedNamed, CreateDynamicGroupDetails,
     CreateKeyDetails, CreatePolicyDetails, CreateSecretDetails, CreateTagDetails,
-    CreateUserDetails, CreateVaultDetails, DecryptDetails, EncryptDetails, ExportKeyDetails,
-    GenerateKeyDetails, ImportKeyDetails, NewNamed, ReplicaDetails, ReportDetails, RestoreDetails,
-    SignDetails, TagValues, UpdateDynamicGroupDetails, UpdateKeyDetails, UpdatePolicyDetails,
-    UpdateSecretDetails, UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails,
-    UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_api_key, read_compartment_id,
-    read_consumer_name, read_no_external_version, read_retirement, read_target_compartment_id,
-    read_time_of_deletion,
+    CreateUserDetails, CreateVaultDetails, CreateWorkloadDetails, DecryptDetails, EncryptDetails,
+    ExchangeDetails, ExportKeyDetails, GenerateKeyDetails, ImportKeyDetails, NewNamed,
+    ReplicaDetails, ReportDetails, RestoreDetails, SessionTokenDetails, SignDetails, TagValues,
+    UpdateDynamicGroupDetails, UpdateKeyDetails, UpdatePolicyDetails, UpdateSecretDetails,
+    UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails, UpdateVaultDetails,
+    VerifyDetails, WrappedImportKey, read_api_key, read_compartment_id, read_consumer_name,
+    read_current_token, read_is_revoking, read_no_external_version, read_public_key,
+    read_retirement, read_target_compartment_id, read_time_of_deletion,
 };
 pub use error::{ErrorCode, Refusal};
 pub use etag::Etag;

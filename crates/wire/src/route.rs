@@ -211,6 +211,22 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         Operation::GetSecretRetirement => (Get, "/_strongroom/v1/secrets/{secretId}/retirement"),
         Operation::UpdateSecretRetirement => (Put, "/_strongroom/v1/secrets/{secretId}/retirement"),
         Operation::WatchSecrets => (Get, "/_strongroom/v1/secretChanges"),
+        Operation::ExchangeCertificate => (Post, "/v1/x509"),
+        Operation::GenerateUserSecurityToken => (Post, "/v1/token/upst/actions/GenerateUpst"),
+        Operation::RefreshUserSecurityToken => (Post, "/v1/authentication/refresh"),
+        Operation::CreateWorkload => (Post, "/_strongroom/v1/workloads"),
+        Operation::GetWorkload => (Get, "/_strongroom/v1/workloads/{workloadId}"),
+        Operation::ListWorkloads => (Get, "/_strongroom/v1/workloads"),
+        Operation::UpdateWorkload => (Put, "/_strongroom/v1/workloads/{workloadId}"),
+        Operation::ChangeWorkloadCompartment => {
+            (Post, "/_strongroom/v1/workloads/{workloadId}/actions/changeCompartment")
+        }
+        Operation::DeleteWorkload => (Delete, "/_strongroom/v1/workloads/{workloadId}"),
+        Operation::IssueWorkloadCertificate => {
+            (Post, "/_strongroom/v1/workloads/{workloadId}/actions/issueCertificate")
+        }
+        Operation::RenewWorkloadCertificate => (Post, "/_strongroom/v1/x509/renew"),
+        Operation::RotateTokenSigner => (Post, "/_strongroom/v1/tokenSigner/actions/rotate"),
         Operation::GetDenial => (Get, "/_strongroom/v1/denials/{requestId}"),
     }
 }

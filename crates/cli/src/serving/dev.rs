@@ -280,6 +280,7 @@ impl Dev<'_> {
             secret_cache_bytes: SECRET_CACHE_BYTES,
             backup_places: self.backup_places(),
             targets: self.targets()?,
+            machine_id: Some(sample.instance_id.clone()),
         };
         let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
         self.check_region(shared.region())?;

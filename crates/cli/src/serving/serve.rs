@@ -182,6 +182,7 @@ pub(crate) async fn run(
             .map(BackupTable::place)
             .collect::<Result<_, _>>()?,
         targets: targets::start(&configuration.target)?,
+        machine_id: None,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
     let server = server.with_host(configuration.host);

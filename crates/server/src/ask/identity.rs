@@ -223,7 +223,7 @@ fn tag_name(matched: &Matched) -> String {
 const STATES: [&str; 5] = ["CREATING", "ACTIVE", "INACTIVE", "DELETING", "DELETED"];
 
 impl NameFilter {
-    fn read(query: &Query) -> Result<Self, Refusal> {
+    pub(super) fn read(query: &Query) -> Result<Self, Refusal> {
         Ok(Self {
             name: query.get("name").map(str::to_owned),
             state: query.one_of("lifecycleState", &STATES)?,

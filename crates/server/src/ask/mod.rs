@@ -1,5 +1,6 @@
 //! What a request asks for: the operation with its parameters, read and checked.
 
+mod federation;
 mod identity;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use strongroom_wire::{
     read_no_external_version, read_retirement, read_time_of_deletion,
 };
 
+pub(crate) use self::federation::FederationAsk;
 pub(crate) use self::identity::{CompartmentFilter, IdentityAsk, NameFilter};
 use crate::failure::Failure;
 
@@ -81,6 +83,7 @@ pub(crate) enum Ask {
     GetSecretBundleByName { vault_id: Ocid, name: String, selector: Selector },
     ListSecretBundleVersions(Ocid, Listing),
     Identity(IdentityAsk),
+    Federation(FederationAsk),
     ReportSecretVersion(Ocid, String, ReportDetails),
     ListSecretConsumers(Ocid, Listing),
     GetSecretRetirement(Ocid),
@@ -157,6 +160,7 @@ impl Ask {
     pub(crate) fn defined_tags(&self) -> Option<&DefinedTags> {
         match self {
             Self::Identity(ask) => ask.defined_tags(),
+            Self::Federation(ask) => ask.defined_tags(),
             Self::CreateVault(details) => Some(&details.tags.defined),
             Self::CreateKey(details) => Some(&details.tags.defined),
             Self::ImportKey(details) => Some(&details.key.tags.defined),
@@ -370,6 +374,20 @@ impl Ask {
             | Operation::ListRegionSubscriptions
             | Operation::ListAvailabilityDomains => {
                 Self::Identity(IdentityAsk::read(matched, &query, body)?)
+            }
+            Operation::ExchangeCertificate
+            | Operation::GenerateUserSecurityToken
+            | Operation::RefreshUserSecurityToken
+            | Operation::CreateWorkload
+            | Operation::GetWorkload
+            | Operation::ListWorkloads
+            | Operation::UpdateWorkload
+            | Operation::ChangeWorkloadCompartment
+            | Operation::DeleteWorkload
+            | Operation::IssueWorkloadCertificate
+            | Operation::RenewWorkloadCertificate
+            | Operation::RotateTokenSigner => {
+                Self::Federation(FederationAsk::read(matched, &query, body)?)
             }
             Operation::ReportSecretVersion => Self::ReportSecretVersion(
                 path_ocid(matched)?,

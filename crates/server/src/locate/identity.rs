@@ -161,7 +161,7 @@ impl Finder<'_> {
     }
 }
 
-fn one(name: &'static str, text: &str) -> (FactName, Fact) {
+pub(super) fn one(name: &'static str, text: &str) -> (FactName, Fact) {
     (FactName::Borrowed(name), Fact::One(text.to_owned()))
 }
 

@@ -1,6 +1,7 @@
 //! Third stage: what the request is about, and where it is. That something is absent is remembered
 //! here and told by the next stage, which also knows what the caller may know.
 
+mod federation;
 mod identity;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub(crate) async fn locate(
     let finder = Finder { catalog: &view.catalog, door };
     Ok(match ask {
         Ask::Identity(ask) => finder.identity(ask),
+        Ask::Federation(ask) => finder.federation(ask),
         Ask::CreateVault(details) => finder.place(&details.compartment_id),
         Ask::ListVaults(by) | Ask::ListSecrets(by, _) => finder.compartment(&by.compartment_id),
         Ask::GetVault(id)

@@ -5,6 +5,7 @@ mod bundles;
 mod changing;
 mod consumers;
 mod crypto;
+mod federation;
 mod identity;
 mod importing;
 mod key_versions;
@@ -181,6 +182,7 @@ pub(crate) async fn perform(
             bundles::list_versions(&context, &permit, &listing).await
         }
         Ask::Identity(ask) => identity::run(context, &permit, ask).await,
+        Ask::Federation(ask) => federation::run(context, ask).await,
         Ask::ReportSecretVersion(_, name, details) => {
             consumers::report(&context, &permit, &name, &details).await
         }

@@ -9,7 +9,7 @@ use strongroom_server::{
     BackupFront, BackupPlace, Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server,
     Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
 };
-use strongroom_signing::{Outgoing, PrivateKey, sign};
+use strongroom_signing::{Certificate, Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,7 +18,13 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct Caller {
     key_id: String,
-    key: PrivateKey,
+    key: Arc<PrivateKey>,
+}
+
+impl Caller {
+    fn new(key_id: String, key: PrivateKey) -> Self {
+        Self { key_id, key: Arc::new(key) }
+    }
 }
 
 pub(crate) struct House {
@@ -92,13 +98,14 @@ impl House {
                 directory: backups.path().to_owned(),
             }],
             targets,
+            machine_id: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let serving = server.serve(Arc::clone(&shared)).await.unwrap();
         let management = shared.vault_endpoint(&sample.vault_id).await.unwrap().unwrap();
         let key_id = format!("{}/{}/{}", founded.tenancy_id, founded.user_id, public.fingerprint());
-        let admin = Caller { key_id, key };
+        let admin = Caller::new(key_id, key);
         let public_key_pem = public.to_pem();
         Self { store, founded, sample, management, admin, public_key_pem, backups, serving }
     }
@@ -134,18 +141,30 @@ impl House {
             .put(format!("a/{}/{fingerprint}", id("user")).into_bytes(), row(api_key))
             .put(format!("p/{}", id("policy")).into_bytes(), row(policy));
         self.store.commit(batch).await.unwrap();
-        Caller { key_id: format!("{tenancy}/{}/{fingerprint}", id("user")), key }
+        Caller::new(format!("{tenancy}/{}/{fingerprint}", id("user")), key)
     }
 
     /// Someone who claims to be the administrator with a key of their own.
     pub(crate) fn stranger(&self) -> Caller {
-        Caller { key_id: self.admin.key_id.clone(), key: PrivateKey::generate().unwrap() }
+        Caller::new(self.admin.key_id.clone(), PrivateKey::generate().unwrap())
     }
 
     /// Someone of a tenancy that is not this server's.
     pub(crate) fn foreigner(&self) -> Caller {
         let key_id = self.admin.key_id.replace("ocid1.tenancy.oc1..", "ocid1.tenancy.oc1..b");
-        Caller { key_id, key: PrivateKey::generate().unwrap() }
+        Caller::new(key_id, PrivateKey::generate().unwrap())
+    }
+
+    /// A machine whose certificate is for the administrator's key.
+    pub(crate) fn machine(&self, certificate: &str) -> Caller {
+        let print = Certificate::from_text(certificate).unwrap().fingerprint();
+        let key_id = format!("{}/fed-x509-sha256/{print}", self.founded.tenancy_id);
+        Caller { key_id, key: Arc::clone(&self.admin.key) }
+    }
+
+    /// Someone with a token for the administrator's key.
+    pub(crate) fn bearer(&self, token: &str) -> Caller {
+        Caller { key_id: format!("ST${token}"), key: Arc::clone(&self.admin.key) }
     }
 
     /// Sends a request; a body of `Value::Null` is an empty one.

@@ -9,6 +9,9 @@ mod house;
 mod identity;
 #[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod matrix_federation;
+#[cfg(test)]
 mod matrix_identity;
 #[cfg(test)]
 mod rotation;

@@ -8,6 +8,7 @@ use strongroom_model::{Operation, WrappingAlgorithm};
 use strongroom_server::Semantics;
 
 use crate::house::{Caller, House};
+use crate::matrix_federation::FEDERATION;
 use crate::matrix_identity::IDENTITY;
 
 /// How to ask for an operation, and the statements about group `Gentitled` that entitle to it, the
@@ -22,8 +23,19 @@ pub(crate) struct Row {
     before: &'static [Step],
     /// Status for who is entitled.
     answer: u16,
-    /// Whether it answers everybody who is known, with what each may see.
-    for_everybody: bool,
+    whom: Whom,
+}
+
+/// Whom an operation answers.
+pub(crate) enum Whom {
+    /// Who has the rights that the row grants.
+    Granted,
+    /// Everybody who is known, with what each may see.
+    Everybody,
+    /// Who proves to be the machine of the certificate that was issued before; for others 401.
+    Machine,
+    /// Who has the session that was begun before; for others 401.
+    Bearer,
 }
 
 /// The body of a request.
@@ -54,7 +66,7 @@ pub(crate) const fn get(
         body: Body::None,
         before: &[],
         answer: 200,
-        for_everybody: false,
+        whom: Whom::Granted,
     }
 }
 
@@ -87,6 +99,10 @@ impl Row {
 
     pub(crate) const fn accepted(self) -> Self {
         Self { answer: 202, ..self }
+    }
+
+    pub(crate) const fn whom(self, whom: Whom) -> Self {
+        Self { whom, ..self }
     }
 
     pub(crate) const fn after(self, before: &'static [Step]) -> Self {
@@ -371,18 +387,16 @@ const OWN: [Row; 64] = [
         "/_strongroom/v1/denials/{denied}",
     )
     .after(&[Step::Refused("/20180608/secrets/{secret}/versions")]),
-    Row {
-        for_everybody: true,
-        ..get(
-            Operation::WatchSecrets,
-            &["Allow group Gentitled to read secrets in compartment sample"],
-            "/_strongroom/v1/secretChanges",
-        )
-    },
+    get(
+        Operation::WatchSecrets,
+        &["Allow group Gentitled to read secrets in compartment sample"],
+        "/_strongroom/v1/secretChanges",
+    )
+    .whom(Whom::Everybody),
 ];
 
 fn matrix() -> impl Iterator<Item = &'static Row> {
-    OWN.iter().chain(&IDENTITY)
+    OWN.iter().chain(&IDENTITY).chain(&FEDERATION)
 }
 
 /// Texts for the names in braces: the house's identifiers, and what earlier answers held.
@@ -409,7 +423,7 @@ impl Names {
         let texts = answer.as_object().into_iter().flatten();
         for (name, value) in texts {
             if let Some(text) = value.as_str() {
-                self.0.push((name.clone(), text.to_owned()));
+                self.0.push((name.clone(), text.replace('\n', "\\n")));
             }
             if name == "publicKey" {
                 self.0.push(("wrapped".to_owned(), wrapped(value.as_str().unwrap())));
@@ -501,11 +515,15 @@ async fn every_operation_for_every_kind_of_caller() {
         let name = row.operation.name();
         let names = prepare(&house, row).await;
         let unauthenticated = (401, json!("NotAuthenticated"));
-        assert_eq!(ask(&house, row, &names, None).await, unauthenticated, "{name}: anonymous");
+        assert_eq!(
+            ask(&house, row, &names, None).await,
+            unauthenticated.clone(),
+            "{name}: anonymous"
+        );
         for caller in [house.stranger(), house.foreigner()] {
             assert_eq!(
                 ask(&house, row, &names, Some(&caller)).await,
-                unauthenticated,
+                unauthenticated.clone(),
                 "{name}: stranger"
             );
         }
@@ -514,10 +532,10 @@ async fn every_operation_for_every_kind_of_caller() {
         });
         let url = "/20160918/compartments";
         assert_eq!(house.send(Some(&house.admin), url, "POST", Some(&other)).await.status, 200);
-        let hidden = if row.for_everybody {
-            (200, Value::Null)
-        } else {
-            (404, json!("NotAuthorizedOrNotFound"))
+        let hidden = match row.whom {
+            Whom::Granted => (404, json!("NotAuthorizedOrNotFound")),
+            Whom::Everybody => (200, Value::Null),
+            Whom::Machine | Whom::Bearer => unauthenticated,
         };
         let same = str::to_owned;
         let moved = |grant: &str| {
@@ -536,7 +554,13 @@ async fn every_operation_for_every_kind_of_caller() {
         ] {
             assert_eq!(ask(&house, row, &names, Some(&caller)).await, hidden, "{name}: {what}");
         }
-        let entitled = user_with(&house, "entitled", row.grants, same).await;
+        let entitled = match row.whom {
+            Whom::Granted | Whom::Everybody => {
+                user_with(&house, "entitled", row.grants, same).await
+            }
+            Whom::Machine => house.machine(&names.fill("{certificate}").replace("\\n", "\n")),
+            Whom::Bearer => house.bearer(&names.fill("{token}")),
+        };
         let answer = ask(&house, row, &names, Some(&entitled)).await;
         assert_eq!(answer.0, row.answer, "{name}: entitled: {}", answer.1);
         house.close().await;

@@ -3,6 +3,7 @@
 mod consumers;
 mod crypto;
 mod denials;
+mod federation;
 mod identity;
 mod keys;
 mod rotation;
@@ -19,6 +20,7 @@ pub use crypto::{
     DecryptedData, EncryptedData, ExportedKeyData, GeneratedKey, SignedData, VerifiedData,
 };
 pub use denials::{DenialBody, DenialNeed, DenialPrincipal, DenialStatement, UnmatchedGroup};
+pub use federation::{CertificateBody, SecurityTokenBody, TokenSignerBody, WorkloadBody};
 pub use identity::{
     ApiKeyBody, AvailabilityDomain, CompartmentBody, DynamicGroupBody, GroupBody, MembershipBody,
     PolicyBody, RegionBody, RegionSubscription, TagBody, TagNamespaceBody, TenancyBody, UserBody,

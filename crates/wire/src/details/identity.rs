@@ -6,7 +6,7 @@ use super::tags;
 use crate::error::Refusal;
 use crate::fields::{Fields, Text};
 
-const NAME: Text = Text::Name(100);
+pub(super) const NAME: Text = Text::Name(100);
 const USER_NAME: Text = Text::UserName(100);
 const DESCRIPTION: Text = Text::Printable(400);
 const TAG_VALUES_MAX: usize = 300;
@@ -25,13 +25,13 @@ pub struct NewNamed {
 }
 
 /// Names of the fields of [`NewNamed`].
-const NEW: &str = "compartmentId, name, description, freeformTags, definedTags";
+pub(super) const NEW: &str = "compartmentId, name, description, freeformTags, definedTags";
 
 /// Names of the fields of [`ChangedNamed`] but the name.
 const CHANGED: &str = "description, freeformTags, definedTags";
 
 impl NewNamed {
-    fn take(fields: &mut Fields, name: Text) -> Result<Self, Refusal> {
+    pub(super) fn take(fields: &mut Fields, name: Text) -> Result<Self, Refusal> {
         Ok(Self {
             compartment_id: fields.required_ocid("compartmentId")?,
             name: fields.required_text("name", name)?,

@@ -1,6 +1,7 @@
 mod backup;
 mod consumers;
 mod crypto;
+mod federation;
 mod identity;
 mod keys;
 mod rotation;
@@ -12,6 +13,10 @@ pub use consumers::{ReportDetails, read_consumer_name, read_retirement};
 pub use crypto::{
     DecryptDetails, EncryptDetails, ExportKeyDetails, GenerateKeyDetails, SignDetails,
     VerifyDetails,
+};
+pub use federation::{
+    CreateWorkloadDetails, ExchangeDetails, SessionTokenDetails, read_current_token,
+    read_is_revoking, read_public_key,
 };
 pub use identity::{
     AddUserToGroupDetails, ChangedNamed, CreateDynamicGroupDetails, CreatePolicyDetails,

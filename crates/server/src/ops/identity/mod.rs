@@ -3,7 +3,7 @@
 mod compartments;
 mod groups;
 mod memberships;
-mod named;
+pub(in crate::ops) mod named;
 mod policies;
 mod tags;
 mod tenancy;

@@ -16,7 +16,7 @@ use crate::reply::Reply;
 use crate::rows;
 
 /// A thing of the identity service that has a name.
-pub(super) trait Named: Clone + Serialize + Send + Sync + Sized {
+pub(in crate::ops) trait Named: Clone + Serialize + Send + Sync + Sized {
     /// What it is called in messages.
     const WHAT: &'static str;
 
@@ -41,7 +41,7 @@ pub(super) trait Named: Clone + Serialize + Send + Sync + Sized {
 }
 
 /// Makes what `make` returns, or answers what an earlier request with the same retry token made.
-pub(super) async fn create<T: Named>(
+pub(in crate::ops) async fn create<T: Named>(
     context: Context<'_>,
     make: impl FnOnce(&Context<'_>) -> Result<T, Failure>,
 ) -> Result<Reply, Failure> {
@@ -76,7 +76,7 @@ fn taken<T: Named>() -> Failure {
 }
 
 /// Finds what the permit is for; it may have been removed meanwhile.
-pub(super) fn found<'a, T: Named>(
+pub(in crate::ops) fn found<'a, T: Named>(
     catalog: &'a Catalog,
     id: &Ocid,
 ) -> Result<(&'a T, Revision), Failure> {
@@ -84,13 +84,13 @@ pub(super) fn found<'a, T: Named>(
 }
 
 /// Answers a thing.
-pub(super) fn get<T: Named>(catalog: &Catalog, id: &Ocid) -> Result<Reply, Failure> {
+pub(in crate::ops) fn get<T: Named>(catalog: &Catalog, id: &Ocid) -> Result<Reply, Failure> {
     let (thing, revision) = found::<T>(catalog, id)?;
     Ok(thing.reply(catalog)?.with_etag(revision))
 }
 
 /// Changes a thing to what `next` returns, with whatever must change along with it.
-pub(super) async fn change<T: Named>(
+pub(in crate::ops) async fn change<T: Named>(
     context: &Context<'_>,
     id: &Ocid,
     next: impl Fn(&T, &Catalog) -> Result<(T, Batch), Failure>,
@@ -134,7 +134,7 @@ fn renamed<T: Named>(
 }
 
 /// Removes a thing, with whatever goes along with it, unless `check` refuses. Answers 204.
-pub(super) async fn remove<T: Named>(
+pub(in crate::ops) async fn remove<T: Named>(
     context: &Context<'_>,
     id: &Ocid,
     check: impl Fn(&T, &Catalog) -> Result<Batch, Failure>,
@@ -157,12 +157,12 @@ pub(super) async fn remove<T: Named>(
     Err(contended())
 }
 
-pub(super) fn contended() -> Failure {
+pub(in crate::ops) fn contended() -> Failure {
     StoreError::Conflict { key: Vec::new() }.into()
 }
 
 /// One page of those things of a list that the filter admits, rendered.
-pub(super) fn list<'a, T: Named + 'a, B: Serialize>(
+pub(in crate::ops) fn list<'a, T: Named + 'a, B: Serialize>(
     things: impl Iterator<Item = (&'a T, &'static str)>,
     by: &ByCompartment,
     filter: &NameFilter,
@@ -177,12 +177,15 @@ pub(super) fn list<'a, T: Named + 'a, B: Serialize>(
 }
 
 /// Makes the identifier of a new thing.
-pub(super) fn new_id(context: &Context<'_>, kind: OcidKind) -> Ocid {
+pub(in crate::ops) fn new_id(context: &Context<'_>, kind: OcidKind) -> Ocid {
     Ocid::global(kind, context.shared.region, &*context.shared.random)
 }
 
 /// Refuses what is to be made elsewhere than in the tenancy itself.
-pub(super) fn check_in_tenancy(context: &Context<'_>, compartment: &Ocid) -> Result<(), Failure> {
+pub(in crate::ops) fn check_in_tenancy(
+    context: &Context<'_>,
+    compartment: &Ocid,
+) -> Result<(), Failure> {
     if *compartment == context.catalog.tenancy.id {
         return Ok(());
     }
@@ -190,7 +193,7 @@ pub(super) fn check_in_tenancy(context: &Context<'_>, compartment: &Ocid) -> Res
 }
 
 /// Refuses one more of what there are `count` of.
-pub(super) fn check_limit(what: &str, count: usize, most: usize) -> Result<(), Failure> {
+pub(in crate::ops) fn check_limit(what: &str, count: usize, most: usize) -> Result<(), Failure> {
     if count < most {
         return Ok(());
     }
@@ -199,12 +202,12 @@ pub(super) fn check_limit(what: &str, count: usize, most: usize) -> Result<(), F
 }
 
 /// Refuses because of the state that things are in, and will stay in.
-pub(super) fn conflict(message: impl Into<String>) -> Failure {
+pub(in crate::ops) fn conflict(message: impl Into<String>) -> Failure {
     Refusal::new(ErrorCode::Conflict, message.into()).into()
 }
 
 /// Changes description and tags.
-pub(super) fn describe(details: &ChangedNamed, description: &mut String, tags: &mut Tags) {
+pub(in crate::ops) fn describe(details: &ChangedNamed, description: &mut String, tags: &mut Tags) {
     if let Some(given) = &details.description {
         description.clone_from(given);
     }
@@ -268,15 +271,15 @@ macro_rules! named {
     };
 }
 
-pub(super) use named;
+pub(in crate::ops) use named;
 
 /// Finds a thing among those that are kept.
-pub(super) fn kept<'a, T>(things: &'a Kept<T>, id: &Ocid) -> Option<(&'a T, Revision)> {
+pub(in crate::ops) fn kept<'a, T>(things: &'a Kept<T>, id: &Ocid) -> Option<(&'a T, Revision)> {
     things.get(id).map(|(thing, revision)| (&**thing, *revision))
 }
 
 /// Tells whether another one of those that are kept has the name of `thing`.
-pub(super) fn shares_name<T: Named>(thing: &T, things: &Kept<T>) -> bool {
+pub(in crate::ops) fn shares_name<T: Named>(thing: &T, things: &Kept<T>) -> bool {
     things.values().any(|(other, _)| {
         other.id() != thing.id() && other.name().eq_ignore_ascii_case(thing.name())
     })
