@@ -8,7 +8,7 @@ use strongroom_model::{Clock, Random};
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use tokio::time::Instant;
 
-use crate::endpoint::{Endpoints, Service};
+use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
 use crate::transport::{Answer, Authorities, Transport};
 
@@ -31,7 +31,7 @@ pub struct Client {
 /// What requests are signed with.
 #[derive(Debug)]
 pub struct ApiKey {
-    /// Tenancy, user and fingerprint, with slashes between.
+    /// What the services know it by: tenancy, user and fingerprint, with slashes between, or a token.
     pub id: String,
     /// The private key.
     pub key: PrivateKey,
@@ -62,6 +62,15 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let transport = Transport::new(authorities, endpoints.over_tls())?;
         Ok(Self { endpoints, key: Arc::new(key), clock, random, transport })
+    }
+
+    /// Returns the one URL that answers all services, if there is one.
+    #[must_use]
+    pub const fn base_url(&self) -> Option<&BaseUrl> {
+        match &self.endpoints {
+            Endpoints::One(url) => Some(url),
+            Endpoints::Region(_) => None,
+        }
     }
 
     /// Sends a call; what may pass when tried again is tried again, after a pause that grows and is

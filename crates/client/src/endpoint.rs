@@ -63,6 +63,7 @@ pub(crate) enum Service {
     Vaults,
     Secrets,
     KmsVaults,
+    Auth,
 }
 
 impl Endpoints {
@@ -79,6 +80,7 @@ impl Endpoints {
             Service::Vaults => format!("https://vaults.{name}.oci.{domain}"),
             Service::Secrets => format!("https://secrets.vaults.{name}.oci.{domain}"),
             Service::KmsVaults => format!("https://kms.{name}.{domain}"),
+            Service::Auth => format!("https://auth.{name}.{domain}"),
         }
     }
 

@@ -11,6 +11,7 @@ mod error;
 mod ini;
 mod profile;
 mod transport;
+mod workloads;
 
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use calls::{NewContent, NewSecret, Selector};
@@ -24,3 +25,4 @@ pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};
 pub use profile::{Profile, ProfileError};
 pub use transport::Authorities;
+pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

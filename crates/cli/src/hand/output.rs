@@ -14,12 +14,12 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Writes a JSON document and a line break.
-pub(super) fn write_json(document: &serde_json::Value) -> Result<(), Failure> {
+pub(crate) fn write_json(document: &serde_json::Value) -> Result<(), Failure> {
     write(format!("{document:#}\n").as_bytes())
 }
 
 /// Writes rows under headings, columns aligned.
-pub(super) fn write_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+pub(crate) fn write_table(headings: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let width = |column: usize, heading: &str| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let widths = cells.map(|cell| cell.chars().count());
@@ -43,7 +43,7 @@ fn pad(cell: &str, width: usize) -> String {
 }
 
 /// Says why a call did not do what it should, such as "read secret `x`".
-pub(super) fn refused(error: &ClientError, what: &str) -> Failure {
+pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
     let message = format!("cannot {what}");
     let failure = |code| Failure::new(Exit::Failed, code, message.clone());
     match error {

@@ -2,6 +2,7 @@
 
 pub(crate) mod dev;
 pub(crate) mod directory;
+pub(crate) mod imds;
 pub(crate) mod init;
 mod memory;
 pub(crate) mod serve;

@@ -42,6 +42,10 @@ impl<'a> From<&'a Workload> for WorkloadBody<'a> {
 pub struct CertificateBody {
     /// OCID of the workload.
     pub workload_id: String,
+    /// Name of the workload.
+    pub name: String,
+    /// Name of the region.
+    pub region: String,
     /// OCID of the tenancy.
     pub tenancy_id: String,
     /// OCID of the workload's compartment.

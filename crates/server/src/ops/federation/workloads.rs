@@ -112,6 +112,8 @@ pub(super) async fn issue(
     let issued = authority::certify(shared, workload, public_key, context.record.time).await?;
     Reply::of(&CertificateBody {
         workload_id: workload.id.to_string(),
+        name: workload.name.clone(),
+        region: shared.region.name.to_owned(),
         tenancy_id: tenancy.to_string(),
         compartment_id: workload.compartment_id.to_string(),
         certificate: issued.certificate.to_pem(),

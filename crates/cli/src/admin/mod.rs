@@ -1,5 +1,8 @@
 //! What operators do beside serving.
 
+mod instance;
+mod signer;
+
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -25,6 +28,10 @@ pub(crate) struct AdminArguments {
 enum AdminCommand {
     /// Turn the clock of a development server forward: what falls due is done
     Clock(ClockArguments),
+    /// Enroll, list and remove machines that authenticate as themselves
+    Instance(instance::InstanceArguments),
+    /// Rotate the key that signs tokens
+    Signer(signer::SignerArguments),
     /// Show what a PKCS#11 token can do
     Hsm(HsmArguments),
 }
@@ -53,6 +60,8 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     match arguments.command {
         AdminCommand::Clock(arguments) => clock(arguments, environment).await,
+        AdminCommand::Instance(arguments) => instance::run(arguments, environment).await,
+        AdminCommand::Signer(arguments) => signer::run(arguments, environment).await,
         AdminCommand::Hsm(arguments) => hsm(&arguments),
     }
 }
