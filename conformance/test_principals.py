@@ -1,11 +1,12 @@
 """Machines and sessions: Oracle's clients as instance principal, as resource principal, and with session tokens."""
 
 import base64
+import concurrent.futures
 import contextlib
 import datetime
-import hashlib
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -177,7 +178,8 @@ def test_why_says_which_clause_of_which_rule_fails(home, machines):
 
 
 def test_an_enrolled_machine_lives_by_its_own_metadata_service(home, machines, tmp_path):
-    """CreateWorkload, GetWorkload, ListWorkloads, UpdateWorkload, IssueWorkloadCertificate, DeleteWorkload."""
+    """CreateWorkload, GetWorkload, ListWorkloads, UpdateWorkload,
+    ChangeWorkloadCompartment, IssueWorkloadCertificate, DeleteWorkload."""
     identity = tmp_path / "web-1.json"
     done = home.strongroom("admin", "instance", "add", "web-1", "--identity", identity)
     assert done.returncode == 0, done.stderr
@@ -524,3 +526,69 @@ def test_identities_that_are_none(home, tmp_path):
     assert kind.returncode == 1 and b"resourceType: must be lower-case letters" in kind.stderr
     gone = home.strongroom("admin", "instance", "rm", home.dev["instance_id"][:-4] + "zzzz")
     assert gone.returncode == 1
+
+
+def test_two_thousand_bent_bodies_of_the_federation_service(home, proof):
+    """Signed by the machine itself, so that what reads the body is reached: never a 5xx, never a token for what was bent."""
+    key, certificate, between = proof
+    seed = int(os.environ.get("STRONGROOM_SEED", time.time_ns() % 2**32))
+    print("seed", seed)
+    dice = random.Random(seed)
+    print_ = ":".join(f"{byte:02x}" for byte in certificate.fingerprint(hashes.SHA1()))
+    signer = LeafSigner(f"{home.dev['tenancy_id']}/fed-x509/{print_}", key)
+    whole = {"certificate": bare(certificate), "publicKey": new_key()[1], "intermediateCertificates": [bare(between)]}
+    session, statuses = requests().Session(), {}
+    for _ in range(2000):
+        body = dict(whole)
+        field = dice.choice(list(body))
+        kind = dice.randrange(8)
+        if kind == 0:
+            body[field] = dice.choice([None, 7, {}, [], [[]], "", "=", "A" * 20000, ["x"] * 100, True])
+        elif kind == 1:
+            del body[field]
+        elif kind == 2:
+            body["x" * dice.randrange(9)] = whole["certificate"]
+        elif kind == 3:
+            body["certificate"], body["intermediateCertificates"] = bare(between), [bare(certificate)]
+        if kind < 4:
+            data = json.dumps(body).encode()
+        else:
+            data = bytearray(json.dumps(body).encode())
+            for _ in range(1 + dice.randrange(3)):
+                data[dice.randrange(len(data))] = dice.randrange(256)
+            data = bytes(data[:dice.randrange(len(data))] if kind == 7 else data)
+        answer = session.post(home.dev["federation_url"], data=data, auth=signer, headers={"content-type": "application/json"})
+        statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+        assert answer.status_code in (200, 400, 401), answer.text
+        if answer.status_code == 200:
+            sent = json.loads(data)
+            assert (sent["certificate"], sent["intermediateCertificates"]) == (
+                whole["certificate"], whole["intermediateCertificates"]), "a bent certificate was believed"
+    print(statuses)
+    assert statuses[401] > 500
+    assert instance_signer(home)
+
+
+def test_sixteen_machines_at_once_at_a_new_server_and_a_restart(own_vault):
+    """The authority and the key that signs tokens are made once, whoever comes first, and are there after a restart."""
+    own_vault.start()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        read = lambda _: metadata(own_vault.dev["imds_url"], "/identity/intermediate.pem")
+        assert len(set(pool.map(read, range(16)))) == 1
+        key, certificate, between = (lambda read: (
+            serialization.load_pem_private_key(read("key"), None), x509.load_pem_x509_certificate(read("cert")),
+            x509.load_pem_x509_certificate(read("intermediate"))))(
+                lambda name: metadata(own_vault.dev["imds_url"], f"/identity/{name}.pem").encode())
+        answers = list(pool.map(lambda _: federate(own_vault, key, certificate, [between]), range(16)))
+    assert {answer.status_code for answer in answers} == {200}
+    kids = {json.loads(base64.urlsafe_b64decode(answer.json()["token"].split(".")[0] + "=="))["kid"] for answer in answers}
+    assert len(kids) == 1
+    private, public = new_key()
+    token = federate(own_vault, key, certificate, [between], session=public).json()["token"]
+    assert own_vault.end() == 0
+    own_vault.start()
+    signer = oci.auth.signers.SecurityTokenSigner(token, oci.signer.load_private_key(private, None))
+    answer = requests().get(own_vault.dev["base_url"] + "/20180608/secrets/" + own_vault.dev["secret_id"], auth=signer)
+    assert answer.status_code == 404 and why(own_vault, Refused(answer))["principal"]["id"] == own_vault.dev["instance_id"]
+    assert federate(own_vault, key, certificate, [between]).status_code == 200
+    assert own_vault.end() == 0

@@ -41,6 +41,13 @@ def test_the_first_key_of_the_readme(vault, tmp_path):
     assert shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory)) == "data key"
 
 
+def test_the_machine_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## As a machine\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["eval \"$(strongroom env --for cli)\"", f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    assert shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory)) == "hello from strongroom"
+
+
 def test_the_python_of_the_readme(vault):
     readme = (ROOT / "README.md").read_text()
     program = re.search(r"```python\n(.*?)```", readme, re.S).group(1)

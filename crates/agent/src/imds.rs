@@ -12,7 +12,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use strongroom_model::Sensitive;
 use strongroom_wire::metadata::{self, Asked, FORWARDED};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -70,22 +69,13 @@ impl Imds {
         };
         let answer = metadata::answer(asked, &machine);
         tracing::debug!(status = answer.status, path = request.uri().path(), "asked");
-        let mut response = Response::new(Full::new(Bytes::from_owner(Owned(answer.body))));
+        let mut response = Response::new(Full::new(Bytes::from_owner(answer.body.into_owner())));
         *response.status_mut() =
             StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
-    }
-}
-
-/// A body that is wiped when it has been sent.
-struct Owned(Sensitive);
-
-impl AsRef<[u8]> for Owned {
-    fn as_ref(&self) -> &[u8] {
-        self.0.expose()
     }
 }
 

@@ -10,42 +10,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use strongroom_keyring::{AsymmetricKey, Context, Material, SystemRandom, version_of, wrapping};
-use strongroom_model::{AesLength, Curve, KeyShape, Ocid, Random, RsaLength, WrappingAlgorithm};
-
-/// A small generator whose runs can be repeated (xorshift64*).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let below = u64::try_from(below.max(1)).unwrap_or(1);
-        usize::try_from((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % below).unwrap_or(0)
-    }
-
-    /// Bends bytes in one to three places, or cuts, doubles or replaces a part.
-    fn bend(&mut self, original: &[u8]) -> Vec<u8> {
-        let mut bytes = original.to_vec();
-        match self.roll(6) {
-            0 => bytes.truncate(self.roll(original.len())),
-            1 => bytes.extend_from_slice(&vec![0; 1 + self.roll(40)]),
-            2 => {
-                let (from, to) = (self.roll(bytes.len()), self.roll(bytes.len()));
-                bytes.swap(from, to);
-            }
-            _ => {
-                for _ in 0..=self.roll(3) {
-                    let (place, bit) = (self.roll(bytes.len()), self.roll(8));
-                    if let Some(byte) = bytes.get_mut(place) {
-                        *byte ^= 1 << bit;
-                    }
-                }
-            }
-        }
-        bytes
-    }
-}
+use strongroom_model::{AesLength, Curve, KeyShape, Ocid, RsaLength, WrappingAlgorithm};
+use strongroom_testkit::Dice;
 
 const MODULUS_BYTES: usize = 256;
 
@@ -57,12 +23,9 @@ struct Counts {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let secs: u64 = arguments.next().ok_or("usage: fuzz SECONDS [SEED]")?.parse()?;
-    let mut fresh = [0_u8; 8];
-    SystemRandom.fill(&mut fresh);
-    let seed = arguments.next().map_or(Ok(u64::from_be_bytes(fresh)), |seed| seed.parse())?;
-    let mut dice = Dice(seed | 1);
+    let mut dice = Dice::new(arguments.next().map(|seed| seed.parse()).transpose()?);
     let until = Instant::now() + Duration::from_secs(secs);
-    println!("seed {seed}");
+    println!("seed {}", dice.seed());
     let mut counts = Counts { ciphertexts: 0, wrapped: 0 };
     while Instant::now() < until {
         ciphertexts(&mut dice, &mut counts)?;

@@ -20,6 +20,12 @@ impl Sensitive {
         &self.0
     }
 
+    /// Turns into what a buffer that is sent can own: wiped when it has been sent.
+    #[must_use]
+    pub fn into_owner(self) -> impl AsRef<[u8]> + Send + 'static {
+        self.0
+    }
+
     /// Lends the content for changing it in place, as in-place decryption does.
     #[must_use]
     pub fn expose_mut(&mut self) -> &mut Vec<u8> {

@@ -7,7 +7,6 @@
 #![expect(clippy::disallowed_types, reason = "it runs for a time")]
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use strongroom_policy::{
     Asked, CompartmentFacts, Directory, Fact, FactName, ParseError, PolicySet, Question, Request,
     Semantics, Source, decide, explain, parse, parse_rule, suggest,
 };
+use strongroom_testkit::Dice;
 
 const STATEMENTS: [&str; 3] = [
     include_str!("../tests/corpus/valid-public.txt"),
@@ -74,45 +74,33 @@ const PIECES: [&str; 40] = [
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A small generator whose runs can be repeated (xorshift64*).
-struct Dice(u64);
+/// Texts out of other texts.
+struct Writer(Dice);
 
-impl Dice {
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let below = u64::try_from(below.max(1)).unwrap_or(1);
-        usize::try_from((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 11) % below).unwrap_or(0)
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from.get(self.roll(from.len())).copied().unwrap_or_default()
-    }
-
+impl Writer {
     /// Bends a text in up to four places: cuts, doubles, moves, replaces or mixes with another.
     fn bend(&mut self, text: &str, other: &str) -> String {
         let mut bent: Vec<char> = text.chars().collect();
-        for _ in 0..self.roll(5) {
-            let (at, length) = (self.roll(bent.len() + 1), self.roll(12));
+        for _ in 0..self.0.roll(5) {
+            let (at, length) = (self.0.roll(bent.len() + 1), self.0.roll(12));
             let end = (at + length).min(bent.len());
-            match self.roll(7) {
+            match self.0.roll(7) {
                 0 => drop(bent.drain(at..end)),
                 1 => bent.truncate(at),
                 2 => {
                     let part: Vec<char> = bent.iter().copied().skip(at).take(length).collect();
-                    let to = self.roll(bent.len() + 1);
+                    let to = self.0.roll(bent.len() + 1);
                     bent.splice(to..to, part);
                 }
                 3 => {
-                    let from = self.roll(other.len() + 1);
+                    let from = self.0.roll(other.len() + 1);
                     bent.splice(at..end, other.chars().skip(from).take(length * 4));
                 }
                 4 => {
                     bent.truncate(at);
                     bent.extend(other.chars().skip(at));
                 }
-                _ => drop(bent.splice(at..end.min(at + length % 2), self.pick(&PIECES).chars())),
+                _ => drop(bent.splice(at..end.min(at + length % 2), self.0.pick(&PIECES).chars())),
             }
         }
         bent.into_iter().collect()
@@ -120,24 +108,24 @@ impl Dice {
 
     /// A run of words of others.
     fn words(&mut self, seeds: &[&str]) -> String {
-        let count = 3 + self.roll(20);
-        let word = |dice: &mut Self| {
-            let words: Vec<&str> = dice.pick(seeds).split(' ').collect();
-            dice.pick(&words).to_owned()
+        let count = 3 + self.0.roll(20);
+        let word = |writer: &mut Self| {
+            let words: Vec<&str> = writer.0.pick(seeds).split(' ').collect();
+            writer.0.pick(&words).to_owned()
         };
         (0..count).map(|_| word(self)).collect::<Vec<_>>().join(" ")
     }
 
     fn text(&mut self, seeds: &[&str]) -> String {
-        let other = self.pick(seeds);
-        match self.roll(8) {
+        let other = self.0.pick(seeds);
+        match self.0.roll(8) {
             0 => self.words(seeds),
             1 => {
                 let words = self.words(seeds);
                 self.bend(&words, other)
             }
             _ => {
-                let text = self.pick(seeds);
+                let text = self.0.pick(seeds);
                 self.bend(text, other)
             }
         }
@@ -154,10 +142,9 @@ struct Counts {
 fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
     let secs: u64 = arguments.next().ok_or("usage: fuzz_policy SECONDS [SEED]")?.parse()?;
-    let fresh = RandomState::new().hash_one(secs);
-    let seed = arguments.next().map_or(Ok(fresh), |seed| seed.parse())?;
-    let mut dice = Dice(seed | 1);
-    println!("seed {seed}");
+    let dice = Dice::new(arguments.next().map(|seed| seed.parse()).transpose()?);
+    println!("seed {}", dice.seed());
+    let mut writer = Writer(dice);
     let first = |line: &'static str| line.split('\t').next().unwrap_or_default();
     let statements: Vec<&str> =
         STATEMENTS.iter().flat_map(|file| file.lines()).map(first).collect();
@@ -167,10 +154,10 @@ fn main() -> Outcome {
     let until = Instant::now() + Duration::from_secs(secs);
     while Instant::now() < until {
         for _ in 0..1_000 {
-            let text = dice.text(&statements);
+            let text = writer.text(&statements);
             statement(&text, &world, &mut of_statements)
                 .map_err(|why| format!("{text:?}: {why}"))?;
-            let text = dice.text(&rules);
+            let text = writer.text(&rules);
             rule(&text, &world, &mut of_rules).map_err(|why| format!("{text:?}: {why}"))?;
         }
     }

@@ -132,7 +132,7 @@ fn serial(random: &dyn Random) -> [u8; 16] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn after(now: Timestamp, secs: i64) -> Result<Timestamp, Failure> {
@@ -226,14 +226,12 @@ async fn new_authorities(
 ) -> Result<Batch, Failure> {
     let mut batch = Batch::new();
     let made;
-    let root = match catalog.authorities.get(ROOT) {
-        Some(root) => root,
-        None => {
-            let (entry, grown) =
-                new_authority(shared, (&catalog.tenancy.id, None), now, batch).await?;
-            (made, batch) = (Arc::new(entry), grown);
-            &made
-        }
+    let root = if let Some(root) = catalog.authorities.get(ROOT) {
+        root
+    } else {
+        let (entry, grown) = new_authority(shared, (&catalog.tenancy.id, None), now, batch).await?;
+        (made, batch) = (Arc::new(entry), grown);
+        &made
     };
     let (_, batch) = new_authority(shared, (&catalog.tenancy.id, Some(root)), now, batch).await?;
     Ok(batch)

@@ -1,7 +1,7 @@
 //! What every node keeps in memory: identities, policies, vaults and keys, as of the last commit.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use strongroom_keyring::pkcs11::Token;
@@ -15,16 +15,10 @@ use strongroom_policy::{
     CompartmentFacts, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
 };
 use strongroom_signing::PublicKey;
-use strongroom_store::{
-    Change, Cursor, Delta, Order, Revision, Store, StoreError, Versioned, prefix_range,
-};
+use strongroom_store::{Change, Revision, StoreError, Versioned};
 
 use crate::authority::{AuthorityEntry, TokenSignerEntry};
-use crate::feed::Feed;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
-use crate::secret_cache::SecretCache;
-
-const SCAN_ROWS: usize = 1024;
 
 /// What opens everything: the root key, and the token of HSM keys.
 #[derive(Debug)]
@@ -104,7 +98,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    fn empty(tenancy: Tenancy, semantics: Semantics) -> Self {
+    pub(crate) fn empty(tenancy: Tenancy, semantics: Semantics) -> Self {
         Self {
             tenancy: Arc::new(tenancy),
             compartments: Kept::new(),
@@ -224,7 +218,7 @@ impl Catalog {
         self.keys.values().filter(move |entry| entry.key.vault_id == *vault)
     }
 
-    fn apply(&mut self, change: &Change, keys: &Keys) -> Result<(), StoreError> {
+    pub(crate) fn apply(&mut self, change: &Change, keys: &Keys) -> Result<(), StoreError> {
         let key = change.key.as_slice();
         let kind = key.split(|byte| *byte == b'/').next().unwrap_or_default();
         match (kind, &change.value) {
@@ -353,7 +347,7 @@ impl Catalog {
     }
 
     /// Recomputes what is derived: compartment paths and compiled policies.
-    fn derive(&mut self) -> Result<(), StoreError> {
+    pub(crate) fn derive(&mut self) -> Result<(), StoreError> {
         let root: Arc<[Ocid]> = Arc::from([self.tenancy.id.clone()]);
         let mut paths = HashMap::from([(self.tenancy.id.clone(), root)]);
         for id in self.compartments.keys() {
@@ -424,7 +418,7 @@ fn keep_as<R: DeserializeOwned, T>(
 }
 
 /// Tells whether what is derived depends on the row.
-fn is_of_identity(key: &[u8]) -> bool {
+pub(crate) fn is_of_identity(key: &[u8]) -> bool {
     let others: [&[u8]; 6] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/"];
     !others.iter().any(|kind| key.starts_with(kind))
 }
@@ -532,106 +526,4 @@ impl Directory for Catalog {
         }
         Some(at)
     }
-}
-
-/// A request's view of the store: everything that was acknowledged before it is in it.
-#[derive(Debug, Clone)]
-pub(crate) struct View {
-    pub(crate) cursor: Cursor,
-    pub(crate) catalog: Arc<Catalog>,
-}
-
-/// The current projection, brought up to date by whoever needs it.
-#[derive(Debug)]
-pub(crate) struct CatalogCell {
-    current: RwLock<View>,
-    pub(crate) secrets: SecretCache,
-    pub(crate) feed: Feed,
-    pub(crate) semantics: Semantics,
-}
-
-impl CatalogCell {
-    pub(crate) async fn load(
-        store: &dyn Store,
-        keys: &Keys,
-        (secrets, feed): (SecretCache, Feed),
-        semantics: Semantics,
-    ) -> Result<Self, StoreError> {
-        let view = load(store, keys, semantics).await?;
-        let cell = Self { current: RwLock::new(view.clone()), secrets, feed, semantics };
-        cell.forget_secrets(view.cursor);
-        Ok(cell)
-    }
-
-    /// Anything may have happened to any secret on the way to `cursor`.
-    fn forget_secrets(&self, cursor: Cursor) {
-        self.secrets.advance(cursor, None::<std::iter::Empty<&Ocid>>);
-        self.feed.advance(cursor, None::<std::iter::Empty<Ocid>>);
-    }
-
-    /// Asks the store what has changed, applies it and returns the result. Changed secrets are
-    /// forgotten before anyone goes on with the new view.
-    pub(crate) async fn fresh(&self, store: &dyn Store, keys: &Keys) -> Result<View, StoreError> {
-        let view = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let (cursor, delta) = store.fresh(view.cursor).await?;
-        let changes = match delta {
-            Delta::Changes(changes) if changes.is_empty() => return Ok(view),
-            Delta::Changes(changes) => changes,
-            Delta::Reset => {
-                let view = load(store, keys, self.semantics).await?;
-                self.forget_secrets(view.cursor);
-                return Ok(self.publish(view));
-            }
-        };
-        let secrets = changes.iter().filter_map(rows::changed_secret).collect::<Vec<_>>();
-        self.secrets.advance(cursor, Some(secrets.iter()));
-        self.feed.advance(cursor, Some(secrets.into_iter()));
-        let of_secret = |change: &&Change| change.key.starts_with(b"s/");
-        if changes.iter().all(|change| of_secret(&change)) {
-            return Ok(self.publish(View { cursor, catalog: view.catalog }));
-        }
-        let mut next = Catalog::clone(&view.catalog);
-        for change in changes.iter().filter(|change| !of_secret(change)) {
-            next.apply(change, keys)?;
-        }
-        if changes.iter().any(|change| is_of_identity(&change.key)) {
-            next.derive()?;
-        }
-        Ok(self.publish(View { cursor, catalog: Arc::new(next) }))
-    }
-
-    /// Puts a newer projection in place; an older one, from a request that was slower, is not.
-    fn publish(&self, next: View) -> View {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if next.cursor > current.cursor {
-            *current = next.clone();
-        }
-        next
-    }
-}
-
-/// Reads everything. Kinds are read in the order in which they refer to each other.
-async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<View, StoreError> {
-    let (cursor, _) = store.fresh(Cursor::default()).await?;
-    let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
-    let Some((key, row)) = first.into_iter().next() else {
-        return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
-    };
-    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics);
-    for prefix in rows::KEPT {
-        let mut range = prefix_range(prefix.as_bytes());
-        loop {
-            let page = store.scan(range.clone(), Order::Ascending, SCAN_ROWS).await?;
-            let full = page.len() == SCAN_ROWS;
-            for (key, row) in page {
-                range.start = [key.as_slice(), b"\0"].concat();
-                catalog.apply(&Change { key, value: Some(row) }, keys)?;
-            }
-            if !full {
-                break;
-            }
-        }
-    }
-    catalog.derive()?;
-    Ok(View { cursor, catalog: Arc::new(catalog) })
 }

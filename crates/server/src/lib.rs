@@ -8,6 +8,7 @@ mod authz;
 mod backup_places;
 mod bootstrap;
 mod catalog;
+mod catalog_cell;
 mod consumers;
 mod controls;
 mod decode;

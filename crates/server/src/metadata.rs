@@ -13,7 +13,6 @@ use strongroom_wire::metadata::{self, Answer, Asked, FORWARDED};
 use crate::authority::{Issued, certify};
 use crate::door::Door;
 use crate::failure::Failure;
-use crate::reply::Owned;
 use crate::shared::Shared;
 
 /// How long before its end a certificate is replaced.
@@ -67,7 +66,7 @@ pub(crate) async fn answer(shared: &Shared, request: &Request<Incoming>) -> Resp
         tracing::warn!(reason = failure.reason, "metadata was not answered");
         Answer { status: 503, content_type: "text/plain", body: Sensitive::new(Vec::new()) }
     });
-    let mut response = Response::new(Full::new(Bytes::from_owner(Owned(answer.body))));
+    let mut response = Response::new(Full::new(Bytes::from_owner(answer.body.into_owner())));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

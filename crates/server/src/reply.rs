@@ -92,15 +92,6 @@ impl Reply {
 /// Room for a body without content.
 const BODY_BYTES: usize = 768;
 
-/// A body that is wiped when it has been sent.
-pub(crate) struct Owned(pub(crate) Sensitive);
-
-impl AsRef<[u8]> for Owned {
-    fn as_ref(&self) -> &[u8] {
-        self.0.expose()
-    }
-}
-
 const OPC_REQUEST_ID: HeaderName = HeaderName::from_static("opc-request-id");
 const OPC_WORK_REQUEST_ID: HeaderName = HeaderName::from_static("opc-work-request-id");
 const OPC_NEXT_PAGE: HeaderName = HeaderName::from_static("opc-next-page");
@@ -114,7 +105,7 @@ pub(crate) fn success(reply: Reply, request_id: &RequestId) -> Response<Full<Byt
         (false, Some(_)) => 202,
         (false, None) => 200,
     };
-    let mut response = base(status, Bytes::from_owner(Owned(reply.body)), request_id);
+    let mut response = base(status, Bytes::from_owner(reply.body.into_owner()), request_id);
     let headers = response.headers_mut();
     if let Some(etag) = reply.etag.and_then(|etag| HeaderValue::try_from(etag.to_string()).ok()) {
         headers.insert(ETAG, etag);

@@ -13,7 +13,8 @@ use strongroom_wire::Refusal;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
-use crate::catalog::{Catalog, CatalogCell, Keys, View};
+use crate::catalog::{Catalog, Keys};
+use crate::catalog_cell::{CatalogCell, View};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;

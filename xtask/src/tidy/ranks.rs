@@ -2,20 +2,25 @@ use super::Finding;
 use super::tree::Tree;
 
 /// Each crate and those of the workspace that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 11] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("model", &[]),
-    ("policy", &["model"]),
-    ("signing", &["model"]),
+    ("testkit", &[]),
+    ("policy", &["model", "testkit"]),
+    ("signing", &["model", "testkit"]),
     ("wire", &["model"]),
-    ("keyring", &["model"]),
+    ("keyring", &["model", "testkit"]),
     ("store", &["model"]),
     ("client", &["model", "signing", "wire"]),
     ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
     ("targets", &["model", "signing", "keyring", "server"]),
+    ("agent", &["model", "signing", "wire", "client"]),
     ("advice", &["model", "policy"]),
     (
         "cli",
-        &["model", "signing", "wire", "keyring", "store", "client", "server", "targets", "advice"],
+        &[
+            "model", "signing", "wire", "keyring", "store", "client", "server", "targets", "agent",
+            "advice",
+        ],
     ),
 ];
 

@@ -124,8 +124,8 @@ fn greet(listener: &TcpListener, renewal: &Renewal) -> Result<(), Failure> {
     );
     if let Some(directory) = &renewal.resource_principal {
         let file = |name: &str| shell_quoted(&directory.join(name));
-        text += &format!(
-            "\nor, as a resource principal, with\n\n\
+        text = format!(
+            "{text}\nor, as a resource principal, with\n\n\
              \x20 export OCI_RESOURCE_PRINCIPAL_VERSION=2.2\n\
              \x20 export OCI_RESOURCE_PRINCIPAL_RPST={}\n\
              \x20 export OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM={}\n\

@@ -11,7 +11,8 @@ use strongroom_policy::{Fact, FactName};
 use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
-use crate::catalog::{Catalog, KeyEntry, VaultEntry, View};
+use crate::catalog::{Catalog, KeyEntry, VaultEntry};
+use crate::catalog_cell::View;
 use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;

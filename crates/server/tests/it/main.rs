@@ -14,4 +14,6 @@ mod matrix_federation;
 #[cfg(test)]
 mod matrix_identity;
 #[cfg(test)]
+mod matrix_names;
+#[cfg(test)]
 mod rotation;

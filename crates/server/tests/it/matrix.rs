@@ -1,15 +1,13 @@
 //! Every operation times every kind of caller. A second test proves the matrix complete.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use strongroom_keyring::{PublicKey, SystemRandom, wrapping};
-use strongroom_model::{Operation, WrappingAlgorithm};
+use strongroom_model::Operation;
 use strongroom_server::Semantics;
 
 use crate::house::{Caller, House};
 use crate::matrix_federation::FEDERATION;
 use crate::matrix_identity::IDENTITY;
+use crate::matrix_names::Names;
 
 /// How to ask for an operation, and the statements about group `Gentitled` that entitle to it, the
 /// main one first. In texts, `{compartment}` and the like stand for the house's identifiers.
@@ -399,62 +397,6 @@ fn matrix() -> impl Iterator<Item = &'static Row> {
     OWN.iter().chain(&IDENTITY).chain(&FEDERATION)
 }
 
-/// Texts for the names in braces: the house's identifiers, and what earlier answers held.
-struct Names(Vec<(String, String)>);
-
-impl Names {
-    fn of(house: &House) -> Self {
-        let sample = &house.sample;
-        let identifiers = [
-            ("tenancy", house.founded.tenancy_id.as_str()),
-            ("user", house.founded.user_id.as_str()),
-            ("compartment", sample.compartment_id.as_str()),
-            ("vault", sample.vault_id.as_str()),
-            ("key", sample.key_id.as_str()),
-            ("secret", sample.secret_id.as_str()),
-            ("management", house.management.as_str()),
-            ("public", &house.public_key_pem.replace('\n', "\\n")),
-        ];
-        Self(identifiers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec())
-    }
-
-    /// Learns the texts of an answer; what is known already stays.
-    fn learn(&mut self, answer: &Value) {
-        let texts = answer.as_object().into_iter().flatten();
-        for (name, value) in texts {
-            if let Some(text) = value.as_str() {
-                self.0.push((name.clone(), text.replace('\n', "\\n")));
-            }
-            if name == "publicKey" {
-                self.0.push(("wrapped".to_owned(), wrapped(value.as_str().unwrap())));
-            }
-        }
-        if let (Some(_), Some(id)) = (answer["groupId"].as_str(), answer["id"].as_str()) {
-            self.0.push(("membership".to_owned(), id.to_owned()));
-        }
-        if let Some(id) = answer["replicaDetails"]["replicationId"].as_str() {
-            self.0.push(("replicationId".to_owned(), id.to_owned()));
-            let endpoint = answer["managementEndpoint"].as_str().unwrap();
-            self.0.push(("replicaManagement".to_owned(), endpoint.to_owned()));
-        }
-    }
-
-    fn fill(&self, text: &str) -> String {
-        let filled = |text: String, (name, value): &(String, String)| {
-            text.replace(&format!("{{{name}}}"), value)
-        };
-        self.0.iter().fold(text.to_owned(), filled)
-    }
-}
-
-/// An AES-256 key, wrapped for import.
-fn wrapped(public_key: &str) -> String {
-    let public_key = PublicKey::from_pem(public_key).unwrap();
-    let algorithm = WrappingAlgorithm::RsaOaepSha256;
-    let bytes = wrapping::wrap(&public_key, algorithm, &[7; 32], &SystemRandom).unwrap();
-    STANDARD.encode(bytes)
-}
-
 fn filled(house: &House, text: &str) -> String {
     Names::of(house).fill(text)
 }
@@ -469,7 +411,7 @@ async fn prepare(house: &House, row: &Row) -> Names {
                 let caller = house.user("refused", &[]).await;
                 let answer = house.send(Some(&caller), &names.fill(url), "GET", None).await;
                 assert_eq!(answer.status, 404);
-                names.0.push(("denied".to_owned(), answer.request_id.replace('/', "%2F")));
+                names.tell("denied", &answer.request_id.replace('/', "%2F"));
             }
             Step::Send(method, url, body) => {
                 let body: Option<Value> = serde_json::from_str(&names.fill(body)).ok();
