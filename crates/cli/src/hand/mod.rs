@@ -13,7 +13,7 @@ pub(crate) mod put;
 mod reference;
 pub(crate) mod retire;
 mod session;
-mod settings;
+pub(crate) mod settings;
 pub(crate) mod versions;
 
 pub(crate) use reference::canonical_alias;

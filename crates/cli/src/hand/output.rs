@@ -14,7 +14,7 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// Writes a JSON document and a line break.
-pub(super) fn write_json(document: &serde_json::Value) -> Result<(), Failure> {
+pub(crate) fn write_json(document: &serde_json::Value) -> Result<(), Failure> {
     write(format!("{document:#}\n").as_bytes())
 }
 
@@ -43,7 +43,7 @@ fn pad(cell: &str, width: usize) -> String {
 }
 
 /// Says why a call did not do what it should, such as "read secret `x`".
-pub(super) fn refused(error: &ClientError, what: &str) -> Failure {
+pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
     let message = format!("cannot {what}");
     let failure = |code| Failure::new(Exit::Failed, code, message.clone());
     match error {
