@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod diff;
 mod names;
 mod simulate;
 mod tenancy_file;
@@ -9,6 +10,10 @@ mod world;
 
 pub use ask::{Answer, AnswerNeed, AnswerStatement, Ask, AskError, answer};
 pub use check::{Checked, Refused, check_lines, check_rules, check_statement};
+pub use diff::{
+    Assumed, AssumedCompartment, Change, Comparison, DiffError, Given, Witness, WitnessPrincipal,
+    WitnessSide, diff,
+};
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
 pub use tenancy_file::{

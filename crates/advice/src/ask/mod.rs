@@ -14,6 +14,7 @@ use strongroom_policy::{
 };
 
 pub use self::answer::{Answer, AnswerNeed, AnswerStatement};
+pub(crate) use self::answer::{named, statement};
 use self::needs::Needs;
 use self::variables::Variables;
 use self::who::Who;

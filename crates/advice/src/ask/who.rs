@@ -3,7 +3,7 @@ use strongroom_policy::Directory;
 
 use super::place::place;
 use super::{Ask, AskError};
-use crate::tenancy_file::PrincipalEntry;
+use crate::tenancy_file::{DynamicGroupEntry, GroupEntry, PrincipalEntry};
 use crate::world::World;
 
 /// Who asks.
@@ -65,7 +65,7 @@ fn member(world: &World, names: &str) -> Result<Who, AskError> {
         let (domain, own) = name.split_once('/').map_or((None, name), |(d, own)| (Some(d), own));
         let by_id = groups().find(|group| group.id.as_str() == name).map(|group| group.id.clone());
         let id = by_id.or_else(|| world.group_named(domain, own)).ok_or_else(|| {
-            let known: Vec<String> = groups().map(|group| group.qualified_name()).collect();
+            let known: Vec<String> = groups().map(GroupEntry::qualified_name).collect();
             let error = AskError::new("as", format!("there is no group `{name}`"));
             error.near(name, known.iter().map(String::as_str))
         })?;
@@ -82,7 +82,7 @@ fn resource_in(world: &World, names: &str) -> Result<Who, AskError> {
         let (domain, own) = name.split_once('/').map_or((None, name), |(d, own)| (Some(d), own));
         let by_id = groups().find(|group| group.id.as_str() == name).map(|group| group.id.clone());
         let id = by_id.or_else(|| world.dynamic_group_named(domain, own)).ok_or_else(|| {
-            let known: Vec<String> = groups().map(|group| group.qualified_name()).collect();
+            let known: Vec<String> = groups().map(DynamicGroupEntry::qualified_name).collect();
             let error = AskError::new("as", format!("there is no dynamic group `{name}`"));
             error.near(name, known.iter().map(String::as_str))
         })?;
