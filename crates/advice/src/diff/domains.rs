@@ -11,7 +11,11 @@ use super::users::{USER_ID, USER_NAME};
 use super::values::{Candidates, Value, candidates};
 
 /// Values that were found before, by variable and what it is compared with.
-pub(super) type Cache = BTreeMap<(String, Atoms), Candidates>;
+#[derive(Default)]
+pub(super) struct Cache {
+    values: BTreeMap<(String, Atoms), Candidates>,
+    moments: BTreeMap<Vec<(String, Atoms)>, Vec<Value>>,
+}
 
 /// The values to try for each variable that is open.
 pub(super) struct Domains {
@@ -48,13 +52,16 @@ impl Domains {
                 let atoms = with_compared(atoms, trial);
                 let key = (name.clone(), atoms);
                 let found =
-                    cache.entry(key).or_insert_with_key(|(name, atoms)| values(name, atoms));
+                    cache.values.entry(key).or_insert_with_key(|(name, atoms)| values(name, atoms));
                 domains.variables.push((name.clone(), found.values.clone()));
                 domains.cut.extend((!found.are_all).then(|| name.clone()));
             }
         }
         if uses.mention(TIME) {
-            domains.variables.push((TIME.to_owned(), moments(&uses)));
+            let of_time = uses.0.iter().filter(|(name, _)| name.starts_with(TIME));
+            let key = of_time.map(|(name, atoms)| (name.clone(), atoms.clone())).collect();
+            let values = cache.moments.entry(key).or_insert_with(|| moments(&uses));
+            domains.variables.push((TIME.to_owned(), values.clone()));
             domains.cut.extend(have_patterns(&uses).then(|| TIME.to_owned()));
         }
         domains

@@ -2,6 +2,7 @@
 
 mod assumed;
 mod atoms;
+mod attempt;
 mod callers;
 mod domains;
 mod invented;

@@ -8,18 +8,41 @@ use strongroom_policy::ast::Condition;
 use strongroom_policy::{Semantics, operation_names, required_by_name};
 
 use super::atoms::Uses;
+use super::attempt::Attempt;
 use super::callers::{Caller, Callers};
 use super::domains::{Cache, Domains};
 use super::places::Place;
 use super::sides::{Side, Sides};
 use super::trial::{Carried, Outcome, Trial};
-use super::values::Value;
 
 /// Requests that are tried for one principal, place, permission and operation.
 const EACH_MAX: u64 = 20_000;
 
 /// Requests that are tried in all.
-const ALL_MAX: u64 = 2_000_000;
+const ALL_MAX: u64 = 500_000;
+
+/// What the outcome of an attempt depends on: the statements, and of the rest what their conditions
+/// ask about.
+type Key = (Reaching, Option<usize>, Option<usize>, Option<Permission>, Option<&'static str>);
+
+/// Tells what an outcome depends on.
+fn telling(
+    uses: &Uses,
+    trial: &Trial<'_>,
+    (caller, place): (usize, usize),
+    about: &Reaching,
+) -> Key {
+    let of_caller = ["request.user.", "request.principal.", "request.groups."];
+    let of_place = ["target.compartment.", "target.resource.compartment."];
+    let mention = |starts: &[&str]| starts.iter().any(|start| uses.mention(start));
+    (
+        about.clone(),
+        mention(&of_caller).then_some(caller),
+        mention(&of_place).then_some(place),
+        mention(&["request.permission"]).then_some(trial.permission),
+        (mention(&["request.operation"]) || mention(&of_place)).then_some(trial.operation),
+    )
+}
 
 /// A difference: all that one principal can do otherwise with one permission in one place.
 pub(super) struct Found {
@@ -43,6 +66,7 @@ pub(super) struct Search<'a> {
     pub(super) operations: BTreeMap<Permission, Vec<&'static str>>,
     uses: BTreeMap<Vec<String>, Rc<Uses>>,
     values: Cache,
+    attempts: BTreeMap<Key, Rc<Attempt>>,
     pub(super) found: Vec<Found>,
     pub(super) compared: u64,
     pub(super) classes: u64,
@@ -60,7 +84,8 @@ impl<'a> Search<'a> {
             semantics,
             operations: operations(sides, semantics),
             uses: BTreeMap::new(),
-            values: Cache::new(),
+            values: Cache::default(),
+            attempts: BTreeMap::new(),
             found: Vec::new(),
             compared: 0,
             classes: 0,
@@ -133,47 +158,39 @@ impl<'a> Search<'a> {
 
     fn try_all(&mut self, trial: &Trial<'_>, about: &Reaching, (caller, place): (usize, usize)) {
         let uses = self.uses_of(about);
-        let domains = Domains::of(&uses, trial, &mut self.values);
-        self.cut.extend(domains.cut.iter().cloned());
-        let size = domains.size();
-        let budget = EACH_MAX.min(ALL_MAX.saturating_sub(self.tried));
-        let tries = size.min(budget);
-        self.count(tries, size);
-        self.tried = self.tried.saturating_add(tries);
-        let mut best: [Option<(u64, Carried, [Outcome; 2])>; 2] = [None, None];
-        let mut counts = [0_u64; 2];
-        for number in 0..tries {
-            let (cost, carried) = pick(&domains, spread(number, tries, size));
-            let outcomes = trial.decided(&carried);
+        let key = telling(&uses, trial, (caller, place), about);
+        let attempt = match self.attempts.get(&key) {
+            Some(attempt) => Rc::clone(attempt),
+            None => Rc::new(self.attempt(trial, &uses)),
+        };
+        self.count(attempt.tries, attempt.size);
+        for best in &attempt.best {
+            let outcomes = trial.decided(&best.carried);
             let [old, new] = outcomes.map(Outcome::allows);
-            if old == new {
+            if old == new || new != best.is_allowed {
                 continue;
             }
-            let [for_denied, for_allowed] = &mut counts;
-            *(if new { for_allowed } else { for_denied }) += 1;
-            let [denied, allowed] = &mut best;
-            let held = if new { allowed } else { denied };
-            if held.as_ref().is_none_or(|(least, _, _)| cost < *least) {
-                *held = Some((cost, carried, outcomes));
-            }
-        }
-        for ((is_allowed, best), count) in [false, true].into_iter().zip(best).zip(counts) {
-            let Some((_, carried, outcomes)) = best else { continue };
-            let carried = needed(trial, &domains, carried, outcomes);
-            let outcomes = trial.decided(&carried);
-            let Trial { permission, operation, .. } = *trial;
-            let cases = (count, tries);
             self.found.push(Found {
                 caller,
                 place,
-                permission,
-                operation,
-                is_allowed,
-                carried,
+                permission: trial.permission,
+                operation: trial.operation,
+                is_allowed: new,
+                carried: best.carried.clone(),
                 outcomes,
-                cases,
+                cases: (best.count, attempt.tries),
             });
         }
+        self.attempts.insert(key, attempt);
+    }
+
+    fn attempt(&mut self, trial: &Trial<'_>, uses: &Uses) -> Attempt {
+        let domains = Domains::of(uses, trial, &mut self.values);
+        self.cut.extend(domains.cut.iter().cloned());
+        let attempt =
+            Attempt::of(trial, &domains, EACH_MAX.min(ALL_MAX.saturating_sub(self.tried)));
+        self.tried = self.tried.saturating_add(attempt.tries);
+        attempt
     }
 
     /// What the conditions of these statements compare, read once for each list of them.
@@ -249,59 +266,4 @@ fn operations(sides: &Sides, semantics: Semantics) -> BTreeMap<Permission, Vec<&
     }
     all.values_mut().filter(|names| names.is_empty()).for_each(|names| names.push(""));
     all
-}
-
-/// Spreads the numbers that are tried over all there are.
-fn spread(number: u64, tries: u64, size: u64) -> u64 {
-    if tries == size { number } else { number.saturating_mul(size / tries.max(1)) }
-}
-
-/// Picks values by number: those that come first vary first. The cost tells how far they are from
-/// what is usual.
-fn pick(domains: &Domains, mut number: u64) -> (u64, Carried) {
-    let mut cost = 0_u64;
-    let mut carried = Carried::new();
-    for (name, values) in &domains.variables {
-        let size = u64::try_from(values.len()).unwrap_or(1).max(1);
-        let (rest, own) = (number / size, number % size);
-        number = rest;
-        let Some(value) = usize::try_from(own).ok().and_then(|own| values.get(own)) else {
-            continue;
-        };
-        let extra = match value {
-            Value::Absent => 1000,
-            _ if own > 0 => 100 + own,
-            _ => 0,
-        };
-        cost = cost.saturating_add(extra);
-        carried.push((name.clone(), value.clone()));
-    }
-    (cost, carried)
-}
-
-/// Leaves out what can be anything, or nothing, without a change.
-fn needed(
-    trial: &Trial<'_>,
-    domains: &Domains,
-    mut carried: Carried,
-    outcomes: [Outcome; 2],
-) -> Carried {
-    for (name, values) in &domains.variables {
-        let Some(at) = carried.iter().position(|(own, _)| own == name) else { continue };
-        let alike = |value: &Value| {
-            let mut other = carried.clone();
-            if let Some((_, held)) = other.get_mut(at) {
-                held.clone_from(value);
-            }
-            trial.decided(&other).map(Outcome::allows) == outcomes.map(Outcome::allows)
-        };
-        if values.iter().all(alike) {
-            let mut without = carried.clone();
-            without.remove(at);
-            if trial.decided(&without).map(Outcome::allows) == outcomes.map(Outcome::allows) {
-                carried = without;
-            }
-        }
-    }
-    carried
 }
