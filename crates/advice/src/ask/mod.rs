@@ -165,3 +165,6 @@ impl Asker<'_> {
         self.explained(who, needs, &question)
     }
 }
+
+#[cfg(test)]
+mod tests;

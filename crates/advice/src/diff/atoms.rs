@@ -82,7 +82,7 @@ impl Uses {
         let name = canonical(variable);
         let stars = semantics == Semantics::Strict
             && name.starts_with("target.")
-            && name.ends_with(".name");
+            && name.rsplit('.').next() == Some("name");
         for value in values {
             match &value.value {
                 Value::Pattern(text) => {

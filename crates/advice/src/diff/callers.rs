@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use strongroom_model::{Ocid, Principal, PrincipalKind};
+use strongroom_policy::ast::Subject;
 
 use super::kinds::Kinds;
 use super::resources::resources;
@@ -83,10 +84,10 @@ pub(super) fn of_both(
 }
 
 fn services(sides: &Sides) -> Vec<Caller> {
-    let named = sides.both.iter().flat_map(|side| &side.statements);
-    let mut names: BTreeSet<String> = named
+    let statements = sides.both.iter().flat_map(|side| &side.statements);
+    let mut names: BTreeSet<String> = statements
         .filter_map(|stated| match &stated.allow.subject.value {
-            strongroom_policy::ast::Subject::Services(names) => Some(names),
+            Subject::Services(services) => Some(services),
             _ => None,
         })
         .flatten()

@@ -41,9 +41,9 @@ impl Domains {
     /// The values that conditions, which use variables so, tell apart in a trial.
     pub(super) fn of(uses: &Uses, trial: &Trial<'_>, cache: &mut Cache) -> Self {
         let mut uses = uses.clone();
-        let users = trial.caller.free == Free::User;
+        let of_user = trial.caller.free == Free::User;
         if let Some(atoms) = uses.0.remove("request.principal.id") {
-            let name = if users { "request.user.id" } else { "request.principal.id" };
+            let name = if of_user { "request.user.id" } else { "request.principal.id" };
             merge(uses.0.entry(name.to_owned()).or_default(), atoms);
         }
         let mut domains = Self { variables: Vec::new(), cut: Vec::new() };

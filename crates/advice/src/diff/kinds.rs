@@ -79,7 +79,7 @@ impl Kinds {
                     Free::User => name.starts_with("request.user.") || name.ends_with("cipal.id"),
                     Free::Resource => values.is_empty(),
                 };
-                let values = values.iter().map(|value| self.seen_as(sides, name, value));
+                let values = values.iter().map(|value| seen_as(sides, name, value));
                 let values: Vec<String> = values.collect();
                 seen.push(if open { format!("{name} open") } else { format!("{name} {values:?}") });
             }
@@ -98,19 +98,19 @@ impl Kinds {
             }
         }
     }
+}
 
-    /// Values that compare alike are seen alike.
-    fn seen_as(&self, sides: &Sides, name: &str, value: &str) -> String {
-        let value = value.to_lowercase();
-        let told = sides.uses.0.get(name).is_none_or(|atoms| {
-            atoms.texts.contains(&value)
-                || !atoms.patterns.is_empty()
-                || !atoms.variables.is_empty()
-                || !atoms.sets.is_empty()
-        });
-        let compared = sides.uses.0.values().any(|atoms| atoms.variables.contains(name));
-        if told || compared { value } else { "another".to_owned() }
-    }
+/// Values that compare alike are seen alike.
+fn seen_as(sides: &Sides, name: &str, value: &str) -> String {
+    let value = value.to_lowercase();
+    let told = sides.uses.0.get(name).is_none_or(|atoms| {
+        atoms.texts.contains(&value)
+            || !atoms.patterns.is_empty()
+            || !atoms.variables.is_empty()
+            || !atoms.sets.is_empty()
+    });
+    let compared = sides.uses.0.values().any(|atoms| atoms.variables.contains(name));
+    if told || compared { value } else { "another".to_owned() }
 }
 
 /// The groups that conditions ask about: by identifier, or by a tag that they have.

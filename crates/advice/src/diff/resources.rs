@@ -57,7 +57,9 @@ fn types(sides: &Sides, kinds: &Kinds) -> Vec<String> {
 fn gather(rule: &Rule, named: &mut BTreeSet<String>) {
     match rule {
         Rule::All(rules) | Rule::Any(rules) => {
-            rules.iter().for_each(|rule| gather(&rule.value, named));
+            for rule in rules {
+                gather(&rule.value, named);
+            }
         }
         Rule::Compare { variable: RuleVariable::ResourceType, value, .. } => {
             named.insert(value.to_lowercase());

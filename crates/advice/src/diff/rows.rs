@@ -34,11 +34,11 @@ type OfOne<'a> = BTreeMap<(bool, usize, usize, Vec<String>), Vec<&'a Found>>;
 
 /// Puts differences together, those by which more became allowed first.
 pub(super) fn rows<'a>(search: &'a Search<'_>, compared: &Compared<'_>) -> Vec<Row<'a>> {
-    let mut wider: BTreeMap<(bool, usize, Vec<String>, Vec<Permission>), Vec<(usize, &Found)>> =
-        BTreeMap::new();
+    let mut wider: BTreeMap<_, Vec<(usize, &Found)>> = BTreeMap::new();
     for ((is_allowed, caller, place, conditions), found) in of_one(search) {
         let permissions: BTreeSet<Permission> = found.iter().map(|one| one.permission).collect();
-        let key = (is_allowed, caller, conditions, permissions.into_iter().collect());
+        let permissions: Vec<Permission> = permissions.into_iter().collect();
+        let key = (is_allowed, caller, conditions, permissions);
         wider.entry(key).or_default().extend(most_telling(&found).map(|shown| (place, shown)));
     }
     let mut rows: BTreeMap<_, Vec<(usize, &Found)>> = BTreeMap::new();

@@ -146,7 +146,7 @@ impl<'a> Search<'a> {
     /// for anything grant on both sides, or grant on neither.
     fn are_alike(&self, statements: &Reaching, permission: Option<Permission>) -> bool {
         let [old, new] = [0, 1].map(|number| Effects::of(self.sides, statements, number));
-        let same = old.effects == new.effects;
+        let same = old.all == new.all;
         let conditional = old.asks || new.asks;
         if same && (self.sides.have_one_world || !conditional) {
             return true;
@@ -213,7 +213,7 @@ impl<'a> Search<'a> {
 
 /// What a list of statements does.
 struct Effects<'a> {
-    effects: BTreeSet<&'a str>,
+    all: BTreeSet<&'a str>,
     allows: bool,
     asks: bool,
     /// Whether one grants without a condition, and none denies.
@@ -233,7 +233,7 @@ impl<'a> Effects<'a> {
         let at_once = stated().any(|one| !one.allow.denies && one.allow.condition.is_none());
         let denies = stated().any(|one| one.allow.denies);
         Self {
-            effects: stated().map(|one| one.effect.as_str()).collect(),
+            all: stated().map(|one| one.effect.as_str()).collect(),
             allows,
             asks: stated().any(|one| one.allow.condition.is_some()),
             grants_at_once: at_once && !denies,

@@ -73,6 +73,17 @@ impl Shape {
 
     /// Both, if they do not contradict one another.
     pub(super) fn with(&self, other: &Self) -> Option<Self> {
+        let parts = [
+            (&self.resource_type, &other.resource_type),
+            (&self.id, &other.id),
+            (&self.compartment, &other.compartment),
+        ];
+        let contradict = |(own, other): &(&Option<String>, &Option<String>)| {
+            own.as_ref().zip(other.as_ref()).is_some_and(|(a, b)| !a.eq_ignore_ascii_case(b))
+        };
+        if parts.iter().any(contradict) {
+            return None;
+        }
         let mut tags = self.tags.clone();
         for (name, value) in &other.tags {
             let held = tags.entry(name.clone()).or_insert_with(|| value.clone());
@@ -81,9 +92,9 @@ impl Shape {
             }
         }
         Some(Self {
-            resource_type: one(self.resource_type.as_ref(), other.resource_type.as_ref())?,
-            id: one(self.id.as_ref(), other.id.as_ref())?,
-            compartment: one(self.compartment.as_ref(), other.compartment.as_ref())?,
+            resource_type: self.resource_type.clone().or_else(|| other.resource_type.clone()),
+            id: self.id.clone().or_else(|| other.id.clone()),
+            compartment: self.compartment.clone().or_else(|| other.compartment.clone()),
             tags,
         })
     }
@@ -108,14 +119,6 @@ impl Shape {
             tags: self.tags.clone(),
             attributes: BTreeMap::new(),
         })
-    }
-}
-
-/// Which of two there is; none if they differ.
-fn one(a: Option<&String>, b: Option<&String>) -> Option<Option<String>> {
-    match (a, b) {
-        (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b) => None,
-        (a, b) => Some(a.or(b).cloned()),
     }
 }
 

@@ -46,11 +46,14 @@ pub(super) fn candidates(atoms: &Atoms, preferred: &[&str]) -> Candidates {
             text
         });
     };
-    preferred.iter().for_each(|text| add((*text).to_owned()));
-    [ANOTHER, "another-2", "x", "0"].iter().for_each(|text| add((*text).to_owned()));
+    for text in preferred.iter().chain(&[ANOTHER, "another-2", "x", "0"]) {
+        add((*text).to_owned());
+    }
     atoms.texts.iter().for_each(|text| add(text.clone()));
     for pattern in &atoms.patterns {
-        [ANOTHER, "", "1"].iter().for_each(|run| add(pattern.replace('*', run)));
+        for run in [ANOTHER, "", "1"] {
+            add(pattern.replace('*', run));
+        }
     }
     let mut are_all = true;
     if atoms.patterns.len() > 1 || atoms.patterns.iter().any(|pattern| pattern.contains("**")) {
@@ -124,9 +127,9 @@ fn step(test: &[Part], from: &Places, c: char) -> Places {
     places
 }
 
-fn fits(test: &[Part], text: &str) -> bool {
-    let end = text.chars().fold(start(test), |places, c| step(test, &places, c));
-    end.contains(&test.len())
+fn fits(parts: &[Part], text: &str) -> bool {
+    let end = text.chars().fold(start(parts), |places, c| step(parts, &places, c));
+    end.contains(&parts.len())
 }
 
 /// Goes through all texts that patterns tell apart, the shortest first, and returns whether none is

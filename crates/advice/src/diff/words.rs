@@ -1,6 +1,6 @@
 //! Permissions in the words of statements.
 
-use strongroom_model::PermissionSet;
+use strongroom_model::{Permission, PermissionSet};
 use strongroom_policy::{ResourceType, Verb, permissions_of};
 
 /// Says what grants just these permissions: verbs on resource-types, and for what is less than a verb
@@ -22,7 +22,7 @@ pub(super) fn words(permissions: PermissionSet) -> Vec<String> {
         let part = common(rest, permissions_of(*resource_type, Verb::Manage));
         let enough = |verb: &Verb| common(part, permissions_of(*resource_type, *verb)) == part;
         if let Some(verb) = Verb::ALL.into_iter().find(enough).filter(|_| !part.is_empty()) {
-            let names: Vec<&str> = part.iter().map(|permission| permission.name()).collect();
+            let names: Vec<&str> = part.iter().map(Permission::name).collect();
             let (names, verb) = (names.join(", "), verb.name());
             words.push(format!("{names} (of {verb} {})", resource_type.name()));
             rest = without(rest, part);
@@ -44,8 +44,6 @@ fn without(a: PermissionSet, b: PermissionSet) -> PermissionSet {
 
 #[cfg(test)]
 mod tests {
-    use strongroom_model::Permission;
-
     use super::*;
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) struct SimulateArguments {
     /// Defined tag of such a resource; can be given again
     #[arg(long = "as-tag", value_name = "NAMESPACE.KEY=VALUE", value_parser = pair)]
     who_tags: Vec<(String, String)>,
-    /// Operation, such as GetSecretBundle, or a permission, such as SECRET_BUNDLE_READ
+    /// Operation, such as GetSecretBundle, or one permission by its name
     #[arg(long = "do", value_name = "OPERATION", required_unless_present = "cases")]
     what: Option<String>,
     /// Compartment of the target: a name, a path a:b:c, an OCID, or tenancy
@@ -201,10 +201,10 @@ fn differences(first: &Answer, second: &Answer) -> Vec<String> {
 
 fn told(answer: &Answer) -> Vec<String> {
     let operation = answer.operation.as_deref();
-    let asked = operation.map(str::to_owned).unwrap_or_else(|| {
-        let names = answer.required.iter().map(|need| need.permission.clone());
-        names.collect::<Vec<_>>().join(", ")
-    });
+    let asked: String = operation.map_or_else(
+        || answer.required.iter().map(|need| need.permission.clone()).collect(),
+        str::to_owned,
+    );
     let within = match answer.groups.as_slice() {
         [] => "in no group".to_owned(),
         groups => format!("in {}", groups.join(", ")),
