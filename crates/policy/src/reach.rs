@@ -15,29 +15,22 @@ pub struct Parts<'a> {
     pub permissions: PermissionSet,
     /// The groups or dynamic groups that it is for; empty if it is for others.
     pub groups: &'a [Ocid],
-    /// The services, or the types of resources, that it is for.
-    pub names: &'a [String],
     /// The compartment in which it holds; none if it is no longer there.
     pub location: Option<&'a Ocid>,
-    /// Whether it has a condition.
-    pub is_conditional: bool,
 }
 
 impl<'a> Parts<'a> {
     fn of(compiled: &'a Compiled) -> Self {
-        let (groups, names): (&[Ocid], &[String]) = match &compiled.subject {
-            Grantees::Groups(ids) | Grantees::DynamicGroups(ids) => (ids, &[]),
-            Grantees::Services(names) | Grantees::ResourceTypes(names) => (&[], names),
-            Grantees::Everyone | Grantees::Members => (&[], &[]),
+        let groups: &[Ocid] = match &compiled.subject {
+            Grantees::Groups(ids) | Grantees::DynamicGroups(ids) => ids,
+            _ => &[],
         };
         Self {
             reference: &compiled.reference,
             denies: compiled.denies,
             permissions: compiled.permissions,
             groups,
-            names,
             location: compiled.location.as_ref(),
-            is_conditional: compiled.condition.is_some(),
         }
     }
 }
@@ -68,12 +61,6 @@ impl PolicySet {
         };
         let all = self.statements.iter().enumerate();
         all.filter(|(_, statement)| reaches(statement)).map(|(index, _)| index).collect()
-    }
-
-    /// Returns the group whose members nothing is denied.
-    #[must_use]
-    pub const fn administrators(&self) -> Option<&Ocid> {
-        self.administrators.as_ref()
     }
 
     /// Returns the tenancy that the policies are of.

@@ -1,8 +1,8 @@
 use serde::Serialize;
 use strongroom_model::{Ocid, PrincipalKind, rfc3339};
 use strongroom_policy::{
-    CompileError, Considered, Failing, PolicySet, Question, Reason, Semantics, Source, Verdict,
-    decide, explain, suggest,
+    CompileError, Considered, Fact, FactName, Failing, PolicySet, Question, Reason, Semantics,
+    Source, Verdict, decide, explain, suggest,
 };
 
 use super::Asker;
@@ -166,9 +166,8 @@ impl Asker<'_> {
 
 fn is_about_oneself(question: &Question<'_>) -> bool {
     let PrincipalKind::User { id, .. } = &question.principal.kind else { return false };
-    let own = |(name, fact): &(strongroom_policy::FactName, strongroom_policy::Fact)| {
-        name == "target.user.id"
-            && matches!(fact, strongroom_policy::Fact::One(text) if text == id.as_str())
+    let own = |(name, fact): &(FactName, Fact)| {
+        name == "target.user.id" && matches!(fact, Fact::One(text) if text == id.as_str())
     };
     ABOUT_ONESELF.contains(&question.request.operation)
         && question.needs.iter().any(|asked| asked.target.iter().any(own))

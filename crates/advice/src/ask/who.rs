@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use strongroom_model::{Ocid, Principal, PrincipalKind, ResourcePrincipal};
 use strongroom_policy::Directory;
 
@@ -59,44 +61,60 @@ fn assumed_user(world: &World) -> Result<PrincipalKind, AskError> {
 
 /// A user who is in these groups and in no other.
 fn member(world: &World, names: &str) -> Result<Who, AskError> {
-    let mut ids = Vec::new();
-    for name in names.split(',').map(str::trim) {
-        let groups = || world.file.groups.iter();
-        let (domain, own) = name.split_once('/').map_or((None, name), |(d, own)| (Some(d), own));
-        let by_id = groups().find(|group| group.id.as_str() == name).map(|group| group.id.clone());
-        let id = by_id.or_else(|| world.group_named(domain, own)).ok_or_else(|| {
-            let known: Vec<String> = groups().map(GroupEntry::qualified_name).collect();
-            let error = AskError::new("as", format!("there is no group `{name}`"));
-            error.near(name, known.iter().map(String::as_str))
-        })?;
-        ids.push(id);
-    }
+    let ids = each(names, |name| {
+        let groups = &world.file.groups;
+        let by_id = groups.iter().find(|group| group.id.as_str() == name);
+        let by_name = || {
+            let (domain, own) = split(name);
+            world.group_named(domain, own)
+        };
+        let known = || groups.iter().map(GroupEntry::qualified_name).collect();
+        by_id.map(|group| group.id.clone()).or_else(by_name).ok_or_else(known)
+    });
+    let ids = ids.map_err(|(name, known)| unknown("group", &name, &known))?;
     Ok(of(world, assumed_user(world)?, ids, format!("a member of group {names}")))
 }
 
 /// A resource that is in these dynamic groups and in no other.
 fn resource_in(world: &World, names: &str) -> Result<Who, AskError> {
-    let mut ids = Vec::new();
-    for name in names.split(',').map(str::trim) {
-        let groups = || world.file.dynamic_groups.iter();
-        let (domain, own) = name.split_once('/').map_or((None, name), |(d, own)| (Some(d), own));
-        let by_id = groups().find(|group| group.id.as_str() == name).map(|group| group.id.clone());
-        let id = by_id.or_else(|| world.dynamic_group_named(domain, own)).ok_or_else(|| {
-            let known: Vec<String> = groups().map(DynamicGroupEntry::qualified_name).collect();
-            let error = AskError::new("as", format!("there is no dynamic group `{name}`"));
-            error.near(name, known.iter().map(String::as_str))
-        })?;
-        ids.push(id);
-    }
+    let ids = each(names, |name| {
+        let groups = &world.file.dynamic_groups;
+        let by_id = groups.iter().find(|group| group.id.as_str() == name);
+        let by_name = || {
+            let (domain, own) = split(name);
+            world.dynamic_group_named(domain, own)
+        };
+        let known = || groups.iter().map(DynamicGroupEntry::qualified_name).collect();
+        by_id.map(|group| group.id.clone()).or_else(by_name).ok_or_else(known)
+    });
+    let ids = ids.map_err(|(name, known)| unknown("dynamic group", &name, &known))?;
     let resource = ResourcePrincipal {
         id: assumed(world, "instance")?,
         resource_type: "instance".to_owned(),
         compartment_id: world.tenancy().clone(),
-        tags: std::collections::BTreeMap::new(),
-        attributes: std::collections::BTreeMap::new(),
+        tags: BTreeMap::new(),
+        attributes: BTreeMap::new(),
     };
     let label = format!("an instance in dynamic group {names}");
     Ok(of(world, PrincipalKind::Resource(resource), ids, label))
+}
+
+/// Finds each of several names; the first that is not there comes back, with those that are.
+fn each(
+    names: &str,
+    find: impl Fn(&str) -> Result<Ocid, Vec<String>>,
+) -> Result<Vec<Ocid>, (String, Vec<String>)> {
+    let names = names.split(',').map(str::trim);
+    names.map(|name| find(name).map_err(|known| (name.to_owned(), known))).collect()
+}
+
+fn split(name: &str) -> (Option<&str>, &str) {
+    name.split_once('/').map_or((None, name), |(domain, own)| (Some(domain), own))
+}
+
+fn unknown(what: &str, name: &str, known: &[String]) -> AskError {
+    let error = AskError::new("as", format!("there is no {what} `{name}`"));
+    error.near(name, known.iter().map(String::as_str))
 }
 
 /// A principal of the file: by its key, its name or its OCID.
@@ -171,7 +189,7 @@ fn described(world: &World, kind: &str, name: &str, ask: &Ask) -> Result<Who, As
         resource_type: kind.to_owned(),
         compartment_id,
         tags: ask.who_tags.iter().cloned().collect(),
-        attributes: std::collections::BTreeMap::new(),
+        attributes: BTreeMap::new(),
     };
     let group_ids = world.dynamic_groups_of(&resource);
     Ok(of(world, PrincipalKind::Resource(resource), group_ids, format!("{kind} {name}")))

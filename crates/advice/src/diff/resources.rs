@@ -21,14 +21,14 @@ const TYPES: [&str; 5] = ["fnfunc", "apigateway", "cluster", "loadbalancer", "da
 pub(super) fn resources(sides: &Sides, kinds: &Kinds) -> Vec<Caller> {
     let maker = Maker { sides, kinds, types: types(sides, kinds), places: places(sides) };
     let shapes = maker.shapes();
-    let all = shapes.iter().flat_map(|shape| maker.filled(shape));
     let mut seen = BTreeSet::new();
-    let new = |resource: &ResourcePrincipal| seen.insert(format!("{resource:?}"));
-    all.filter(new_or(new)).map(|resource| maker.caller(&resource)).collect()
-}
-
-fn new_or<T>(mut is_new: impl FnMut(&T) -> bool) -> impl FnMut(&T) -> bool {
-    move |one| is_new(one)
+    let mut all = Vec::new();
+    for resource in shapes.iter().flat_map(|shape| maker.filled(shape)) {
+        if seen.insert(format!("{resource:?}")) {
+            all.push(maker.caller(&resource));
+        }
+    }
+    all
 }
 
 struct Maker<'a> {

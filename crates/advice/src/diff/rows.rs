@@ -32,6 +32,9 @@ pub(super) struct Compared<'a> {
 /// What differs for one principal in one place.
 type OfOne<'a> = BTreeMap<(bool, usize, usize, Vec<String>), Vec<&'a Found>>;
 
+/// What rows differ in: whether it was allowed, what, where and when.
+type KeyOfRow = (bool, Vec<Permission>, Vec<usize>, Vec<String>);
+
 /// Puts differences together, those by which more became allowed first.
 pub(super) fn rows<'a>(search: &'a Search<'_>, compared: &Compared<'_>) -> Vec<Row<'a>> {
     let mut wider: BTreeMap<_, Vec<(usize, &Found)>> = BTreeMap::new();
@@ -41,25 +44,23 @@ pub(super) fn rows<'a>(search: &'a Search<'_>, compared: &Compared<'_>) -> Vec<R
         let key = (is_allowed, caller, conditions, permissions);
         wider.entry(key).or_default().extend(most_telling(&found).map(|shown| (place, shown)));
     }
-    let mut rows: BTreeMap<_, Vec<(usize, &Found)>> = BTreeMap::new();
+    let mut rows: BTreeMap<KeyOfRow, Vec<(usize, &Found)>> = BTreeMap::new();
     for ((is_allowed, caller, conditions, permissions), places) in wider {
         let numbers: Vec<usize> = places.iter().map(|(place, _)| *place).collect();
         let key = (!is_allowed, permissions, numbers, conditions);
         let shown = places.first().map(|(_, shown)| (caller, *shown));
         rows.entry(key).or_default().extend(shown);
     }
-    let row = |((not_allowed, permissions, places, conditions), callers): (_, Vec<_>)| {
-        let _: &bool = &not_allowed;
+    let row = |(key, callers): (KeyOfRow, Vec<(usize, &'a Found)>)| {
+        let (is_not_allowed, permissions, places, conditions) = key;
         let numbers: Vec<usize> = callers.iter().map(|(caller, _)| *caller).collect();
-        let shown = callers.first().map(|(_, shown)| *shown)?;
-        let permissions: Vec<Permission> = permissions;
         Some(Row {
-            is_allowed: !not_allowed,
+            is_allowed: !is_not_allowed,
             callers: compared.widest(&numbers),
             places,
             permissions: permissions.into_iter().collect(),
             conditions,
-            shown,
+            shown: callers.first().map(|(_, shown)| *shown)?,
         })
     };
     let rows: Vec<Row<'a>> = rows.into_iter().filter_map(row).collect();
