@@ -20,6 +20,8 @@ FIRST_SEED = int(os.environ.get("STRONGROOM_POLICY_SEED", "0"))
 REQUESTS = 40
 PROCESSES = 2
 SEMANTICS = ("oracle", "strict")
+# The server's own, of which the second reading knows nothing.
+OWN = {"SECRET_CONSUMER_INSPECT", "SECRET_CONSUMER_REPORT", "DENIAL_READ"}
 CASES = json.loads((ROOT / "crates" / "policy" / "tests" / "corpus" / "cases-public.json").read_text())
 WORLD = CASES["world"]
 
@@ -145,6 +147,8 @@ def try_pair(arguments):
     if sampled and not comparison["changes"]:
         wrong.append(f"seed {seed}: nothing is reported, yet {sampled[0]}")
     for change in comparison["changes"]:
+        if change["witness"]["permission"] in OWN:
+            continue
         answers = seen_by_second(world, policies, comparison, change, semantics == "strict")
         if answers != [change["became"] == "denied", change["became"] == "allowed"]:
             wrong.append(f"seed {seed}: {answers} for {json.dumps(change, ensure_ascii=False)}")
@@ -178,7 +182,7 @@ def test_what_a_public_case_allows_is_a_difference_to_nothing(case, tmp_path):
         needed = set(decide.needed(case["request"]["operation"], "oracle"))
         assert needed <= {one for change in comparison["changes"] for one in change["permissions"]}
     for change in comparison["changes"]:
-        assert change["became"] == "allowed"
+        assert change["became"] == "allowed" and change["witness"]["permission"] not in OWN
         assert seen_by_second(WORLD, policies, comparison, change, False) == [False, True], change
 
 
