@@ -4,11 +4,12 @@ use std::rc::Rc;
 use serde::Deserialize;
 use strongroom_model::{Ocid, Permission, Principal, Timestamp};
 use strongroom_policy::{
-    Asked, Fact, FactName, PolicySet, Question, Request, Semantics, Source, Verdict, decide,
+    Asked, Fact, FactName, PolicySet, Question, Request, Semantics, Verdict, decide,
     required_by_name, resolve,
 };
 
-use crate::world::{World, WorldError, WorldFile};
+use crate::tenancy_file::{PolicyEntry, WorldFile};
+use crate::world::{World, WorldError};
 
 /// Key of the region that requests are made in if they do not say.
 const REGION: &str = "IAD";
@@ -26,17 +27,11 @@ struct CasesFile {
 #[derive(Debug, Deserialize)]
 struct Case {
     id: String,
-    policies: Vec<PolicyFile>,
+    policies: Vec<PolicyEntry>,
     principal: String,
     request: RequestFile,
     expect: String,
     missing: Option<BTreeSet<String>>,
-}
-
-#[derive(Debug, Deserialize, PartialEq, Eq, Hash)]
-struct PolicyFile {
-    attach: String,
-    statements: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -149,7 +144,7 @@ struct Simulator {
     world: World,
     semantics: Semantics,
     /// Cases share policies: each list is compiled once.
-    sets: HashMap<Vec<PolicyFile>, Rc<PolicySet>>,
+    sets: HashMap<Vec<PolicyEntry>, Rc<PolicySet>>,
 }
 
 impl Simulator {
@@ -228,25 +223,13 @@ impl Simulator {
     }
 
     /// A policy that would be refused is not there.
-    fn compiled(&mut self, policies: Vec<PolicyFile>) -> Result<Rc<PolicySet>, SimulateError> {
+    fn compiled(&mut self, policies: Vec<PolicyEntry>) -> Result<Rc<PolicySet>, SimulateError> {
         if let Some(set) = self.sets.get(&policies) {
             return Ok(Rc::clone(set));
         }
-        let mut sources = Vec::new();
-        for (number, policy) in policies.iter().enumerate() {
-            let source = Source {
-                policy_id: self.world.compartment(&policy.attach)?.clone(),
-                policy_name: format!("policy-{number}"),
-                attached_to: self.world.compartment(&policy.attach)?.clone(),
-                statements: policy.statements.clone(),
-                resolved: Vec::new(),
-            };
-            let alone = std::slice::from_ref(&source);
-            if PolicySet::compile(alone, &self.world, self.semantics).is_ok() {
-                sources.push(source);
-            }
-        }
-        let set = PolicySet::compile(&sources, &self.world, self.semantics);
+        let sources = self.world.sources(&policies)?;
+        let (held, _refused) = self.world.held(sources, self.semantics);
+        let set = PolicySet::compile(&held, &self.world, self.semantics);
         let set = Rc::new(set.map_err(|error| SimulateError::World(error.to_string()))?);
         self.sets.insert(policies, Rc::clone(&set));
         Ok(set)

@@ -2,87 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use strongroom_model::{Ocid, Principal, PrincipalKind, ResourcePrincipal};
-use strongroom_policy::{CompartmentFacts, Directory, Rule, parse_rule};
+use strongroom_policy::{
+    CompartmentFacts, CompileError, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
+};
 
-/// The description, as it stands in the file.
-#[derive(Debug, Deserialize)]
-pub(crate) struct WorldFile {
-    tenancy_id: Ocid,
-    compartments: BTreeMap<String, CompartmentFile>,
-    #[serde(default)]
-    groups: Vec<GroupFile>,
-    #[serde(default)]
-    dynamic_groups: Vec<DynamicGroupFile>,
-    #[serde(default)]
-    principals: BTreeMap<String, PrincipalFile>,
-}
-
-#[derive(Debug, Deserialize)]
-struct CompartmentFile {
-    id: Ocid,
-    name: String,
-    parent: Option<String>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct GroupFile {
-    id: Ocid,
-    name: String,
-    domain: String,
-    #[serde(default)]
-    members: Vec<String>,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DynamicGroupFile {
-    id: Ocid,
-    name: String,
-    domain: String,
-    rule: String,
-    #[serde(default)]
-    tags: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum PrincipalFile {
-    User {
-        id: Ocid,
-        name: String,
-    },
-    Resource {
-        id: Ocid,
-        #[serde(rename = "type")]
-        resource_type: String,
-        compartment: String,
-        #[serde(default)]
-        tags: BTreeMap<String, String>,
-        #[serde(flatten)]
-        more: BTreeMap<String, serde_json::Value>,
-    },
-    Service {
-        name: String,
-    },
-}
+use crate::tenancy_file::{
+    CompartmentEntry, DynamicGroupEntry, GroupEntry, PolicyEntry, PrincipalEntry, WorldFile,
+};
 
 /// What is wrong with a description. It names the place in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct WorldError(String);
+pub(crate) struct WorldError(pub(crate) String);
 
 /// A tenancy, ready to be asked.
 #[derive(Debug)]
 pub(crate) struct World {
-    file: WorldFile,
+    pub(crate) file: WorldFile,
     /// Which compartment is where, by its key in the file: itself first, the tenancy last.
     paths: BTreeMap<String, Vec<Ocid>>,
-    rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     pub(crate) takes_denials: bool,
 }
 
@@ -92,7 +32,7 @@ impl World {
         for key in file.compartments.keys() {
             paths.insert(key.clone(), path_of(&file, key)?);
         }
-        let rule = |group: &DynamicGroupFile| {
+        let rule = |group: &DynamicGroupEntry| {
             parse_rule(&group.rule).map_err(|error| {
                 WorldError(format!("the rule of dynamic group `{}`: {error}", group.name))
             })
@@ -118,12 +58,12 @@ impl World {
         let listed =
             listed.ok_or_else(|| WorldError(format!("no principal has the key `{key}`")))?;
         let (kind, group_ids) = match listed {
-            PrincipalFile::User { id, name } => {
-                let member = |group: &&GroupFile| group.members.iter().any(|name| name == key);
+            PrincipalEntry::User { id, name } => {
+                let member = |group: &&GroupEntry| group.members.iter().any(|name| name == key);
                 let groups = self.file.groups.iter().filter(member).map(|group| group.id.clone());
                 (PrincipalKind::User { id: id.clone(), name: name.clone() }, groups.collect())
             }
-            PrincipalFile::Resource { id, resource_type, compartment, tags, more } => {
+            PrincipalEntry::Resource { id, resource_type, compartment, tags, more } => {
                 let attribute = |(name, value): (&String, &serde_json::Value)| {
                     Some((name.clone(), value.as_str()?.to_owned()))
                 };
@@ -137,14 +77,14 @@ impl World {
                 let groups = self.dynamic_groups_of(&resource);
                 (PrincipalKind::Resource(resource), groups)
             }
-            PrincipalFile::Service { name } => {
+            PrincipalEntry::Service { name } => {
                 (PrincipalKind::Service { name: name.clone() }, Vec::new())
             }
         };
         Ok(Principal { tenancy_id: self.file.tenancy_id.clone(), kind, group_ids })
     }
 
-    fn dynamic_groups_of(&self, resource: &ResourcePrincipal) -> Vec<Ocid> {
+    pub(crate) fn dynamic_groups_of(&self, resource: &ResourcePrincipal) -> Vec<Ocid> {
         let groups = self.file.dynamic_groups.iter().zip(&self.rules);
         groups
             .filter(|(_, rule)| rule.matches(resource).is_ok())
@@ -152,7 +92,39 @@ impl World {
             .collect()
     }
 
-    fn key_of(&self, id: &Ocid) -> Option<&String> {
+    /// The policies as they are compiled.
+    pub(crate) fn sources(&self, policies: &[PolicyEntry]) -> Result<Vec<Source>, WorldError> {
+        let source = |(number, policy): (usize, &PolicyEntry)| {
+            let attached_to = self.compartment(&policy.attach)?.clone();
+            Ok(Source {
+                policy_id: attached_to.clone(),
+                policy_name: policy.name.clone().unwrap_or_else(|| format!("policy-{number}")),
+                attached_to,
+                statements: policy.statements.clone(),
+                resolved: Vec::new(),
+            })
+        };
+        policies.iter().enumerate().map(source).collect()
+    }
+
+    /// The policies that would be accepted, and why the others would not: those are not there.
+    pub(crate) fn held(
+        &self,
+        sources: Vec<Source>,
+        semantics: Semantics,
+    ) -> (Vec<Source>, Vec<CompileError>) {
+        let mut refused = Vec::new();
+        let mut held = Vec::new();
+        for source in sources {
+            match PolicySet::compile(std::slice::from_ref(&source), self, semantics) {
+                Ok(_alone) => held.push(source),
+                Err(error) => refused.push(error),
+            }
+        }
+        (held, refused)
+    }
+
+    pub(crate) fn key_of(&self, id: &Ocid) -> Option<&String> {
         let found = self.file.compartments.iter().find(|(_, compartment)| compartment.id == *id);
         found.map(|(key, _)| key)
     }
@@ -229,7 +201,7 @@ impl Directory for World {
     }
 
     fn compartments(&self) -> BTreeMap<Ocid, CompartmentFacts> {
-        let facts = |compartment: &CompartmentFile| {
+        let facts = |compartment: &CompartmentEntry| {
             let facts =
                 CompartmentFacts { name: compartment.name.clone(), tags: flat(&compartment.tags) };
             (compartment.id.clone(), facts)

@@ -116,7 +116,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
-        Command::Policy(arguments) => advice::policy::run(&arguments),
+        Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),

@@ -73,6 +73,11 @@ impl Client {
         }
     }
 
+    /// Returns what requests are signed with the key of: tenancy, user and fingerprint.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key.id
+    }
+
     /// Sends a call; what may pass when tried again is tried again, after a pause that grows and is
     /// drawn at random (full jitter).
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {

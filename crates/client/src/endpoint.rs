@@ -64,6 +64,7 @@ pub(crate) enum Service {
     Secrets,
     KmsVaults,
     Auth,
+    Identity,
 }
 
 impl Endpoints {
@@ -81,6 +82,7 @@ impl Endpoints {
             Service::Secrets => format!("https://secrets.vaults.{name}.oci.{domain}"),
             Service::KmsVaults => format!("https://kms.{name}.{domain}"),
             Service::Auth => format!("https://auth.{name}.{domain}"),
+            Service::Identity => format!("https://identity.{name}.oci.{domain}"),
         }
     }
 
@@ -103,6 +105,8 @@ mod tests {
             "https://secrets.vaults.us-ashburn-1.oci.oraclecloud.com"
         );
         assert_eq!(iad.base_url(Service::KmsVaults), "https://kms.us-ashburn-1.oraclecloud.com");
+        let identity = "https://identity.us-ashburn-1.oci.oraclecloud.com";
+        assert_eq!(iad.base_url(Service::Identity), identity);
         let london = at("uk-gov-london-1").base_url(Service::Vaults);
         assert_eq!(london, "https://vaults.uk-gov-london-1.oci.oraclegovcloud.uk");
         assert!(iad.over_tls());

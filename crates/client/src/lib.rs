@@ -8,6 +8,7 @@ mod controls;
 mod denials;
 mod endpoint;
 mod error;
+mod identity;
 mod ini;
 mod profile;
 mod transport;
@@ -23,6 +24,10 @@ pub use controls::advance_clock;
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};
+pub use identity::{
+    CompartmentSummary, DefinedTagValues, GroupMembership, NamedSummary, PolicySummary,
+    TenancyDetails,
+};
 pub use profile::{Profile, ProfileError};
 pub use transport::Authorities;
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

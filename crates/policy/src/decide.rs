@@ -58,7 +58,7 @@ pub fn decide(set: &PolicySet, question: &Question<'_>) -> Decision {
 
 fn verdict(set: &PolicySet, question: &Question<'_>, asked: &Asked<'_>) -> Verdict {
     let view = View { question, asked, around: &set.around };
-    if !set.denies.is_empty() && !is_administrator(set, question) {
+    if !set.denies.is_empty() && !set.exempts(question.principal) {
         let mut reaching = asked.path.iter().filter_map(|compartment| set.denies.get(compartment));
         if let Some(denying) = reaching.find_map(|index| holding(set, index, &view)) {
             return Verdict::Denied(denying);
@@ -67,11 +67,6 @@ fn verdict(set: &PolicySet, question: &Question<'_>, asked: &Asked<'_>) -> Verdi
     let mut reaching = asked.path.iter().filter_map(|compartment| set.allows.get(compartment));
     let granting = reaching.find_map(|index| holding(set, index, &view));
     granting.map_or(Verdict::NotGranted, Verdict::Granted)
-}
-
-pub(crate) fn is_administrator(set: &PolicySet, question: &Question<'_>) -> bool {
-    let administrators = set.administrators.as_ref();
-    administrators.is_some_and(|group| question.principal.group_ids.contains(group))
 }
 
 /// Finds a statement of an index that holds. The cost grows with the caller's groups, not with the

@@ -25,12 +25,7 @@ impl ParseError {
 
     /// Adds the known word nearest to `word`, if one is near enough to be a misspelling.
     pub(crate) fn suggest(self, word: &str, known: impl Iterator<Item = &'static str>) -> Self {
-        let word = word.to_ascii_lowercase();
-        let nearest =
-            known.map(|known| (distance(&word, &known.to_ascii_lowercase()), known)).min();
-        let near =
-            nearest.filter(|(distance, known)| *distance <= ((known.len() + 1) / 4).clamp(1, 2));
-        Self { suggestion: near.map(|(_, known)| known), ..self }
+        Self { suggestion: similar(word, known), ..self }
     }
 
     /// Says the error in one line, with the word that was probably meant.
@@ -76,6 +71,16 @@ impl fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
+
+/// Finds the known word nearest to `word`, if one is near enough to be a misspelling; case counts for
+/// nothing.
+#[must_use]
+pub fn similar<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_ascii_lowercase();
+    let nearest = known.map(|known| (distance(&word, &known.to_ascii_lowercase()), known)).min();
+    let near = nearest.filter(|(distance, known)| *distance <= ((known.len() + 1) / 4).clamp(1, 2));
+    near.map(|(_, known)| known)
+}
 
 /// The Damerau-Levenshtein distance with adjacent transpositions, on bytes.
 fn distance(a: &str, b: &str) -> usize {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use strongroom_model::Permission;
 
 use crate::clause::View;
-use crate::decide::{Verdict, decide, is_administrator};
+use crate::decide::{Verdict, decide};
 use crate::facts::{Asked, Question};
 use crate::set::{Compiled, PolicySet, StatementRef};
 
@@ -74,7 +74,7 @@ pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
     let decision = decide(set, question);
     let reason = |(asked, (permission, verdict)): (&Asked<'_>, (Permission, Verdict))| {
         let view = View { question, asked, around: &set.around };
-        let exempt = is_administrator(set, question);
+        let exempt = set.exempts(question.principal);
         let relevant = set.statements.iter().filter(|statement| !(statement.denies && exempt));
         let mut considered: Vec<Considered> = relevant
             .map(|statement| Considered {

@@ -10,6 +10,7 @@ mod facts;
 mod lexer;
 mod parser;
 mod print;
+mod reach;
 mod required;
 mod resource_type;
 mod rule;
@@ -19,11 +20,14 @@ mod text;
 
 pub use clause::CompartmentFacts;
 pub use decide::{Decision, Verdict, decide};
-pub use error::ParseError;
+pub use error::{ParseError, similar};
 pub use explain::{Considered, Failing, Reason, explain};
 pub use facts::{Asked, Fact, FactName, Question, Request};
 pub use parser::parse;
-pub use required::{Need, Semantics, Target, required, required_by_name};
+pub use reach::Parts;
+pub use required::{
+    Need, Semantics, Target, needs_by_name, operation_names, required, required_by_name,
+};
 pub use resource_type::{ResourceType, Verb, denied_by, permissions_of};
 pub use rule::{Rule, RuleVariable, parse_rule};
 pub use set::{

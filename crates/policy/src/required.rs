@@ -269,13 +269,26 @@ const ELSEWHERE: &[(&str, &[Permission])] = &[
     ("UpdateUserState", &[P::UserUpdate, P::UserUnblock]),
 ];
 
+/// Returns what an operation needs, by its name; none if nobody knows it. What operations of other
+/// servers need is checked on the resource itself.
+#[must_use]
+pub fn needs_by_name(name: &str, semantics: Semantics) -> Option<Vec<Need>> {
+    if let Some(operation) = Operation::ALL.iter().find(|known| known.name() == name) {
+        return Some(required(*operation, semantics).to_vec());
+    }
+    let found = ELSEWHERE.iter().find(|(known, _)| *known == name);
+    found.map(|(_, permissions)| permissions.iter().copied().map(here).collect())
+}
+
 /// Returns the permissions that an operation needs, by its name; none if nobody knows it.
 #[must_use]
 pub fn required_by_name(name: &str, semantics: Semantics) -> Option<Vec<Permission>> {
-    if let Some(operation) = Operation::ALL.iter().find(|known| known.name() == name) {
-        let needs = required(*operation, semantics).iter();
-        return Some(needs.map(|need| need.permission).collect());
-    }
-    let found = ELSEWHERE.iter().find(|(known, _)| *known == name);
-    found.map(|(_, permissions)| permissions.to_vec())
+    let needs = needs_by_name(name, semantics)?;
+    Some(needs.into_iter().map(|need| need.permission).collect())
+}
+
+/// Iterates over the names of all operations whose needs are known.
+pub fn operation_names() -> impl Iterator<Item = &'static str> {
+    let own = Operation::ALL.iter().map(|operation| operation.name());
+    own.chain(ELSEWHERE.iter().map(|(name, _)| *name))
 }

@@ -1,3 +1,10 @@
 //! The commands that find what is wrong.
 
+mod cases;
+mod check;
+mod diff;
+mod export;
+mod files;
 pub(crate) mod policy;
+mod simulate;
+mod tenancy;

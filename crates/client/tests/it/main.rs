@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod calls;
+mod identity;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

@@ -70,6 +70,23 @@ proptest! {
     }
 
     #[test]
+    fn no_statement_decides_that_does_not_reach_the_principal_and_the_place(scene in scene()) {
+        let Scene { world, semantics, lines, asking } = scene;
+        let set = compile(&lines, &world, semantics);
+        asking.put(&world, |question| {
+            let decision = decide(&set, question);
+            for (asked, (permission, verdict)) in question.needs.iter().zip(decision.reasons()) {
+                if let Verdict::Granted(index) | Verdict::Denied(index) = verdict {
+                    let parts = set.parts(index).unwrap();
+                    assert!(set.reaching(question.principal, asked.path).contains(&index));
+                    assert!(parts.permissions.contains(permission));
+                    assert_eq!(parts.denies, matches!(verdict, Verdict::Denied(_)));
+                }
+            }
+        });
+    }
+
+    #[test]
     fn an_allow_takes_no_access_away_and_a_deny_adds_none(
         scene in scene(), allow in line(0.0), deny in line(1.0), at in any::<prop::sample::Index>(),
     ) {
