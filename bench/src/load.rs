@@ -89,6 +89,11 @@ impl Connection {
         Err(String::from_utf8_lossy(received).into_owned().into())
     }
 
+    /// Sends a request and returns the status of its answer.
+    pub(crate) async fn status(&mut self, request: &[u8]) -> Outcome<u16> {
+        Ok(self.exchange(request).await?.status)
+    }
+
     async fn exchange(&mut self, request: &[u8]) -> Outcome<Answer> {
         self.stream.write_all(request).await?;
         // TLS keeps what it could not send at once until it is told to go on.

@@ -16,6 +16,7 @@ mod answer;
 mod crypto;
 mod disk;
 mod floor;
+mod hidden;
 mod histogram;
 mod load;
 mod many;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         ["floor", rest @ ..] => floor::run(rest),
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
         ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
+        ["hidden", rest @ ..] => plan::Plan::read(rest).and_then(rounds::hidden),
         ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
         rest => plan::Plan::read(rest).and_then(rounds::whole),
     };

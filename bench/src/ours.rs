@@ -176,6 +176,17 @@ impl Ours {
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
+    /// Makes something and returns its identifier.
+    pub(crate) async fn made(&self, target: &str, body: &Value) -> Outcome<String> {
+        text(&self.call(&self.place, "POST", target, body).await?, "id")
+    }
+
+    /// Lets a user sign with a key.
+    pub(crate) async fn upload_key(&self, user: &str, pem: &str) -> Outcome<()> {
+        let target = format!("/20160918/users/{user}/apiKeys");
+        self.call(&self.place, "POST", &target, &json!({ "key": pem })).await.map(|_key| ())
+    }
+
     /// Makes a secret with a value of `base64` and returns its identifier.
     pub(crate) async fn secret(&self, name: &str, base64: &str) -> Outcome<String> {
         let body = self.new_secret(name, base64);

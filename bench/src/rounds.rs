@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::ours::{self, Tls};
 use crate::plan::Plan;
 use crate::report::{Journal, spread};
-use crate::{crypto, many, reads, writes};
+use crate::{crypto, hidden, many, reads, writes};
 
 /// Measures everything in one run and prints tables.
 pub(crate) fn whole(plan: Plan) -> Outcome<()> {
@@ -39,6 +39,14 @@ pub(crate) fn many(plan: Plan) -> Outcome<()> {
     within_directory(|directory| async move {
         let mut journal = Journal::create(plan.json.as_deref())?;
         many::beside_few(&plan, &mut journal, &directory).await
+    })
+}
+
+/// Measures whether hidden secrets can be told from absent ones.
+pub(crate) fn hidden(plan: Plan) -> Outcome<()> {
+    within_directory(|directory| async move {
+        let mut journal = Journal::create(plan.json.as_deref())?;
+        hidden::from_absent(&plan, &mut journal, &directory.join("hidden")).await
     })
 }
 

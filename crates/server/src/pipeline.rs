@@ -2,6 +2,7 @@
 //! only.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use strongroom_model::{Ocid, Operation, Service};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
+use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::audit::AuditRecord;
@@ -34,6 +36,7 @@ pub(crate) async fn answer(
     source: IpAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    let began = Instant::now();
     let sent = request.headers().get("opc-request-id").and_then(|value| value.to_str().ok());
     let request_id = RequestId::compose(sent, &*shared.random);
     if controls::is_control(shared, door, request.uri().path()) {
@@ -61,9 +64,39 @@ pub(crate) async fn answer(
     let outcome = settle(shared, outcome, &mut record).await;
     match outcome {
         Ok(reply) => reply::success(reply, &request_id),
-        Err(failure) => reply::refusal(&failure.refusal, &request_id),
+        Err(failure) => {
+            if tells_nothing(failure.refusal.code) {
+                wait_for_beat(began).await;
+            }
+            reply::refusal(&failure.refusal, &request_id)
+        }
     }
 }
+
+/// Refusals that look alike, whatever is behind them.
+const fn tells_nothing(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NotAuthenticated | ErrorCode::NotAuthorizedOrNotFound)
+}
+
+/// What looks alike leaves on a beat: the few microseconds by which the work for what is hidden
+/// differs from the work for what is absent are not to be measured.
+async fn wait_for_beat(began: Instant) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the runtime's timer waits whole milliseconds, counted from when the work was done"
+    )]
+    let waited = tokio::task::spawn_blocking(move || {
+        let elapsed = began.elapsed();
+        let beats = elapsed.as_nanos() / BEAT.as_nanos() + 1;
+        let beat = BEAT.saturating_mul(u32::try_from(beats).unwrap_or(u32::MAX));
+        std::thread::sleep(beat.saturating_sub(elapsed));
+    });
+    if waited.await.is_err() {
+        tracing::error!("a refusal left before its beat");
+    }
+}
+
+const BEAT: Duration = Duration::from_millis(2);
 
 async fn travel(
     shared: &Shared,

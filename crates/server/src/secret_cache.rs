@@ -22,6 +22,23 @@ const ENTRIES: usize = 1024;
 /// A secret and the commit that wrote it.
 pub(crate) type SecretAt = (Secret, Revision);
 
+/// What a look for a secret found. That there is none is kept as well, so that the way to an answer
+/// is the same for what is hidden and what is absent.
+#[derive(Debug, Clone)]
+pub(crate) enum Looked {
+    There(Arc<SecretAt>),
+    Absent,
+}
+
+impl Looked {
+    pub(crate) fn secret(self) -> Option<Arc<SecretAt>> {
+        match self {
+            Self::There(secret) => Some(secret),
+            Self::Absent => None,
+        }
+    }
+}
+
 /// A version of a secret as of a commit; versions of a secret never change while it does not.
 type VersionKey = (Ocid, u64, Revision);
 
@@ -29,9 +46,10 @@ type VersionKey = (Ocid, u64, Revision);
 #[derive(Debug, Clone)]
 struct Bytes;
 
-impl Weighter<Ocid, Arc<SecretAt>> for Bytes {
-    fn weight(&self, _key: &Ocid, value: &Arc<SecretAt>) -> u64 {
-        let secret = &value.0;
+impl Weighter<Ocid, Looked> for Bytes {
+    fn weight(&self, _key: &Ocid, value: &Looked) -> u64 {
+        let Looked::There(found) = value else { return OVERHEAD_BYTES };
+        let secret = &found.0;
         let texts =
             secret.metadata.iter().map(|(name, value)| name.len() + value.to_string().len());
         let described = secret.description.as_ref().map_or(0, String::len) + secret.name.len();
@@ -52,7 +70,7 @@ pub(crate) struct SecretCache {
     /// Up to where changes were taken into account. Whoever keeps something holds this lock
     /// meanwhile, so that no change is taken into account between the look and the deed.
     cursor: RwLock<Cursor>,
-    secrets: Cache<Ocid, Arc<SecretAt>, Bytes>,
+    secrets: Cache<Ocid, Looked, Bytes>,
     versions: Cache<VersionKey, Arc<SecretVersionRow>, Bytes>,
 }
 
@@ -87,16 +105,16 @@ impl SecretCache {
         }
     }
 
-    pub(crate) fn secret(&self, id: &Ocid) -> Option<Arc<SecretAt>> {
+    pub(crate) fn secret(&self, id: &Ocid) -> Option<Looked> {
         self.secrets.get(id)
     }
 
-    /// Keeps a secret that was read by a request whose view of the store is `cursor`. If another
-    /// request has moved on meanwhile, what was read may be old, and is not kept.
-    pub(crate) fn keep_secret(&self, cursor: Cursor, secret: &Arc<SecretAt>) {
+    /// Keeps what was found by a request whose view of the store is `cursor`. If another request
+    /// has moved on meanwhile, what was read may be old, and is not kept.
+    pub(crate) fn keep_secret(&self, cursor: Cursor, id: &Ocid, looked: Looked) {
         let known = self.cursor.read().unwrap_or_else(PoisonError::into_inner);
         if *known == cursor {
-            self.secrets.insert(secret.0.id.clone(), Arc::clone(secret));
+            self.secrets.insert(id.clone(), looked);
         }
     }
 
@@ -142,13 +160,16 @@ mod tests {
     fn what_changed_is_forgotten_and_what_is_old_is_not_kept() {
         let cache = SecretCache::new(1 << 20);
         let (a, b) = (secret("a"), secret("b"));
-        cache.keep_secret(Cursor(0), &a);
-        cache.keep_secret(Cursor(0), &b);
+        let keep = |cursor, secret: &Arc<SecretAt>| {
+            cache.keep_secret(cursor, &secret.0.id, Looked::There(Arc::clone(secret)));
+        };
+        keep(Cursor(0), &a);
+        keep(Cursor(0), &b);
         cache.advance(Cursor(2), Some([&a.0.id].into_iter()));
         assert!(cache.secret(&a.0.id).is_none() && cache.secret(&b.0.id).is_some());
-        cache.keep_secret(Cursor(1), &a);
+        keep(Cursor(1), &a);
         assert!(cache.secret(&a.0.id).is_none(), "read before the change, kept after it");
-        cache.keep_secret(Cursor(2), &a);
+        keep(Cursor(2), &a);
         assert!(cache.secret(&a.0.id).is_some());
         cache.advance(Cursor(1), None::<std::iter::Empty<&Ocid>>);
         assert!(cache.secret(&a.0.id).is_some(), "an older view has nothing to say");
@@ -157,10 +178,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_absent_is_known_until_it_is_made() {
+        let cache = SecretCache::new(1 << 20);
+        let made = secret("a");
+        cache.keep_secret(Cursor(0), &made.0.id, Looked::Absent);
+        assert!(cache.secret(&made.0.id).is_some_and(|looked| looked.secret().is_none()));
+        cache.advance(Cursor(1), Some([&made.0.id].into_iter()));
+        assert!(cache.secret(&made.0.id).is_none());
+    }
+
+    #[test]
     fn what_is_too_much_leaves_and_the_rest_stays() {
         let cache = SecretCache::new(64 * 1024);
         for number in 0..1_000 {
-            cache.keep_secret(Cursor(0), &secret(&format!("n{number}")));
+            let made = secret(&format!("n{number}"));
+            cache.keep_secret(Cursor(0), &made.0.id, Looked::There(Arc::clone(&made)));
         }
         let there = (0..1_000).filter(|n| cache.secret(&secret(&format!("n{n}")).0.id).is_some());
         assert!((8..=32).contains(&there.count()));

@@ -17,7 +17,7 @@ use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
-use crate::secret_cache::SecretAt;
+use crate::secret_cache::{Looked, SecretAt};
 use crate::shared::Shared;
 
 /// What a request is about. A path is a compartment and its ancestors, the tenancy last.
@@ -275,14 +275,18 @@ async fn read_secret(
     shared: &Shared,
     cursor: Cursor,
 ) -> Result<Option<Arc<SecretAt>>, Failure> {
-    if let Some(kept) = shared.secrets().secret(id) {
-        return Ok(Some(kept));
+    if let Some(looked) = shared.secrets().secret(id) {
+        return Ok(looked.secret());
     }
     let key = rows::secret(id);
     let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
-    let Some(row) = found else { return Ok(None) };
-    let SecretRow { secret } = rows::decode(&key, &row.value)?;
-    let found = Arc::new((secret, row.revision));
-    shared.secrets().keep_secret(cursor, &found);
-    Ok(Some(found))
+    let looked = match found {
+        Some(row) => {
+            let SecretRow { secret } = rows::decode(&key, &row.value)?;
+            Looked::There(Arc::new((secret, row.revision)))
+        }
+        None => Looked::Absent,
+    };
+    shared.secrets().keep_secret(cursor, id, looked.clone());
+    Ok(looked.secret())
 }
