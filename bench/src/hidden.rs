@@ -17,8 +17,9 @@ use crate::requests::{Identity, signed_for};
 
 /// Secrets, and as many identifiers of none.
 const SECRETS: usize = 500;
-/// How often each is asked for in a round: 20,000 requests.
-const TIMES: usize = 20;
+/// How often each is asked for in a round, for each second that a round of others takes: with 2
+/// seconds, 20,000 requests in all.
+const TIMES_PER_SEC: f64 = 10.0;
 
 /// What a request asks for. The two halves of the hidden ones are the control: they do not differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,14 +42,15 @@ pub(crate) async fn from_absent(
     let count = SECRETS.min(plan.secrets);
     let hidden = ours.secrets(0..count).await?;
     println!("\nGetSecret by a user without rights, {count} secrets that are hidden and as many");
-    println!("identifiers of none, {TIMES} times each in random order, one connection:\n");
+    let times = (plan.secs * TIMES_PER_SEC).max(1.0) as usize;
+    println!("identifiers of none, {times} times each in random order, one connection:\n");
     println!(
         "| round | hidden p50 µs | absent p50 µs | hidden slower than absent | half of the hidden slower than the other |"
     );
     println!("| --- | --- | --- | --- | --- |");
     let (mut parted, mut controls) = (Vec::new(), Vec::new());
     for round in 0..plan.rounds {
-        let timed = measure(&ours, &stranger, &hidden, round as u64).await?;
+        let timed = measure(&ours, &stranger, (&hidden, times), round as u64).await?;
         let of = |wanted: fn(Kind) -> bool| -> Vec<u64> {
             timed.iter().filter(|(kind, _)| wanted(*kind)).map(|(_, time)| *time).collect()
         };
@@ -98,7 +100,7 @@ async fn stranger(ours: &Ours) -> Outcome<Arc<Identity>> {
 async fn measure(
     ours: &Ours,
     stranger: &Arc<Identity>,
-    hidden: &[String],
+    (hidden, times): (&[String], usize),
     round: u64,
 ) -> Outcome<Vec<Timed>> {
     let absent = hidden.iter().enumerate().map(|(number, id)| sibling(id, number));
@@ -114,14 +116,14 @@ async fn measure(
     for request in &requests {
         timed(&mut connection, request).await?;
     }
-    let mut order: Vec<usize> = (0..requests.len() * TIMES).map(|n| n % requests.len()).collect();
+    let mut order: Vec<usize> = (0..requests.len() * times).map(|n| n % requests.len()).collect();
     shuffle(&mut order, round);
-    let mut times = Vec::with_capacity(order.len());
+    let mut taken = Vec::with_capacity(order.len());
     for number in order {
         let request = requests.get(number).ok_or("no request")?;
-        times.push((kind(number), timed(&mut connection, request).await?));
+        taken.push((kind(number), timed(&mut connection, request).await?));
     }
-    Ok(times)
+    Ok(taken)
 }
 
 async fn timed(connection: &mut Connection, request: &[u8]) -> Outcome<u64> {

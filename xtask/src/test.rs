@@ -176,7 +176,8 @@ fn fuzz_smoke(root: &Path) -> Result<(), String> {
 fn bench_smoke(root: &Path) -> Result<(), String> {
     let bench = |words: &[&str]| call(root, "target/release/strongroom-bench", words);
     bench(&["--smoke"])?;
-    bench(&["many", "--smoke"])
+    bench(&["many", "--smoke"])?;
+    bench(&["hidden", "--smoke"])
 }
 
 fn conformance(root: &Path) -> Result<(), String> {
