@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use strongroom_model::Sensitive;
+
 use crate::hand::canonical_alias;
 
 macro_rules! variables {
@@ -9,6 +11,16 @@ macro_rules! variables {
         #[derive(Debug, Clone, Default)]
         pub(crate) struct Environment {
             $($(#[doc = $doc])* pub(crate) $field: Option<String>,)*
+            /// `OCI_CLI_KEY_CONTENT`: the private key itself, PEM.
+            pub(crate) key_content: Option<Sensitive>,
+            /// `OCI_CLI_PASSPHRASE`: passphrase of the private key.
+            pub(crate) passphrase: Option<Sensitive>,
+            /// `OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM`: the resource principal's key, or its path.
+            pub(crate) resource_key: Option<Sensitive>,
+            /// `OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE`: its passphrase, or its path.
+            pub(crate) resource_passphrase: Option<Sensitive>,
+            /// `OCI_RESOURCE_PRINCIPAL_RPST`: the resource principal's token, or its path.
+            pub(crate) resource_token: Option<Sensitive>,
             /// `STRONGROOM_VAULT_<ALIAS>`: OCID of the vault that an alias stands for.
             pub(crate) vaults: BTreeMap<String, String>,
         }
@@ -25,7 +37,13 @@ macro_rules! variables {
                     let alias = name.strip_prefix("STRONGROOM_VAULT_")?;
                     Some((canonical_alias(alias), value)).filter(|(_, id)| !id.is_empty())
                 };
+                let secret = |name: &str| read(name).map(|text| Sensitive::new(text.into_bytes()));
                 Self {
+                    key_content: secret("OCI_CLI_KEY_CONTENT"),
+                    passphrase: secret("OCI_CLI_PASSPHRASE"),
+                    resource_key: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"),
+                    resource_passphrase: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"),
+                    resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
                     $($field: read($name),)*
                     vaults: variables_of_process().filter_map(vault).collect(),
                 }
@@ -63,6 +81,28 @@ variables! {
     oci_region = "OCI_CLI_REGION";
     /// Path of the certificate authorities, as Oracle's command line reads it.
     oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
+    /// How to sign: api_key, security_token, instance_principal or resource_principal.
+    auth = "STRONGROOM_AUTH";
+    /// How to sign, as Oracle's command line reads it.
+    oci_auth = "OCI_CLI_AUTH";
+    /// OCID of the user, as Oracle's command line reads it.
+    oci_user = "OCI_CLI_USER";
+    /// Fingerprint of the API key, as Oracle's command line reads it.
+    oci_fingerprint = "OCI_CLI_FINGERPRINT";
+    /// OCID of the tenancy, as Oracle's command line reads it.
+    oci_tenancy = "OCI_CLI_TENANCY";
+    /// Path of the private key, as Oracle's command line reads it.
+    oci_key_file = "OCI_CLI_KEY_FILE";
+    /// Path of a session's token, as Oracle's command line reads it.
+    oci_security_token_file = "OCI_CLI_SECURITY_TOKEN_FILE";
+    /// URL of the federation service, `…/v1/x509`, as Oracle's command line reads it.
+    federation_endpoint = "OCI_CLI_FEDERATION_ENDPOINT";
+    /// URL of the metadata service, `…/opc/v2`, as Oracle's SDKs read it.
+    metadata_url = "OCI_METADATA_BASE_URL";
+    /// Version of the resource principal, 2.2.
+    resource_version = "OCI_RESOURCE_PRINCIPAL_VERSION";
+    /// Region of the resource principal.
+    resource_region = "OCI_RESOURCE_PRINCIPAL_REGION";
     /// Directory of credentials that systemd gives to a service.
     credentials_directory = "CREDENTIALS_DIRECTORY";
     /// Home directory.

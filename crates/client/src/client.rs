@@ -5,9 +5,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, Uri};
 use strongroom_model::{Clock, Random};
-use strongroom_signing::{Outgoing, PrivateKey, sign};
+use strongroom_signing::{Outgoing, sign};
 use tokio::time::Instant;
 
+use crate::credentials::{ApiKey, Credentials};
 use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
 use crate::transport::{Answer, Authorities, Transport};
@@ -18,23 +19,14 @@ const FIRST_PAUSE_MS: u64 = 100;
 const TRY_TIME: Duration = Duration::from_secs(20);
 const CALL_TIME: Duration = Duration::from_mins(1);
 
-/// Calls the services of OCI with a user's API key.
+/// Calls the services of OCI.
 #[derive(Debug, Clone)]
 pub struct Client {
     endpoints: Endpoints,
-    key: Arc<ApiKey>,
+    credentials: Arc<Credentials>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     transport: Transport,
-}
-
-/// What requests are signed with.
-#[derive(Debug)]
-pub struct ApiKey {
-    /// What the services know it by: tenancy, user and fingerprint, with slashes between, or a token.
-    pub id: String,
-    /// The private key.
-    pub key: PrivateKey,
 }
 
 /// A call before it is signed.
@@ -49,19 +41,20 @@ pub(crate) struct Call {
 }
 
 impl Client {
-    /// Makes a client that signs with a user's API key.
+    /// Makes a client.
     ///
     /// # Errors
     /// [`ClientError::Authorities`] if no certificate authority can be read, and one is needed.
     pub fn new(
         endpoints: Endpoints,
         authorities: Authorities<'_>,
-        key: ApiKey,
+        credentials: impl Into<Credentials>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
         let transport = Transport::new(authorities, endpoints.over_tls())?;
-        Ok(Self { endpoints, key: Arc::new(key), clock, random, transport })
+        let credentials = Arc::new(credentials.into());
+        Ok(Self { endpoints, credentials, clock, random, transport })
     }
 
     /// Returns the one URL that answers all services, if there is one.
@@ -73,24 +66,40 @@ impl Client {
         }
     }
 
-    /// Returns what requests are signed with the key of: tenancy, user and fingerprint.
-    pub(crate) fn key_id(&self) -> &str {
-        &self.key.id
+    /// Returns what the services know the key by that signs the next request: tenancy, user and
+    /// fingerprint, or `ST$` and a token.
+    pub(crate) async fn key_id(&self) -> Result<String, ClientError> {
+        Ok(self.credentials.current().await?.id.clone())
+    }
+
+    /// Returns the name of the kind of credentials, as Oracle's command line has it.
+    #[must_use]
+    pub fn credentials_name(&self) -> &'static str {
+        self.credentials.name()
     }
 
     /// Sends a call; what may pass when tried again is tried again, after a pause that grows and is
-    /// drawn at random (full jitter).
+    /// drawn at random (full jitter). What was refused because its credentials were is signed with
+    /// others, once.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {
         let url = format!("{}{}", self.endpoints.base_url(call.service), call.target);
         let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint("it is no URL"))?;
         let token = call.retry_token.then(|| self.retry_token());
         let until = Instant::now() + CALL_TIME;
-        let mut tried = 0;
+        let (mut tried, mut renewed) = (0, false);
         loop {
-            let outcome = self.send_once(&call, &uri, token.as_deref(), until).await;
+            let key = self.credentials.current().await?;
+            let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
             let pause = self.pause(tried);
             match &outcome {
+                Err(ClientError::Service(error))
+                    if error.status == 401
+                        && !renewed
+                        && self.credentials.drop_refused(&key).await =>
+                {
+                    renewed = true;
+                }
                 Err(error)
                     if tried < TRIES
                         && may_pass(error, &call)
@@ -106,7 +115,7 @@ impl Client {
     async fn send_once(
         &self,
         call: &Call,
-        uri: &Uri,
+        (uri, key): (&Uri, &ApiKey),
         token: Option<&str>,
         until: Instant,
     ) -> Result<Answer, ClientError> {
@@ -117,7 +126,7 @@ impl Client {
             host: uri.authority().map_or("", |authority| authority.as_str()),
             body: call.body.as_ref().map(|body| ("application/json", body.as_ref())),
         };
-        let mut headers = sign(&outgoing, &self.key.id, &self.key.key, self.clock.now())
+        let mut headers = sign(&outgoing, &key.id, &key.key, self.clock.now())
             .map_err(|error| ClientError::Signing(error.to_string()))?;
         headers.push(("accept", "application/json".to_owned()));
         headers.push(("user-agent", concat!("strongroom/", env!("CARGO_PKG_VERSION")).to_owned()));
@@ -163,6 +172,7 @@ fn may_pass(error: &ClientError, call: &Call) -> bool {
         ClientError::Endpoint(_)
         | ClientError::Authorities(_)
         | ClientError::Signing(_)
+        | ClientError::Credentials { .. }
         | ClientError::Answer(_) => false,
     }
 }

@@ -23,6 +23,14 @@ pub enum ClientError {
     /// The key cannot sign.
     #[error("the request cannot be signed: {0}")]
     Signing(String),
+    /// There is nothing to sign with.
+    #[error("{what} cannot be used: {why}")]
+    Credentials {
+        /// Which credentials.
+        what: &'static str,
+        /// Why not. Holds no token and no key.
+        why: String,
+    },
     /// No answer came.
     #[error("no answer from {host}: {why}")]
     Unreachable {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::calls::{encode, get, parse};
 use crate::client::Client;
+use crate::credentials::tenancy_of;
 use crate::endpoint::Service;
 use crate::error::ClientError;
 
@@ -86,10 +87,12 @@ pub struct PolicySummary {
 }
 
 impl Client {
-    /// Returns the OCID of the tenancy whose user signs.
-    #[must_use]
-    pub fn tenancy_id(&self) -> &str {
-        self.key_id().split('/').next().unwrap_or_default()
+    /// Returns the OCID of the tenancy whose user or resource signs.
+    ///
+    /// # Errors
+    /// A [`ClientError`] if there is nothing to sign with.
+    pub async fn tenancy_id(&self) -> Result<String, ClientError> {
+        Ok(tenancy_of(&self.key_id().await?))
     }
 
     /// `GetTenancy` of the tenancy whose user signs.
@@ -97,7 +100,7 @@ impl Client {
     /// # Errors
     /// A [`ClientError`].
     pub async fn tenancy(&self) -> Result<TenancyDetails, ClientError> {
-        let target = format!("/20160918/tenancies/{}", encode(self.tenancy_id()));
+        let target = format!("/20160918/tenancies/{}", encode(&self.tenancy_id().await?));
         parse(&self.send(get(Service::Identity, target)).await?, "GetTenancy")
     }
 
@@ -162,7 +165,7 @@ impl Client {
         parameters: Vec<(&'static str, String)>,
         what: &'static str,
     ) -> Result<Vec<T>, ClientError> {
-        let of = [("compartmentId", self.tenancy_id().to_owned()), ("limit", PAGE_ROWS.to_owned())];
+        let of = [("compartmentId", self.tenancy_id().await?), ("limit", PAGE_ROWS.to_owned())];
         let parameters = of.into_iter().chain(parameters).collect();
         self.all_pages(Service::Identity, &format!("/20160918/{kind}"), parameters, what).await
     }

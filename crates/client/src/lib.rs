@@ -5,6 +5,7 @@ mod calls;
 mod client;
 mod consumers;
 mod controls;
+mod credentials;
 mod denials;
 mod endpoint;
 mod error;
@@ -16,11 +17,14 @@ mod workloads;
 
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use calls::{NewContent, NewSecret, Selector};
-pub use client::{ApiKey, Client};
+pub use client::Client;
 pub use consumers::{
     SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
 };
 pub use controls::advance_clock;
+pub use credentials::{
+    ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
+};
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Endpoints};
 pub use error::{ClientError, ServiceError};

@@ -1,20 +1,26 @@
+use strongroom_model::Sensitive;
+
 use crate::ini::{DEFAULT, Settings, sections};
 
-/// A profile of Oracle's configuration file.
+/// A profile of Oracle's configuration file. What it needs depends on how requests are to be signed.
 ///
 /// Source: OCI documentation, "SDK and CLI Configuration File".
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     /// OCID of the user.
-    pub user: String,
+    pub user: Option<String>,
     /// Fingerprint of the API key.
-    pub fingerprint: String,
+    pub fingerprint: Option<String>,
     /// OCID of the tenancy.
-    pub tenancy: String,
+    pub tenancy: Option<String>,
     /// Region identifier.
     pub region: Option<String>,
     /// Path of the private key, as written.
-    pub key_file: String,
+    pub key_file: Option<String>,
+    /// Passphrase of the private key.
+    pub pass_phrase: Option<Sensitive>,
+    /// Path of a session's token, as written.
+    pub security_token_file: Option<String>,
 }
 
 /// Why a profile cannot be used.
@@ -49,21 +55,36 @@ impl Profile {
         let own = own.ok_or_else(|| ProfileError::NoProfile(name.to_owned()))?;
         let mut settings = sections.remove(DEFAULT).unwrap_or_default();
         settings.extend(own);
-        let required =
-            |key: &'static str| setting(&settings, key)?.ok_or(ProfileError::Missing(key));
+        let setting = |key: &'static str| setting(&settings, key);
+        let pass_phrase = setting("pass_phrase")?.map(|text| Sensitive::new(text.into_bytes()));
         Ok(Self {
-            user: required("user")?,
-            fingerprint: required("fingerprint")?,
-            tenancy: required("tenancy")?,
-            region: setting(&settings, "region")?,
-            key_file: required("key_file")?,
+            user: setting("user")?,
+            fingerprint: setting("fingerprint")?,
+            tenancy: setting("tenancy")?,
+            region: setting("region")?,
+            key_file: setting("key_file")?,
+            pass_phrase,
+            security_token_file: setting("security_token_file")?,
         })
     }
 
-    /// Returns the key id by which requests are signed.
-    #[must_use]
-    pub fn key_id(&self) -> String {
-        format!("{}/{}/{}", self.tenancy, self.user, self.fingerprint)
+    /// Returns the key id by which requests of an API key are signed.
+    ///
+    /// # Errors
+    /// [`ProfileError::Missing`] if a part of it is not set.
+    pub fn key_id(&self) -> Result<String, ProfileError> {
+        let part = |value: &Option<String>, key| value.clone().ok_or(ProfileError::Missing(key));
+        let user = part(&self.user, "user")?;
+        let fingerprint = part(&self.fingerprint, "fingerprint")?;
+        Ok(format!("{}/{user}/{fingerprint}", part(&self.tenancy, "tenancy")?))
+    }
+
+    /// Returns the path of the private key.
+    ///
+    /// # Errors
+    /// [`ProfileError::Missing`] if it is not set.
+    pub fn key_file(&self) -> Result<&str, ProfileError> {
+        self.key_file.as_deref().ok_or(ProfileError::Missing("key_file"))
     }
 }
 
@@ -86,7 +107,7 @@ mod tests {
     #[test]
     fn profiles_inherit_from_default() {
         let prod = Profile::read(TEXT, "prod").unwrap();
-        assert_eq!((prod.user.as_str(), prod.key_id().as_str()), ("p", "t/p/aa:bb"));
+        assert_eq!((prod.user.as_deref(), prod.key_id().as_deref()), (Some("p"), Ok("t/p/aa:bb")));
         assert_eq!(prod.region.as_deref(), Some("us-ashburn-1"));
         assert_eq!(Profile::read(TEXT, "DEFAULT").unwrap().region, None);
     }
@@ -96,9 +117,14 @@ mod tests {
         let read = |name| Profile::read(TEXT, name);
         assert_eq!(read("x"), Err(ProfileError::NoProfile("x".to_owned())));
         assert_eq!(read("PROD"), Err(ProfileError::NoProfile("PROD".to_owned())));
-        assert_eq!(read("empty"), Err(ProfileError::Missing("user")));
+        let empty = read("empty").unwrap();
+        assert_eq!(empty.key_id(), Err(ProfileError::Missing("user")));
         assert_eq!(read("long"), Err(ProfileError::Lines("user")));
-        assert_eq!(Profile::read("[a]\nuser=u\n", "a"), Err(ProfileError::Missing("fingerprint")));
+        let bare = Profile::read("[a]\nuser=u\n", "a").unwrap();
+        assert_eq!(bare.key_id(), Err(ProfileError::Missing("fingerprint")));
+        assert_eq!(bare.key_file(), Err(ProfileError::Missing("key_file")));
+        let secret = Profile::read("[a]\npass_phrase=c4n4ry\n", "a").unwrap();
+        assert!(!format!("{secret:?}").contains("c4n4ry"));
         assert_eq!(Profile::read("[a]\nnonsense\n", "a"), Err(ProfileError::Line(2)));
     }
 }

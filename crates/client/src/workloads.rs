@@ -5,11 +5,11 @@ use bytes::Bytes;
 use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use strongroom_model::Sensitive;
-use strongroom_signing::{Certificate, CertificateError, KeyError, PrivateKey, PublicKey};
+use strongroom_signing::{Certificate, CertificateError, PrivateKey, PublicKey};
 
 use crate::calls::{encode, get, parse, target};
-use crate::client::{ApiKey, Call, Client};
+use crate::client::{Call, Client};
+use crate::credentials::ApiKey;
 use crate::endpoint::Service;
 use crate::error::ClientError;
 
@@ -115,22 +115,6 @@ impl MachineProof<'_> {
             "fingerprintAlgorithm": "SHA256",
         });
         Bytes::from(body.to_string())
-    }
-}
-
-impl ApiKey {
-    /// Returns what requests are signed with by who has a token and the key that it names.
-    #[must_use]
-    pub fn of_token(token: &str, key: PrivateKey) -> Self {
-        Self { id: format!("ST${token}"), key }
-    }
-
-    /// Returns the private key as PEM, PKCS#8.
-    ///
-    /// # Errors
-    /// A [`KeyError`] if the cryptographic library refuses.
-    pub fn private_pem(&self) -> Result<Sensitive, KeyError> {
-        self.key.to_pem()
     }
 }
 

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_model::{Sensitive, pem};
 
-use crate::md5;
+use crate::{encrypted, md5};
 
 const BYTES_MIN: usize = 2048 / 8;
 const BYTES_MAX: usize = 8192 / 8;
@@ -21,9 +21,17 @@ pub enum KeyError {
     /// The text or bytes are no RSA key in a known form.
     #[error("not an RSA key in PEM (PUBLIC KEY, PRIVATE KEY or RSA PRIVATE KEY)")]
     Format,
-    /// The private key is encrypted.
-    #[error("the private key is encrypted with a passphrase, which is not supported")]
+    /// The private key is encrypted, and no passphrase is there.
+    #[error("the private key is encrypted, and no passphrase for it is given")]
     Encrypted,
+    /// The passphrase does not open the private key.
+    #[error("the passphrase does not open the private key")]
+    Passphrase,
+    /// The private key is encrypted in a way that is not read.
+    #[error(
+        "the private key is encrypted otherwise than with AES-CBC and PBKDF2: convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc`"
+    )]
+    Cipher,
     /// The key is too short or too long. Source: OCI documentation, "Required Keys and OCIDs".
     #[error("the RSA key must have 2048 to 8192 bits")]
     Size,
@@ -136,7 +144,34 @@ impl PrivateKey {
             "PRIVATE KEY" => RsaKeyPair::from_pkcs8(der.expose()),
             _ => RsaKeyPair::from_der(der.expose()),
         };
-        let key = read.map_err(|_rejected| KeyError::Format)?;
+        read.map_err(|_rejected| KeyError::Format).and_then(Self::of_size)
+    }
+
+    /// Reads the bytes of a PEM file as [`Self::from_pem`] does; one that is encrypted is opened with
+    /// the passphrase: PKCS#8 with PBES2 (PBKDF2 and AES-CBC), or OpenSSL's older form with AES-CBC.
+    ///
+    /// # Errors
+    /// A [`KeyError`].
+    pub fn from_bytes(bytes: &[u8], passphrase: Option<&Sensitive>) -> Result<Self, KeyError> {
+        let text = std::str::from_utf8(bytes).map_err(|_error| KeyError::Format)?;
+        match (Self::from_pem(text), passphrase) {
+            (Err(KeyError::Encrypted), Some(passphrase)) => Self::open(text, passphrase),
+            (read, _) => read,
+        }
+    }
+
+    fn open(text: &str, passphrase: &Sensitive) -> Result<Self, KeyError> {
+        let read = match pem::decode(text, &["ENCRYPTED PRIVATE KEY"]) {
+            Some((_, der)) => {
+                let opened = encrypted::open_pkcs8(der.expose(), passphrase)?;
+                RsaKeyPair::from_pkcs8(opened.expose())
+            }
+            None => RsaKeyPair::from_der(encrypted::open_openssl(text, passphrase)?.expose()),
+        };
+        read.map_err(|_rejected| KeyError::Passphrase).and_then(Self::of_size)
+    }
+
+    fn of_size(key: RsaKeyPair) -> Result<Self, KeyError> {
         if (BYTES_MIN..=BYTES_MAX).contains(&key.public_modulus_len()) {
             Ok(Self(key))
         } else {

@@ -5,6 +5,7 @@ mod canonical;
 mod certificate;
 mod claim;
 mod date;
+mod encrypted;
 mod issue;
 mod jwk;
 mod keys;

@@ -20,6 +20,8 @@ pub(crate) struct Configuration {
     pub(crate) config_file: Option<String>,
     /// Profile of Oracle's configuration file.
     pub(crate) profile: Option<String>,
+    /// How to sign requests, as `--auth` has it.
+    pub(crate) auth: Option<String>,
     /// Data directory of a development server.
     pub(crate) data_dir: Option<String>,
     /// Certificate authorities to trust in place of the system's, PEM.

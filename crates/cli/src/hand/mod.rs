@@ -2,6 +2,7 @@
 
 mod change;
 mod configuration;
+mod credentials;
 pub(crate) mod development;
 pub(crate) mod env;
 pub(crate) mod generate;

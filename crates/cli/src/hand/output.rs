@@ -56,6 +56,7 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
         ClientError::Endpoint(_) | ClientError::Authorities(_) => {
             Failure::configuration("bad-endpoint", message.clone()).because(error.to_string())
         }
+        ClientError::Credentials { .. } => failure("no-credentials").because(error.to_string()),
         ClientError::Signing(_) | ClientError::Answer(_) => {
             failure("bad-answer").because(error.to_string())
         }

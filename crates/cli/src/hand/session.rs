@@ -1,19 +1,17 @@
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use strongroom_client::{ApiKey, Authorities, BaseUrl, Client, ClientError, Endpoints, Profile};
+use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints};
 use strongroom_keyring::SystemRandom;
-use strongroom_model::{Ocid, OcidKind, Region, Sensitive, SystemClock, private_file};
-use strongroom_signing::PrivateKey;
+use strongroom_model::{Ocid, OcidKind, Region, SystemClock, private_file};
 
 use super::configuration::Configuration;
+use super::credentials::{Auth, Found};
 use super::development::Dev;
 use super::output::refused;
 use super::reference::{Place, Reference};
 use super::settings::{Connection, Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::serving::dev::shell_quoted;
 
 /// A client with what is known besides.
 #[derive(Debug)]
@@ -39,17 +37,16 @@ impl Connection {
         let configuration = Configuration::read(self.config.as_deref(), environment)?;
         let settings = Settings::settle(self, environment, &configuration);
         let dev = dev_of(&settings, environment)?;
-        let profile = read_profile(&settings, environment, dev.as_ref())?;
-        let endpoints = endpoints(&settings, environment, dev.as_ref(), &profile)?;
-        let key = read_key(&environment.path(&profile.key_file))?;
-        let key = ApiKey { id: profile.key_id(), key };
         let bundle = settings.cert_bundle.as_deref().map(|path| {
             private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
         });
         let bundle = bundle.transpose()?;
         let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
+        let auth = Auth::settle(self.auth, environment, &configuration)?;
+        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities)?;
+        let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let client = Client::new(endpoints, authorities, key, clock, random);
+        let client = Client::new(endpoints, authorities, found.credentials, clock, random);
         let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
         Ok(Session {
             client,
@@ -75,44 +72,11 @@ fn dev_of(settings: &Settings, environment: &Environment) -> Result<Option<Dev>,
     }
 }
 
-fn read_profile(
-    settings: &Settings,
-    environment: &Environment,
-    dev: Option<&Dev>,
-) -> Result<Profile, Failure> {
-    let usual = || Some(Path::new(environment.home.as_ref()?).join(".oci/config"));
-    let path = match (&settings.config_file, dev) {
-        (Origin::Named(path), _) => Some(path.clone()),
-        (_, Some(dev)) => Some(dev.config_file.clone()),
-        (_, None) => usual(),
-    };
-    let path: PathBuf = path.ok_or_else(|| {
-        Failure::configuration("no-profile", "cannot tell whose credentials to use")
-            .because("HOME is not set")
-            .fix("name a file with --config-file")
-    })?;
-    let refused = |why: String| {
-        let message = format!("cannot use the configuration `{}`", path.display());
-        Failure::configuration("bad-profile", message).because(why)
-    };
-    let read = private_file::read(&path).map_err(|error| refused(error.to_string()));
-    let read = read.map_err(|failure| match &settings.config_file {
-        Origin::Default => failure.fix("start `strongroom dev`, or name a file with --config-file"),
-        Origin::Named(_) | Origin::DataDirectory => failure,
-    });
-    let text = String::from_utf8(read?).map_err(|_error| refused("not UTF-8".to_owned()))?;
-    let name = match &settings.profile {
-        Origin::Named(name) => name,
-        Origin::DataDirectory | Origin::Default => "DEFAULT",
-    };
-    Profile::read(&text, name).map_err(|error| refused(error.to_string()))
-}
-
 fn endpoints(
     settings: &Settings,
     environment: &Environment,
     dev: Option<&Dev>,
-    profile: &Profile,
+    region: Option<&String>,
 ) -> Result<Endpoints, Failure> {
     let url = match (&settings.endpoint, dev) {
         (Origin::Named(url), _) => Some(url),
@@ -127,30 +91,13 @@ fn endpoints(
                 .fix("give --endpoint http://127.0.0.1:8790")
         });
     }
-    let region = environment.oci_region.as_ref().or(profile.region.as_ref());
+    let region = environment.oci_region.as_ref().or(region);
     let known = region.and_then(|name| Region::named(name));
     known.map(Endpoints::Region).ok_or_else(|| {
         Failure::configuration("no-endpoint", "cannot tell which vault to call")
-            .because("no endpoint is given and the profile names no region of OCI")
+            .because("no endpoint is given, and no region of OCI")
             .fix("start `strongroom dev`, or give --endpoint URL")
     })
-}
-
-fn read_key(path: &Path) -> Result<PrivateKey, Failure> {
-    let refused = |why: String| {
-        Failure::configuration("bad-key", format!("cannot use the key `{}`", path.display()))
-            .because(why)
-    };
-    let content = private_file::read_private(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => {
-            refused(error.to_string()).fix(format!("chmod 600 {}", shell_quoted(path)))
-        }
-        _ => refused(error.to_string()),
-    });
-    let content = Sensitive::new(content?);
-    let text = std::str::from_utf8(content.expose());
-    let text = text.map_err(|_error| refused("not text".to_owned()))?;
-    PrivateKey::from_pem(text).map_err(|error| refused(error.to_string()))
 }
 
 impl Session<'_> {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::configuration::Configuration;
+use super::credentials::Auth;
 use crate::environment::Environment;
 
 /// Where to call and as whom. A flag comes before the environment, `STRONGROOM_*` before
@@ -21,6 +22,10 @@ pub(crate) struct Connection {
     /// Profile of Oracle's configuration file [default: DEFAULT]
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// How to sign requests [default: whichever there is, in this order: resource principal, profile,
+    /// instance principal]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(super) auth: Option<Auth>,
     /// Certificate authorities to trust in place of the system's, PEM
     #[arg(long, value_name = "FILE")]
     pub(super) cert_bundle: Option<PathBuf>,
