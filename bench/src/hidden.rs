@@ -50,9 +50,9 @@ pub(crate) async fn from_absent(
     println!("| --- | --- | --- | --- | --- |");
     let (mut parted, mut controls) = (Vec::new(), Vec::new());
     for round in 0..plan.rounds {
-        let timed = measure(&ours, &stranger, (&hidden, times), round as u64).await?;
+        let answers = measure(&ours, &stranger, (&hidden, times), round as u64).await?;
         let of = |wanted: fn(Kind) -> bool| -> Vec<u64> {
-            timed.iter().filter(|(kind, _)| wanted(*kind)).map(|(_, time)| *time).collect()
+            answers.iter().filter(|(kind, _)| wanted(*kind)).map(|(_, time)| *time).collect()
         };
         let (all, absent) = (of(|kind| kind != Kind::Absent), of(|kind| kind == Kind::Absent));
         let halves =
@@ -65,7 +65,7 @@ pub(crate) async fn from_absent(
             control * 100.0
         );
         journal.line(&json!({
-            "measure": "hidden", "round": round, "requests": timed.len(), "hidden_p50_us": first,
+            "measure": "hidden", "round": round, "requests": answers.len(), "hidden_p50_us": first,
             "absent_p50_us": second, "slower": part, "control": control,
         }))?;
         parted.push(part);

@@ -81,7 +81,7 @@ variables! {
     oci_region = "OCI_CLI_REGION";
     /// Path of the certificate authorities, as Oracle's command line reads it.
     oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
-    /// How to sign: api_key, security_token, instance_principal or resource_principal.
+    /// How to sign: `api_key`, `security_token`, `instance_principal` or `resource_principal`.
     auth = "STRONGROOM_AUTH";
     /// How to sign, as Oracle's command line reads it.
     oci_auth = "OCI_CLI_AUTH";

@@ -118,6 +118,15 @@ fn encrypted_info(der: &[u8]) -> x509_cert::der::Result<(Option<AnyRef<'_>>, &[u
     reader.finish(read)
 }
 
+/// The identifier of an algorithm whose parameters say nothing.
+fn named<'a>(reader: &mut impl Reader<'a>) -> x509_cert::der::Result<ObjectIdentifier> {
+    let oid = ObjectIdentifier::decode(reader)?;
+    if !reader.is_finished() {
+        AnyRef::decode(reader)?;
+    }
+    Ok(oid)
+}
+
 fn stretched(
     (kdf, parameters): Identified<'_>,
     passphrase: &Sensitive,
@@ -129,18 +138,9 @@ fn stretched(
         let iterations = UintRef::decode(reader)?;
         let mut prf = None;
         while !reader.is_finished() {
-            match AnyRef::decode(reader)? {
-                sequence if sequence.decode_as::<UintRef<'_>>().is_ok() => {}
-                sequence => {
-                    prf = Some(sequence.sequence(|r| {
-                        ObjectIdentifier::decode(r).and_then(|oid| {
-                            if !r.is_finished() {
-                                AnyRef::decode(r)?;
-                            }
-                            Ok(oid)
-                        })
-                    })?)
-                }
+            let part = AnyRef::decode(reader)?;
+            if part.decode_as::<UintRef<'_>>().is_err() {
+                prf = Some(part.sequence(named)?);
             }
         }
         Ok((salt, iterations, prf))

@@ -181,17 +181,14 @@ impl Finder<'_> {
         let incomplete = |error: strongroom_client::ProfileError| self.refused(error.to_string());
         let id = profile.key_id().map_err(incomplete)?;
         let passphrase = profile.pass_phrase.as_ref();
-        let key = match &self.environment.key_content {
-            Some(content) => {
-                PrivateKey::from_bytes(content.expose(), passphrase).map_err(|error| {
-                    Failure::configuration("bad-key", "cannot use the key in OCI_CLI_KEY_CONTENT")
-                        .because(error.to_string())
-                })?
-            }
-            None => {
-                let path = profile.key_file().map_err(incomplete)?;
-                read_key(&self.environment.path(path), passphrase)?
-            }
+        let key = if let Some(content) = &self.environment.key_content {
+            PrivateKey::from_bytes(content.expose(), passphrase).map_err(|error| {
+                Failure::configuration("bad-key", "cannot use the key in OCI_CLI_KEY_CONTENT")
+                    .because(error.to_string())
+            })?
+        } else {
+            let path = profile.key_file().map_err(incomplete)?;
+            read_key(&self.environment.path(path), passphrase)?
         };
         let credentials = Credentials::from(ApiKey { id, key });
         Ok(Found { credentials, region: profile.region.clone() })

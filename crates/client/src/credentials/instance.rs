@@ -100,7 +100,7 @@ impl InstancePrincipal {
                 Ok(answer) => return Ok(Sensitive::new(answer.body.to_vec())),
                 Err(ClientError::Unreachable { .. }) if tried < TRIES => {}
                 Err(error) => {
-                    return Err(unavailable(WHAT, format!("the metadata service: {error}")));
+                    return Err(unavailable(WHAT, &format!("the metadata service: {error}")));
                 }
             }
         }
@@ -119,11 +119,11 @@ impl InstancePrincipal {
             let certificate = self.text("/identity/cert.pem").await?;
             let key = self.ask("/identity/key.pem").await?;
             let key = PrivateKey::from_bytes(key.expose(), None);
-            let key = key.map_err(|error| unavailable(WHAT, error))?;
+            let key = key.map_err(|error| unavailable(WHAT, &error))?;
             let certified = Certificate::from_text(&certificate)
                 .and_then(|certificate| certificate.public_key())
-                .map_err(|error| unavailable(WHAT, format!("its certificate: {error}")))?;
-            let own = key.public().map_err(|error| unavailable(WHAT, error))?;
+                .map_err(|error| unavailable(WHAT, &format!("its certificate: {error}")))?;
+            let own = key.public().map_err(|error| unavailable(WHAT, &error))?;
             tried += 1;
             if own.fingerprint() == certified.fingerprint() {
                 return Ok((certificate, key));
@@ -158,7 +158,7 @@ impl InstancePrincipal {
             Some(url) => Endpoints::One(url.clone()),
             None => Endpoints::Region(self.region().await?),
         };
-        let failed = |error: String| unavailable(WHAT, error);
+        let failed = |error: String| unavailable(WHAT, &error);
         let read =
             Certificate::from_text(&certificate).map_err(|error| failed(error.to_string()))?;
         let tenancy = read

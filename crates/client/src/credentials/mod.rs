@@ -5,6 +5,7 @@ mod resource;
 mod session;
 mod token;
 
+use std::fmt::Display;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -151,7 +152,7 @@ impl From<ApiKey> for Credentials {
 }
 
 /// Says that credentials cannot be had.
-fn unavailable(what: &'static str, why: impl ToString) -> ClientError {
+fn unavailable(what: &'static str, why: &(impl Display + ?Sized)) -> ClientError {
     ClientError::Credentials { what, why: why.to_string() }
 }
 

@@ -33,7 +33,7 @@ impl FileOrText {
         match self {
             Self::File(path) => private_file::read(path)
                 .map(Sensitive::new)
-                .map_err(|error| unavailable(WHAT, error)),
+                .map_err(|error| unavailable(WHAT, &error)),
             Self::Text(text) => Ok(text.clone()),
         }
     }
@@ -64,6 +64,6 @@ impl ResourcePrincipal {
         let key = PrivateKey::from_bytes(key.expose(), passphrase.as_ref());
         let token = std::str::from_utf8(token.expose());
         let token = token.map_err(|_error| unavailable(WHAT, "its token is not text"))?;
-        bearer(WHAT, token, key.map_err(|error| unavailable(WHAT, error))?)
+        bearer(WHAT, token, key.map_err(|error| unavailable(WHAT, &error))?)
     }
 }

@@ -29,12 +29,12 @@ impl Source for SessionToken {
 
 impl SessionToken {
     fn read(&self) -> Result<Bearer, ClientError> {
-        let unread = |error| unavailable(WHAT, error);
+        let unread = |error: std::io::Error| unavailable(WHAT, &error);
         let token = private_file::read_private(&self.token_file).map_err(unread)?;
         let token =
             String::from_utf8(token).map_err(|_error| unavailable(WHAT, "it is not text"))?;
         let key = Sensitive::new(private_file::read_private(&self.key_file).map_err(unread)?);
         let key = PrivateKey::from_bytes(key.expose(), self.passphrase.as_ref());
-        bearer(WHAT, &token, key.map_err(|error| unavailable(WHAT, error))?)
+        bearer(WHAT, &token, key.map_err(|error| unavailable(WHAT, &error))?)
     }
 }
