@@ -8,6 +8,7 @@ use strongroom_model::{Clock, Random};
 use strongroom_signing::{Outgoing, sign};
 use tokio::time::Instant;
 
+use crate::breaker::Breaker;
 use crate::credentials::{ApiKey, Credentials};
 use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
@@ -27,6 +28,7 @@ pub struct Client {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     transport: Transport,
+    breaker: Arc<Breaker>,
 }
 
 /// A call before it is signed.
@@ -54,7 +56,7 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let transport = Transport::new(authorities, endpoints.over_tls())?;
         let credentials = Arc::new(credentials.into());
-        Ok(Self { endpoints, credentials, clock, random, transport })
+        Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
     }
 
     /// Returns the one URL that answers all services, if there is one.
@@ -88,10 +90,12 @@ impl Client {
         let until = Instant::now() + CALL_TIME;
         let (mut tried, mut renewed) = (0, false);
         loop {
+            self.breaker.check(Instant::now())?;
             let key = self.credentials.current().await?;
             let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
-            let pause = self.pause(tried);
+            self.take_note(&outcome);
+            let pause = self.pause(tried).max(asked_pause(&outcome));
             match &outcome {
                 Err(ClientError::Service(error))
                     if error.status == 401
@@ -109,6 +113,20 @@ impl Client {
                 }
                 _ => return outcome,
             }
+        }
+    }
+
+    /// An answer that refuses what was asked is still an answer.
+    fn take_note(&self, outcome: &Result<Answer, ClientError>) {
+        let is_failure = match outcome {
+            Err(ClientError::Unreachable { .. }) => true,
+            Err(ClientError::Service(error)) => error.status >= 500 && error.status != 501,
+            _ => false,
+        };
+        if is_failure {
+            self.breaker.failed(Instant::now());
+        } else {
+            self.breaker.succeeded();
         }
     }
 
@@ -158,6 +176,16 @@ impl Client {
     }
 }
 
+/// How long the service wants to be left alone, if it says so.
+fn asked_pause(outcome: &Result<Answer, ClientError>) -> Duration {
+    match outcome {
+        Err(ClientError::Service(error)) => {
+            Duration::from_secs(error.retry_after_secs.unwrap_or_default())
+        }
+        _ => Duration::ZERO,
+    }
+}
+
 /// An update carries no token, so one that may have been carried out is not sent again.
 fn may_pass(error: &ClientError, call: &Call) -> bool {
     let repeatable = call.method == Method::GET || call.retry_token || call.body.is_none();
@@ -165,6 +193,8 @@ fn may_pass(error: &ClientError, call: &Call) -> bool {
         ClientError::Unreachable { perhaps_arrived, .. } => repeatable || !perhaps_arrived,
         ClientError::Service(error) => match error.status {
             429 => true,
+            // A state that passes: Oracle's SDKs try again as well.
+            409 => error.code == "IncorrectState" && repeatable,
             501 => false,
             500.. => repeatable,
             _ => false,
@@ -173,6 +203,7 @@ fn may_pass(error: &ClientError, call: &Call) -> bool {
         | ClientError::Authorities(_)
         | ClientError::Signing(_)
         | ClientError::Credentials { .. }
+        | ClientError::LeftAlone { .. }
         | ClientError::Answer(_) => false,
     }
 }

@@ -9,6 +9,8 @@ pub struct ServiceError {
     pub message: String,
     /// `opc-request-id` of the answer.
     pub request_id: Option<String>,
+    /// After how many seconds the service wants to be asked again, if it says so.
+    pub retry_after_secs: Option<u64>,
 }
 
 /// Why a call did not succeed. Holds no content and no key.
@@ -40,6 +42,14 @@ pub enum ClientError {
         why: String,
         /// Whether the request may have arrived, and been carried out.
         perhaps_arrived: bool,
+    },
+    /// The service has failed so often that it is left alone for a while.
+    #[error("the service failed {failures} times in a row and is left alone for {secs} s more")]
+    LeftAlone {
+        /// How often.
+        failures: u32,
+        /// For how long, in seconds.
+        secs: u64,
     },
     /// The service refused.
     #[error("{} {}: {}", .0.status, .0.code, .0.message)]

@@ -1,6 +1,7 @@
 //! Typed, signed calls for applications, with retries and the credentials of Oracle's tools.
 
 mod answers;
+mod breaker;
 mod calls;
 mod client;
 mod consumers;

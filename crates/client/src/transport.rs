@@ -83,8 +83,10 @@ impl Transport {
         if status.is_success() {
             return Ok(Answer { next_page: header("opc-next-page"), body: answer.into_body() });
         }
-        let request_id = header("opc-request-id");
-        Err(ClientError::Service(service_error(status.as_u16(), answer.body(), request_id)))
+        let error = service_error(status.as_u16(), answer.body());
+        let (request_id, after) = (header("opc-request-id"), header("retry-after"));
+        let retry_after_secs = after.and_then(|secs| secs.trim().parse().ok());
+        Err(ClientError::Service(ServiceError { request_id, retry_after_secs, ..error }))
     }
 }
 
@@ -127,11 +129,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn service_error(status: u16, body: &[u8], request_id: Option<String>) -> ServiceError {
+fn service_error(status: u16, body: &[u8]) -> ServiceError {
     let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let field = |name: &str| {
         let value = parsed.as_ref().and_then(|body| body.get(name)).and_then(|v| v.as_str());
         value.unwrap_or_default().to_owned()
     };
-    ServiceError { status, code: field("code"), message: field("message"), request_id }
+    let (code, message) = (field("code"), field("message"));
+    ServiceError { status, code, message, request_id: None, retry_after_secs: None }
 }

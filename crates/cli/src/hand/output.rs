@@ -56,6 +56,10 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
         ClientError::Endpoint(_) | ClientError::Authorities(_) => {
             Failure::configuration("bad-endpoint", message.clone()).because(error.to_string())
         }
+        ClientError::LeftAlone { .. } => {
+            Failure::new(Exit::Unreachable, "unreachable", message.clone())
+                .because(error.to_string())
+        }
         ClientError::Credentials { .. } => failure("no-credentials").because(error.to_string()),
         ClientError::Signing(_) | ClientError::Answer(_) => {
             failure("bad-answer").because(error.to_string())
@@ -95,6 +99,7 @@ mod tests {
             code: code.to_owned(),
             message: "said so".to_owned(),
             request_id: Some("R1".to_owned()),
+            retry_after_secs: None,
         })
     }
 

@@ -146,3 +146,45 @@ async fn a_lost_answer_is_not_a_refused_connection() {
     }
     assert_eq!(tries, 5);
 }
+
+#[tokio::test]
+async fn a_state_that_passes_is_waited_for_and_one_that_lasts_is_not() {
+    let incorrect = r#"{"code":"IncorrectState","message":"m"}"#;
+    let (client, script) = start([answer(409, incorrect), answer(200, SECRET)]).await;
+    client.secret("s").await.unwrap();
+    assert_eq!(script.seen().len(), 2);
+    let (client, script) = start([answer(409, r#"{"code":"Conflict","message":"m"}"#)]).await;
+    client.secret("s").await.unwrap_err();
+    assert_eq!(script.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_says_when_is_asked_then() {
+    let later = Line { status: 429, headers: &[("retry-after", "1")], body: "" };
+    let (client, script) = start([later, answer(200, SECRET)]).await;
+    let began = tokio::time::Instant::now();
+    client.secret("s").await.unwrap();
+    assert_eq!(script.seen().len(), 2);
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    let never = Line { status: 429, headers: &[("retry-after", "3600")], body: "" };
+    let (client, script) = start([never]).await;
+    client.secret("s").await.unwrap_err();
+    assert_eq!(script.seen().len(), 1, "longer than a call may take");
+}
+
+#[tokio::test]
+async fn a_service_that_only_fails_is_left_alone_and_refusals_are_no_failures() {
+    let (client, script) = start((0..20).map(|_| answer(503, ""))).await;
+    for _ in 0..2 {
+        client.secret("s").await.unwrap_err();
+    }
+    assert_eq!(script.seen().len(), 10);
+    let error = client.secret("s").await.unwrap_err();
+    assert!(matches!(error, ClientError::LeftAlone { failures: 10, .. }), "{error}");
+    assert_eq!(script.seen().len(), 10, "nothing was sent");
+    let (client, script) = start((0..20).map(|_| answer(404, ""))).await;
+    for _ in 0..15 {
+        client.secret("s").await.unwrap_err();
+    }
+    assert_eq!(script.seen().len(), 15);
+}
