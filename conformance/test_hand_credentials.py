@@ -1,5 +1,6 @@
 """Whose credentials the hand takes: profile, encrypted key, session, instance principal, resource principal."""
 
+import json
 import os
 import subprocess
 
@@ -176,3 +177,17 @@ def test_nothing_to_sign_with_says_where_was_looked(home):
     assert done.returncode == 3 and b"error[no-credentials]" in done.stderr and b".oci/config" in done.stderr
     unknown = hand(home, *READ, OCI_CLI_AUTH="pkcs11")
     assert unknown.returncode == 3 and b"known are api_key, security_token" in unknown.stderr
+
+
+def test_regions_that_are_not_known(home):
+    own = home.config()
+    variables = {"OCI_CLI_USER": own["user"], "OCI_CLI_FINGERPRINT": own["fingerprint"], "OCI_CLI_TENANCY": own["tenancy"],
+                 "OCI_CLI_KEY_FILE": own["key_file"], "STRONGROOM_ENDPOINT": ""}
+    unknown = hand(home, *READ, **variables, OCI_CLI_REGION="us-ashbrun-1")
+    assert unknown.returncode == 3 and b"`us-ashbrun-1` is no region of OCI" in unknown.stderr
+    garbage = hand(home, *READ, **variables, OCI_CLI_REGION="xx-new-1", OCI_REGION_METADATA="{}")
+    assert garbage.returncode == 3 and b"OCI_REGION_METADATA" in garbage.stderr
+    told = json.dumps({"realmKey": "oc99", "realmDomainComponent": "cloud.invalid", "regionKey": "xyz", "regionIdentifier": "xx-new-1"})
+    for region, host in [("xx-new-1", b"secrets.vaults.xx-new-1.oci.cloud.invalid"), ("r1.invalid:8443", b"secrets.vaults.r1.invalid:8443")]:
+        done = hand(home, *READ, **variables, OCI_CLI_REGION=region, OCI_REGION_METADATA=told)
+        assert done.returncode == 4 and b"no answer from " + host in done.stderr, done.stderr

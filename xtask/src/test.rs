@@ -135,12 +135,14 @@ fn rust_tests(root: &Path) -> Result<(), String> {
 
 /// Implementations of others in Python, held against ours.
 fn oracles(root: &Path) -> Result<(), String> {
-    let examples = ["-p", "strongroom-signing", "-p", "strongroom-keyring"];
+    let examples =
+        ["-p", "strongroom-signing", "-p", "strongroom-keyring", "-p", "strongroom-client"];
     call(root, "cargo", &[&["build", "--quiet", "--examples"], examples.as_slice()].concat())?;
     nist_vectors(root)?;
     for (script, example) in [
         ("crates/signing/tests/oracle/compare_signers.py", "target/debug/examples/sign"),
         ("crates/keyring/tests/oracle/open_sealed.py", "target/debug/examples/seal"),
+        ("crates/client/tests/oracle/endpoints.py", "target/debug/examples/endpoints"),
     ] {
         call(root, ".venv/bin/python", &[script, example])?;
     }

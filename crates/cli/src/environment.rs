@@ -99,6 +99,10 @@ variables! {
     federation_endpoint = "OCI_CLI_FEDERATION_ENDPOINT";
     /// URL of the metadata service, `…/opc/v2`, as Oracle's SDKs read it.
     metadata_url = "OCI_METADATA_BASE_URL";
+    /// A region that is not in the table, JSON, as Oracle's SDKs read it.
+    region_metadata = "OCI_REGION_METADATA";
+    /// Domain of regions that nobody knows, as Oracle's SDKs read it.
+    default_realm = "OCI_DEFAULT_REALM";
     /// Version of the resource principal, 2.2.
     resource_version = "OCI_RESOURCE_PRINCIPAL_VERSION";
     /// Region of the resource principal.

@@ -64,7 +64,7 @@ impl Client {
     pub const fn base_url(&self) -> Option<&BaseUrl> {
         match &self.endpoints {
             Endpoints::One(url) => Some(url),
-            Endpoints::Region(_) => None,
+            Endpoints::Region(_) | Endpoints::Elsewhere(_) => None,
         }
     }
 

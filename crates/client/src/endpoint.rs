@@ -2,6 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
+use serde::Deserialize;
 use strongroom_model::Region;
 
 use crate::error::ClientError;
@@ -13,6 +14,41 @@ pub enum Endpoints {
     One(BaseUrl),
     /// Oracle's cloud in a region.
     Region(&'static Region),
+    /// Oracle's cloud in a region that is not in the table, or another cloud of the same form.
+    Elsewhere(Elsewhere),
+}
+
+/// A region that is not in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The region identifier; none if the name of the region was a domain itself.
+    region: Option<String>,
+    /// The second-level domain, perhaps with a port.
+    domain: String,
+}
+
+/// What is told of a region that Oracle's tools do not know: `OCI_REGION_METADATA`, or an entry of
+/// `~/.oci/regions-config.json`.
+///
+/// Source: OCI documentation, "Adding Regions".
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegionMetadata {
+    /// Key of the realm, `oc1`.
+    pub realm_key: String,
+    /// Second-level domain of the realm.
+    pub realm_domain_component: String,
+    /// Key of the region.
+    pub region_key: String,
+    /// Identifier of the region.
+    pub region_identifier: String,
+}
+
+impl RegionMetadata {
+    fn is_called(&self, name: &str) -> bool {
+        self.region_identifier.eq_ignore_ascii_case(name)
+            || self.region_key.eq_ignore_ascii_case(name)
+    }
 }
 
 /// An `http` or `https` URL of a host, perhaps with a port and a path, and nothing else.
@@ -68,22 +104,68 @@ pub(crate) enum Service {
 }
 
 impl Endpoints {
+    /// Returns the endpoints of a region by identifier or key: one of the table, one that `told`
+    /// describes, a name with a dot in it, which is a domain itself, or any at all in the realm
+    /// whose domain is `default_realm`.
+    #[must_use]
+    pub fn named(name: &str, told: &[RegionMetadata], default_realm: Option<&str>) -> Option<Self> {
+        if let Some(region) = Region::named(name) {
+            return Some(Self::Region(region));
+        }
+        let legal = |c: char| c.is_ascii_alphanumeric() || "-.:_".contains(c);
+        if name.is_empty() || !name.chars().all(legal) {
+            return None;
+        }
+        let name = name.to_ascii_lowercase();
+        let elsewhere = |region: Option<&str>, domain: &str| {
+            let (region, domain) =
+                (region.map(str::to_ascii_lowercase), domain.to_ascii_lowercase());
+            Some(Self::Elsewhere(Elsewhere { region, domain }))
+        };
+        if let Some(known) = told.iter().find(|known| known.is_called(&name)) {
+            return elsewhere(Some(&known.region_identifier), &known.realm_domain_component);
+        }
+        if name.contains('.') {
+            return elsewhere(None, &name);
+        }
+        elsewhere(Some(&name), default_realm?)
+    }
+
     /// Returns the base URL of a service.
     ///
     /// Source: OCI API reference, "API Endpoints".
     pub(crate) fn base_url(&self, service: Service) -> String {
-        let region = match self {
+        let (region, domain) = match self {
             Self::One(url) => return url.0.clone(),
-            Self::Region(region) => region,
+            Self::Region(region) => (Some(region.name), region.realm.domain),
+            Self::Elsewhere(elsewhere) => (elsewhere.region.as_deref(), elsewhere.domain.as_str()),
         };
-        let (name, domain) = (region.name, region.realm.domain);
-        match service {
-            Service::Vaults => format!("https://vaults.{name}.oci.{domain}"),
-            Service::Secrets => format!("https://secrets.vaults.{name}.oci.{domain}"),
-            Service::KmsVaults => format!("https://kms.{name}.{domain}"),
-            Service::Auth => format!("https://auth.{name}.{domain}"),
-            Service::Identity => format!("https://identity.{name}.oci.{domain}"),
+        let (name, is_of_oci) = match service {
+            Service::Vaults => ("vaults", true),
+            Service::Secrets => ("secrets.vaults", true),
+            Service::Identity => ("identity", true),
+            Service::KmsVaults => ("kms", false),
+            Service::Auth => ("auth", false),
+        };
+        match region {
+            None => format!("https://{name}.{domain}"),
+            Some(region) if is_of_oci => format!("https://{name}.{region}.oci.{domain}"),
+            Some(region) => format!("https://{name}.{region}.{domain}"),
         }
+    }
+
+    /// Returns the base URL of each service that the client calls, by the service's name in
+    /// Oracle's SDKs.
+    #[must_use]
+    pub fn urls(&self) -> [(&'static str, String); 5] {
+        [
+            ("vault", Service::Vaults),
+            ("secrets", Service::Secrets),
+            ("kms_vault", Service::KmsVaults),
+            ("identity", Service::Identity),
+            ("auth", Service::Auth),
+        ]
+        .map(|(name, service)| (name, self.base_url(service)))
     }
 
     /// Returns whether calls go over TLS.
@@ -110,6 +192,31 @@ mod tests {
         let london = at("uk-gov-london-1").base_url(Service::Vaults);
         assert_eq!(london, "https://vaults.uk-gov-london-1.oci.oraclegovcloud.uk");
         assert!(iad.over_tls());
+    }
+
+    #[test]
+    fn regions_that_are_not_in_the_table() {
+        let told = RegionMetadata {
+            realm_key: "OC99".to_owned(),
+            realm_domain_component: "Cloud.Example".to_owned(),
+            region_key: "XYZ".to_owned(),
+            region_identifier: "xx-new-1".to_owned(),
+        };
+        let at = |name| {
+            let found = Endpoints::named(name, std::slice::from_ref(&told), Some("r.example:8443"));
+            found.map(|found| found.base_url(Service::Secrets))
+        };
+        let url = |text: &str| Some(text.to_owned());
+        for name in ["xx-new-1", "xyz", "XX-NEW-1"] {
+            assert_eq!(at(name), url("https://secrets.vaults.xx-new-1.oci.cloud.example"));
+        }
+        assert_eq!(at("r1.example:8443"), url("https://secrets.vaults.r1.example:8443"));
+        assert_eq!(at("xx-other-1"), url("https://secrets.vaults.xx-other-1.oci.r.example:8443"));
+        assert_eq!(at("IAD"), url("https://secrets.vaults.us-ashburn-1.oci.oraclecloud.com"));
+        assert_eq!(Endpoints::named("xx-other-1", &[], None), None);
+        for name in ["", "a b", "evil.example/x", "u@evil.example", "a?b"] {
+            assert_eq!(at(name), None, "{name}");
+        }
     }
 
     #[test]

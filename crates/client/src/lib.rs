@@ -27,7 +27,7 @@ pub use credentials::{
     ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
 };
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
-pub use endpoint::{BaseUrl, Endpoints};
+pub use endpoint::{BaseUrl, Elsewhere, Endpoints, RegionMetadata};
 pub use error::{ClientError, ServiceError};
 pub use identity::{
     CompartmentSummary, DefinedTagValues, GroupMembership, NamedSummary, PolicySummary,

@@ -1,8 +1,9 @@
+use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints};
+use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints, RegionMetadata};
 use strongroom_keyring::SystemRandom;
-use strongroom_model::{Ocid, OcidKind, Region, SystemClock, private_file};
+use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
 use super::configuration::Configuration;
 use super::credentials::{Auth, Found};
@@ -91,13 +92,35 @@ fn endpoints(
                 .fix("give --endpoint http://127.0.0.1:8790")
         });
     }
-    let region = environment.oci_region.as_ref().or(region);
-    let known = region.and_then(|name| Region::named(name));
-    known.map(Endpoints::Region).ok_or_else(|| {
+    let named = environment.oci_region.as_ref().or(region);
+    let refused = |why: String| {
         Failure::configuration("no-endpoint", "cannot tell which vault to call")
-            .because("no endpoint is given, and no region of OCI")
+            .because(why)
             .fix("start `strongroom dev`, or give --endpoint URL")
-    })
+    };
+    let Some(name) = named else {
+        return Err(refused("no endpoint is given, and no region of OCI".to_owned()));
+    };
+    let told = told_regions(environment).map_err(&refused)?;
+    let found = Endpoints::named(name, &told, environment.default_realm.as_deref());
+    found.ok_or_else(|| refused(format!("`{name}` is no region of OCI that is known")))
+}
+
+/// Regions beyond the table: those of `OCI_REGION_METADATA`, then those of the file that Oracle's
+/// tools read.
+fn told_regions(environment: &Environment) -> Result<Vec<RegionMetadata>, String> {
+    let mut told = Vec::new();
+    if let Some(text) = &environment.region_metadata {
+        let read = serde_json::from_str(text);
+        told.push(read.map_err(|error| format!("OCI_REGION_METADATA: {error}"))?);
+    }
+    let Some(home) = &environment.home else { return Ok(told) };
+    let path = Path::new(home).join(".oci/regions-config.json");
+    if let Ok(bytes) = private_file::read(&path) {
+        let read: Result<Vec<RegionMetadata>, _> = serde_json::from_slice(&bytes);
+        told.extend(read.map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    Ok(told)
 }
 
 impl Session<'_> {
