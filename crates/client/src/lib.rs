@@ -1,6 +1,7 @@
 //! Typed, signed calls for applications, with retries and the credentials of Oracle's tools.
 
 mod answers;
+mod cache;
 mod calls;
 mod client;
 mod consumers;
@@ -15,6 +16,10 @@ mod transport;
 mod workloads;
 
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
+pub use cache::{
+    CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
+    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, Upstream,
+};
 pub use calls::{NewContent, NewSecret, Selector};
 pub use client::{ApiKey, Client};
 pub use consumers::{
