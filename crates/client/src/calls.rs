@@ -14,7 +14,7 @@ use crate::error::ClientError;
 use crate::transport::Answer;
 
 /// Which version of a secret is meant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Selector {
     /// The one in use.
     #[default]

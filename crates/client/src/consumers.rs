@@ -62,6 +62,8 @@ pub struct SecretChanges {
 pub struct SecretChange {
     /// OCID.
     pub secret_id: String,
+    /// Name.
+    pub secret_name: Option<String>,
     /// Lifecycle state.
     pub lifecycle_state: String,
     /// Number of the version in use.

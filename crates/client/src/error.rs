@@ -32,6 +32,8 @@ pub enum ClientError {
         what: &'static str,
         /// Why not. Holds no token and no key.
         why: String,
+        /// Whether a service refused to give any: whoever had some has them no longer.
+        is_refused: bool,
     },
     /// No answer came.
     #[error("no answer from {host}: {why}")]

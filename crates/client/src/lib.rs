@@ -2,6 +2,7 @@
 
 mod answers;
 mod breaker;
+mod cache;
 mod calls;
 mod client;
 mod consumers;
@@ -17,6 +18,10 @@ mod transport;
 mod workloads;
 
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
+pub use cache::{
+    CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
+    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, Upstream,
+};
 pub use calls::{NewContent, NewSecret, Selector};
 pub use client::Client;
 pub use consumers::{

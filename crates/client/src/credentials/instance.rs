@@ -173,8 +173,14 @@ impl InstancePrincipal {
         let public = session.public().map_err(|error| failed(error.to_string()))?;
         let client = self.clients.signing_with(endpoints, leaf)?;
         let exchanged = client.exchange_certificate(&proof, &public).await;
-        let token =
-            exchanged.map_err(|error| failed(format!("the federation service: {error}")))?;
+        let token = exchanged.map_err(|error| {
+            let is_refused = matches!(
+                &error,
+                ClientError::Service(refusal) if matches!(refusal.status, 401 | 403 | 404)
+            );
+            let why = format!("the federation service: {error}");
+            ClientError::Credentials { what: WHAT, why, is_refused }
+        })?;
         bearer(WHAT, &token, session)
     }
 }

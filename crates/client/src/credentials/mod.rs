@@ -153,7 +153,7 @@ impl From<ApiKey> for Credentials {
 
 /// Says that credentials cannot be had.
 fn unavailable(what: &'static str, why: &(impl Display + ?Sized)) -> ClientError {
-    ClientError::Credentials { what, why: why.to_string() }
+    ClientError::Credentials { what, why: why.to_string(), is_refused: false }
 }
 
 /// Makes a bearer of a token and the key that it names.

@@ -1,6 +1,8 @@
 //! The client against a server that plays a script, over sockets.
 
 #[cfg(test)]
+mod cache;
+#[cfg(test)]
 mod calls;
 mod identity;
 #[cfg(test)]

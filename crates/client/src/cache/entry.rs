@@ -1,0 +1,172 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use quick_cache::{Lifecycle, Weighter};
+use strongroom_model::{Random, Sensitive};
+use tokio::time::Instant;
+
+use super::fault::CacheError;
+use super::key::SecretKey;
+use super::lifetimes::{Lifetimes, pause};
+use super::metrics::Counters;
+use crate::answers::SecretBundle;
+
+/// Bytes of an entry beyond its texts: the entry itself, its key, the cache's own.
+const OVERHEAD_BYTES: usize = 512;
+
+/// What a read was answered with. The content is wiped when the last holder lets go of it.
+#[derive(Debug, Clone)]
+pub struct CachedSecret {
+    entry: Arc<Entry>,
+    is_stale: bool,
+}
+
+impl CachedSecret {
+    pub(super) const fn new(entry: Arc<Entry>, is_stale: bool) -> Self {
+        Self { entry, is_stale }
+    }
+
+    /// Returns the bundle as it was read.
+    #[must_use]
+    pub fn bundle(&self) -> &SecretBundle {
+        &self.entry.bundle
+    }
+
+    /// Returns the content.
+    #[must_use]
+    pub fn content(&self) -> &Sensitive {
+        &self.entry.bundle.content
+    }
+
+    /// Tells whether the TTL was over when this was answered, because no answer came from the service.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
+    /// Returns how long ago the value was asked for.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.entry.read_at.elapsed()
+    }
+}
+
+/// What is kept under a key.
+#[derive(Debug, Clone)]
+pub(super) enum Held {
+    There(Arc<Entry>),
+    Lack(Arc<Lack>),
+}
+
+/// Why there is no value, believed for a moment: a 404, or that the service did not answer.
+#[derive(Debug)]
+pub(super) struct Lack {
+    pub(super) error: CacheError,
+    pub(super) until: Instant,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// When the value that is too old by now was read, if there was one.
+    pub(super) read_at: Option<Instant>,
+}
+
+/// A value and how long it may be used.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) bundle: SecretBundle,
+    /// When the call began: what was true at some later moment was read.
+    pub(super) read_at: Instant,
+    pub(super) refresh_at: Instant,
+    pub(super) fresh_until: Instant,
+    pub(super) stale_until: Instant,
+    /// When the next call may be made, in nanoseconds from `read_at`; at the end of time if one is
+    /// under way.
+    due: AtomicU64,
+    failures: AtomicU32,
+}
+
+impl Entry {
+    pub(super) fn new(
+        bundle: SecretBundle,
+        read_at: Instant,
+        lifetimes: Lifetimes,
+        random: &dyn Random,
+    ) -> Self {
+        let (refresh, fresh) = lifetimes.draw(random);
+        let fresh_until = read_at + fresh;
+        Self {
+            bundle,
+            read_at,
+            refresh_at: read_at + refresh,
+            fresh_until,
+            stale_until: fresh_until + lifetimes.stale_if_error,
+            due: AtomicU64::new(nanos(refresh)),
+            failures: AtomicU32::new(0),
+        }
+    }
+
+    /// Tells whether it is time for a call, and none is under way.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        nanos(now - self.read_at) >= self.due.load(Ordering::Relaxed)
+    }
+
+    /// Tells whether a call is under way that nobody has waited for in vain.
+    pub(super) fn is_called_for(&self) -> bool {
+        self.due.load(Ordering::Relaxed) == u64::MAX
+    }
+
+    /// Notes that a call is under way.
+    pub(super) fn call(&self) {
+        self.due.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Notes that there is nothing to wait for until then.
+    pub(super) fn leave_until(&self, then: Instant) {
+        self.due.store(nanos(then - self.read_at), Ordering::Relaxed);
+    }
+
+    /// Notes that a call did not succeed, and draws when the next may be made.
+    pub(super) fn fail(&self, now: Instant, random: &dyn Random) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        self.leave_until(now + pause(failures, random));
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Entries count by what is long in them.
+#[derive(Debug, Clone)]
+pub(super) struct Bytes;
+
+impl Weighter<SecretKey, Held> for Bytes {
+    fn weight(&self, key: &SecretKey, held: &Held) -> u64 {
+        let texts = match held {
+            Held::Lack(_) => 0,
+            Held::There(entry) => texts(&entry.bundle),
+        };
+        u64::try_from(key.len() + texts + OVERHEAD_BYTES).unwrap_or(u64::MAX)
+    }
+}
+
+fn texts(bundle: &SecretBundle) -> usize {
+    let metadata = bundle.metadata.iter().map(|(name, value)| name.len() + value.to_string().len());
+    let stages = bundle.stages.iter().map(String::len);
+    let optional = [&bundle.version_name, &bundle.time_created];
+    let optional = optional.into_iter().flatten().map(String::len);
+    let fixed = bundle.content.expose().len() + bundle.secret_id.len();
+    fixed + metadata.chain(stages).chain(optional).sum::<usize>()
+}
+
+/// Counts what makes room for others.
+#[derive(Debug, Clone)]
+pub(super) struct Evictions(pub(super) Arc<Counters>);
+
+impl Lifecycle<SecretKey, Held> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, _state: &mut (), _key: SecretKey, _held: Held) {
+        self.0.evictions.add(1);
+    }
+}

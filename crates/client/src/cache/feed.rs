@@ -1,0 +1,90 @@
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::lifetimes::pause;
+use super::shared::Shared;
+use super::upstream::Upstream;
+use crate::consumers::{SecretChanges, WATCH_TIME_MAX};
+use crate::error::ClientError;
+
+/// When a server that has no feed is asked for one again: it may have been replaced by a newer one.
+const ABSENT_PAUSE: Duration = Duration::from_mins(5);
+/// The least time between two questions that nothing came of.
+const QUIET_PAUSE: Duration = Duration::from_millis(500);
+
+/// What becomes of the following after an error.
+enum Lost {
+    /// The server has no feed: TTLs alone count.
+    NoFeed,
+    /// The caller is not known any more, or the cursor is not: what is held may be wrong.
+    Place,
+    /// The next question goes on where this one was.
+    Nothing,
+}
+
+/// Follows a vault's feed of changes, and forgets what changed.
+pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
+    let Some(upstream) = shared.upgrade().map(|shared| Arc::clone(&shared.upstream)) else {
+        return;
+    };
+    let mut cursor: Option<String> = None;
+    let mut failures = 0_u32;
+    loop {
+        let asked = Instant::now();
+        let answer = upstream.changes(cursor.as_deref(), WATCH_TIME_MAX).await;
+        let Some(shared) = shared.upgrade() else { return };
+        shared.counters.is_following.store(answer.is_ok(), Ordering::Relaxed);
+        let rest = match answer {
+            Ok(told) => {
+                failures = 0;
+                let is_quiet = told.changes.is_empty() && cursor.is_some();
+                take(&shared, &told, cursor.is_some());
+                cursor = Some(told.cursor);
+                let rest = QUIET_PAUSE.saturating_sub(asked.elapsed());
+                if is_quiet { rest } else { Duration::ZERO }
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                match lost(&error) {
+                    Lost::NoFeed => cursor = None,
+                    Lost::Place => {
+                        cursor = None;
+                        shared.invalidate_all();
+                    }
+                    Lost::Nothing => {}
+                }
+                match lost(&error) {
+                    Lost::NoFeed => ABSENT_PAUSE,
+                    Lost::Place | Lost::Nothing => pause(failures, &*shared.random),
+                }
+            }
+        };
+        drop(shared);
+        sleep(rest).await;
+    }
+}
+
+/// Forgets what changed. Where the following begins, or may have missed something, that is all.
+fn take<U: Upstream>(shared: &Shared<U>, told: &SecretChanges, goes_on: bool) {
+    if told.is_reset || !goes_on {
+        shared.invalidate_all();
+        return;
+    }
+    for change in &told.changes {
+        shared.invalidate(&change.secret_id, change.secret_name.as_deref());
+    }
+}
+
+fn lost(error: &ClientError) -> Lost {
+    match error {
+        ClientError::Service(error) => match error.status {
+            404 | 405 | 501 => Lost::NoFeed,
+            400 | 401 | 403 => Lost::Place,
+            _ => Lost::Nothing,
+        },
+        _ => Lost::Nothing,
+    }
+}
