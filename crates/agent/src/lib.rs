@@ -1,9 +1,13 @@
-//! What a machine runs beside its applications: the metadata that proves who it is.
+//! What a machine runs beside its applications: secrets out of a cache, and the metadata that proves who it is.
 
+mod daemon;
 mod identity;
 mod imds;
 mod renewal;
 
+pub use daemon::{
+    Agent, HttpListener, Pattern, PatternError, References, Resolved, Rule, Rules, SocketListener,
+};
 pub use identity::{Identity, IdentityError};
 pub use imds::{Imds, serve};
 pub use renewal::{ClientOf, Renewal, RenewalError};

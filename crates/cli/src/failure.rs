@@ -67,6 +67,12 @@ impl Failure {
         Self::new(Exit::Configuration, code, message)
     }
 
+    /// Returns message and observed fact in one line.
+    pub(crate) fn in_a_line(&self) -> String {
+        let why = self.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        printable(&format!("{}{why}", self.message))
+    }
+
     /// Adds an observed fact.
     pub(crate) fn because(self, why: impl Into<String>) -> Self {
         Self { why: Some(why.into()), ..self }

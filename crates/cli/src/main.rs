@@ -32,6 +32,8 @@ enum Command {
     Dev(serving::dev::DevArguments),
     /// Run the server
     Serve(serving::serve::ServeArguments),
+    /// Answer this machine's processes out of a cache of secrets
+    Agent(serving::agent::AgentArguments),
     /// Serve a machine's metadata to its processes, so that they act as the machine
     Imds(serving::imds::ImdsArguments),
     /// Create the tenancy of a server and print its administrator's key, once
@@ -117,6 +119,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
+        Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 const PRIVATE: u32 = 0o600;
@@ -69,6 +69,24 @@ pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
 /// Any error of the file system.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_all(&mut File::open(path)?)
+}
+
+/// Makes a directory for the owner, and for others to pass through if `mode` says so. An existing one
+/// is left as it is.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn create_passage(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY | mode & 0o055).create(path)
+}
+
+/// Opens a socket of ours, which its owner alone could connect to so far, to those that `mode` names.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn open_socket(path: &Path, mode: u32) -> io::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "the mode grows: nobody was let in before")]
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// Removes a file if it is there.

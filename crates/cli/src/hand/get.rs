@@ -83,7 +83,7 @@ fn document(bundle: &SecretBundle, value: &Sensitive) -> serde_json::Value {
 
 /// Takes a value out of JSON content: a string without quotes, anything else as it is written there.
 /// Messages name the pointer, never the content.
-fn select(content: &Sensitive, pointer: &str) -> Result<Sensitive, Failure> {
+pub(crate) fn select(content: &Sensitive, pointer: &str) -> Result<Sensitive, Failure> {
     let refuse = |why: &str| {
         Failure::new(Exit::Failed, "bad-pointer", format!("cannot follow `#{pointer}`"))
             .because(why.to_owned())

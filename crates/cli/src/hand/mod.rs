@@ -11,7 +11,7 @@ pub(crate) mod life;
 pub(crate) mod ls;
 pub(crate) mod output;
 pub(crate) mod put;
-mod reference;
+pub(crate) mod reference;
 pub(crate) mod retire;
 mod session;
 pub(crate) mod settings;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -149,6 +150,15 @@ impl Session<'_> {
             Ok(ocid) if ocid.is(OcidKind::Vault) => Ok(id),
             _ => Err(failure(format!("it stands for `{id}`, which is no OCID of a vault"))),
         }
+    }
+
+    /// Returns the OCIDs of all vaults that have an alias.
+    pub(crate) fn vaults(&self) -> BTreeMap<String, String> {
+        let dev = self.dev.iter().map(|_| "dev".to_owned());
+        let (in_environment, in_file) = (&self.environment.vaults, &self.configuration.vaults);
+        let aliases = in_environment.keys().chain(in_file.keys()).cloned().chain(dev);
+        let known = |alias: String| self.vault_id(&alias).ok().map(|id| (alias, id));
+        aliases.filter_map(known).collect()
     }
 
     /// Returns the OCID of a secret.

@@ -1,5 +1,7 @@
 //! The commands that run a server.
 
+pub(crate) mod agent;
+mod agent_file;
 pub(crate) mod dev;
 pub(crate) mod directory;
 pub(crate) mod imds;

@@ -18,7 +18,7 @@ from oci._vendor import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-CASES = 300
+CASES = 1000
 KEY_ID = ["ocid1.tenancy.oc1..t", "ocid1.user.oc1..u", "aa:bb"]
 
 

@@ -1,0 +1,379 @@
+"""The agent: secrets out of a cache, for processes of this machine, and for nobody else."""
+
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+
+import oci
+import pytest
+from oci.identity import models
+
+from test_identity import new_policy
+from vault import BINARY, Vault
+
+CONFIG = """
+socket = "{directory}/run/agent.sock"
+socket_mode = "0666"
+http = "127.0.0.1:{port}"
+token_file = "{directory}/token"
+http_references = ["secret://dev/*"]
+class = "{kind}"
+{more}
+
+[[allow]]
+uid = {uid}
+references = ["secret://dev/*"]
+
+[[allow]]
+uid = 65534
+references = ["secret://dev/public-*"]
+
+[names]
+"prod/db" = "secret://dev/json"
+"secret/app" = "secret://dev/json"
+"plain" = "secret://dev/sample"
+"""
+
+
+class OverSocket(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+class Agent:
+    def __init__(self, home, directory, kind="high", more="", tables=""):
+        self.home, self.directory = home, directory
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.config = directory / "agent.toml"
+        self.write(kind, more, tables)
+        self.log = open(directory / "agent.log", "ab")
+        self.process = subprocess.Popen(
+            [str(BINARY), "agent", "--agent-config", self.config, "--data-dir", home.directory],
+            stdout=self.log, stderr=self.log)
+        self.path = str(directory / "run" / "agent.sock")
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
+            if self.process.poll() is not None:
+                raise AssertionError((directory / "agent.log").read_text())
+            try:
+                if self.ask("/health")[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.01)
+        raise AssertionError("not ready")
+
+    def write(self, kind="high", more="", tables=""):
+        text = CONFIG.format(directory=self.directory, port=self.port, kind=kind, more=more, uid=os.getuid())
+        self.config.write_text(text + tables)
+
+    def ask(self, target, method="GET", **headers):
+        connection = OverSocket(self.path)
+        connection.request(method, target, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), dict(answer.getheaders())
+
+    def read(self, reference, **more):
+        query = urllib.parse.urlencode({"ref": reference, **more})
+        return self.ask("/v1/secrets?" + query)
+
+    def over_http(self, target, method="GET", token=True, host=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        if token is True:
+            headers["X-Strongroom-Token"] = (self.directory / "token").read_text()
+        elif token:
+            headers["X-Strongroom-Token"] = token
+        connection.putrequest(method, target, skip_host=host is not None)
+        if host is not None:
+            connection.putheader("Host", host)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+    def metrics(self):
+        text = self.ask("/metrics")[1].decode()
+        return {line.split()[0].removeprefix("strongroom_agent_"): int(line.split()[1])
+                for line in text.splitlines() if not line.startswith("#")}
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=20)
+        self.log.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    server = Vault(tmp_path_factory.mktemp("agent-vault") / "data")
+    server.start()
+    server.new_secret("json", b'{"user": "app", "password": "s3cr3t-c4n4ry", "port": 5432}')
+    server.new_secret("public-key", b"public")
+    server.new_secret("bytes", bytes(range(256)))
+    yield server
+    if server.process.poll() is None:
+        assert server.end() == 0
+
+
+@pytest.fixture(scope="module")
+def agent(home, tmp_path_factory):
+    made = Agent(home, tmp_path_factory.mktemp("agent"))
+    yield made
+    assert made.end() == 0
+    log = (made.directory / "agent.log").read_text()
+    assert "s3cr3t-c4n4ry" not in log and (made.directory / "token").read_text() not in log
+    assert not os.path.exists(made.path)
+
+
+def test_a_process_reads_through_the_socket(agent):
+    status, content, headers = agent.read("secret://dev/sample")
+    assert (status, content) == (200, b"hello from strongroom")
+    assert headers["x-strongroom-version"] == "1" and headers["cache-control"] == "no-store"
+    assert agent.read("secret://dev/bytes")[1] == bytes(range(256))
+    assert agent.read("secret://dev/json#password")[1] == b"s3cr3t-c4n4ry"
+    assert agent.read("secret://dev/json#/port")[1] == b"5432"
+    told = json.loads(agent.read("secret://dev/bytes", format="json")[1])
+    assert base64.b64decode(told["contentBase64"]) == bytes(range(256)) and told["versionNumber"] == 1
+
+
+def test_a_second_read_asks_nobody(agent):
+    agent.read("secret://dev/sample")
+    before = agent.metrics()
+    for _ in range(50):
+        assert agent.read("secret://dev/sample")[0] == 200
+    after = agent.metrics()
+    assert after["cache_calls_total"] == before["cache_calls_total"]
+    assert after["cache_hits_total"] - before["cache_hits_total"] == 50
+
+
+def test_many_at_once_make_one_call(home, tmp_path):
+    agent = Agent(home, tmp_path)
+    try:
+        while not agent.metrics()["feed_followed"]:
+            time.sleep(0.01)
+        with concurrent.futures.ThreadPoolExecutor(64) as pool:
+            answers = list(pool.map(lambda _: agent.read("secret://dev/public-key")[:2], range(64)))
+        assert set(answers) == {(200, b"public")}
+        assert agent.metrics()["cache_calls_total"] == 1
+    finally:
+        assert agent.end() == 0
+
+
+def test_another_user_reads_what_the_rules_say_and_no_more(agent):
+    if os.getuid() != 0:
+        pytest.skip("only root can be somebody else")
+    program = (
+        "import http.client, socket, sys\n"
+        "c = http.client.HTTPConnection('localhost')\n"
+        "c.sock = socket.socket(socket.AF_UNIX)\n"
+        "c.sock.connect(sys.argv[1])\n"
+        "c.request('GET', '/v1/secrets?ref=' + sys.argv[2])\n"
+        "a = c.getresponse(); print(a.status, a.read())\n")
+    for directory in [agent.directory, *agent.directory.parents]:
+        if oct(directory.stat().st_mode)[-1] not in "157":
+            directory.chmod(directory.stat().st_mode | 0o011)
+    ask = lambda reference: subprocess.run(
+        ["/usr/bin/env", "python3", "-c", program, agent.path, reference], user=65534, capture_output=True, text=True, check=False)
+    allowed = ask("secret://dev/public-key")
+    assert allowed.stdout.startswith("200 b'public'"), allowed.stderr
+    hidden, missing = ask("secret://dev/sample").stdout, ask("secret://dev/public-none").stdout
+    assert hidden == missing and hidden.startswith("404"), (hidden, missing)
+
+
+def test_what_is_no_read_of_a_secret_is_refused(agent):
+    for target, status in [
+        ("/v1/secrets", 400), ("/v1/secrets?ref=", 404), ("/v1/secrets?ref=secret://dev/", 400), ("/v1/secrets?ref=secret://other/x", 404),
+        ("/v1/secrets?ref=secret://dev/json%23nothing", 400), ("/v1/secrets?ref=secret://dev/sample%23a", 400),
+        ("/v1/secrets?ref=secret://dev/%zz", 400), ("/v1/secrets?ref=secret://dev/x&format=xml", 400), ("/", 404), ("/v2/x", 404),
+        ("/v1/secrets?ref=secret://dev/absent", 404), ("/v1/secrets?ref=ocid1.vaultsecret.oc1.iad.x", 404),
+    ]:
+        assert agent.ask(target)[0] == status, target
+    for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+        assert agent.ask("/v1/secrets?ref=secret://dev/sample", method=method)[0] == 405, method
+    assert b"s3cr3t" not in agent.read("secret://dev/json#nothing")[1]
+
+
+def test_nobody_is_answered_over_http_but_who_has_the_token(agent):
+    """The matrix of requests that an application could be led to make (SSRF): all are refused."""
+    target = "/v1/secrets?ref=secret://dev/sample"
+    assert agent.over_http(target) == (200, b"hello from strongroom")
+    assert (agent.directory / "token").stat().st_mode & 0o777 == 0o600
+    token = (agent.directory / "token").read_text()
+    cases = [
+        (403, dict(token=False)), (403, dict(token="x" * 64)), (403, dict(token=token[:-1])), (403, dict(token=token + "0")),
+        (400, dict(host="evil.example")), (400, dict(host="127.0.0.1.evil.example")), (400, dict(host="169.254.169.254")),
+        (400, dict(host="")), (400, dict(host="127.0.0.2")),
+        (400, dict(Origin="http://localhost")), (400, dict(Referer="http://localhost/")), (400, dict(Forwarded="for=10.0.0.1")),
+        (400, dict(Via="1.1 x")), (400, dict(X_Forwarded_For="10.0.0.1")), (400, dict(X_Forwarded_Host="a")),
+        (400, dict(X_Forwarded_Anything="a")), (400, dict(X_Real_IP="a")), (400, dict(Sec_Fetch_Site="none")),
+        (405, dict(method="POST")), (405, dict(method="OPTIONS")), (405, dict(method="PUT")),
+    ]
+    for status, how in cases:
+        got = agent.over_http(target, **how)
+        assert got[0] == status and b"hello" not in got[1], (how, got)
+    for host in ("localhost", f"127.0.0.1:{agent.port}", "LOCALHOST:80", "[::1]"):
+        assert agent.over_http(target, host=host)[0] == 200, host
+    assert agent.over_http("/health", token=False)[0] == 200 and agent.over_http("/metrics", token=False)[0] == 403
+    # Two tokens, one of them right, are none.
+    connection = http.client.HTTPConnection("127.0.0.1", agent.port)
+    connection.putrequest("GET", target)
+    connection.putheader("X-Strongroom-Token", token)
+    connection.putheader("X-Vault-Token", "x")
+    connection.endheaders()
+    assert connection.getresponse().status == 403
+
+
+def test_an_application_of_aws_moves_by_changing_a_port(agent):
+    token = (agent.directory / "token").read_text()
+    ask = lambda target: agent.over_http(target, token=False, X_Aws_Parameters_Secrets_Token=token)
+    status, body = ask("/secretsmanager/get?secretId=prod/db")
+    told = json.loads(body)
+    assert status == 200 and json.loads(told["SecretString"])["user"] == "app"
+    assert told["VersionStages"] == ["AWSCURRENT"] and told["VersionId"] == "1" and told["ARN"].startswith("ocid1.vaultsecret.")
+    assert json.loads(ask("/secretsmanager/get?secretId=prod/db&versionId=1")[1])["VersionId"] == "1"
+    assert ask("/secretsmanager/get?secretId=prod/db&versionStage=AWSPREVIOUS")[0] == 404
+    assert ask("/secretsmanager/get?secretId=unknown")[0] == 404 and ask("/secretsmanager/get")[0] == 400
+    assert ask("/secretsmanager/get?secretId=prod/db&versionStage=AWSOTHER")[0] == 400
+
+
+def test_an_application_of_vault_moves_by_changing_an_address(agent):
+    token = (agent.directory / "token").read_text()
+    ask = lambda target: agent.over_http(target, token=False, X_Vault_Token=token)
+    status, body = ask("/v1/secret/data/app")
+    told = json.loads(body)["data"]
+    assert status == 200 and told["data"] == {"user": "app", "password": "s3cr3t-c4n4ry", "port": 5432}
+    assert told["metadata"]["version"] == 1
+    assert json.loads(ask("/v1/kv/data/plain")[1])["data"]["data"] == {"value": "hello from strongroom"}
+    status, body = ask("/v1/secret/data/unknown")
+    assert status == 404 and "errors" in json.loads(body)
+
+
+def test_a_new_version_is_there_within_a_second(home, agent):
+    """The vault's feed tells of it: nobody waits for a TTL of ten minutes."""
+    home.new_secret("moving", b"one")
+    assert agent.read("secret://dev/moving")[1] == b"one"
+    assert home.strongroom("put", "secret://dev/moving", stdin=b"two").returncode == 0
+    began = time.monotonic()
+    while agent.read("secret://dev/moving")[1] != b"two":
+        assert time.monotonic() - began < 2, "still the old version"
+        time.sleep(0.01)
+    assert agent.read("secret://dev/moving?stage=previous")[1] == b"one"
+
+
+def test_lifetimes_that_outlast_a_rotation_are_refused(home, tmp_path):
+    secret = home.new_secret("rotating", secret_rules=[oci.vault.models.SecretExpiryRule(
+        rule_type="SECRET_EXPIRY_RULE", secret_version_expiry_interval="P1D")])
+    tables = '\n[[secret]]\nreference = "secret://dev/rotating"\nttl = "1h"\nstale_if_error = "24h"\n'
+    with pytest.raises(AssertionError, match="is not below the rotation interval"):
+        Agent(home, tmp_path, tables=tables)
+    assert secret.id
+
+
+def test_rules_are_read_again_and_a_bad_file_changes_nothing(home, tmp_path):
+    agent = Agent(home, tmp_path)
+    try:
+        assert agent.read("secret://dev/sample")[0] == 200
+        text = agent.config.read_text()
+        agent.config.write_text("nonsense")
+        agent.process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert agent.read("secret://dev/sample")[0] == 200
+        agent.config.write_text(text.replace('references = ["secret://dev/*"]', 'references = ["secret://dev/j*"]', 2))
+        agent.process.send_signal(signal.SIGHUP)
+        began = time.monotonic()
+        while agent.read("secret://dev/sample")[0] != 404:
+            assert time.monotonic() - began < 5
+            time.sleep(0.02)
+        assert agent.read("secret://dev/json")[0] == 200
+    finally:
+        assert agent.end() == 0
+    assert "the configuration stays as it was" in (tmp_path / "agent.log").read_text()
+
+
+def test_ten_configurations_that_cannot_be_used(home, tmp_path):
+    config = tmp_path / "agent.toml"
+    good = 'socket = "/tmp/x.sock"\n[[allow]]\nreferences = ["secret://dev/*"]\n'
+    check = lambda text: (config.write_text(text), subprocess.run(
+        [str(BINARY), "agent", "--check", "--agent-config", config], capture_output=True, check=False))[1]
+    assert check(good).returncode == 0
+    for text, what in [
+        ("", "neither socket nor http"), ('http = "0.0.0.0:1"\ntoken_file = "t"\n', "loopback"), ('http = "127.0.0.1:1"\n', "go together"),
+        ('socket = "/tmp/x.sock"\n', "nobody may read"), (good.replace("secret://dev/*", "*"), "must begin with secret://"),
+        ('socket_mode = "0777"\n' + good, "octal mode"), ('ttl = "2d"\n' + good, "longer than 1 h"), ('ttl = "soon"\n' + good, "whole number"),
+        ("unknown = 1\n" + good, "unknown field"), (good + '[names]\n"a" = "b"\n', "secret://"), ("[", "expected"),
+    ]:
+        done = check(text)
+        assert done.returncode == 3 and what in done.stderr.decode(), (text, done.stderr.decode())
+    absent = subprocess.run([str(BINARY), "agent", "--agent-config", tmp_path / "none"], capture_output=True, check=False)
+    assert absent.returncode == 3
+
+
+def test_one_socket_has_one_agent_and_a_dead_ones_is_taken_over(home, tmp_path):
+    agent = Agent(home, tmp_path)
+    second = subprocess.run(
+        [str(BINARY), "agent", "--agent-config", agent.config, "--data-dir", home.directory], capture_output=True, timeout=20, check=False)
+    assert second.returncode == 3 and b"another agent answers there" in second.stderr
+    agent.process.kill()
+    agent.process.wait()
+    agent.log.close()
+    assert os.path.exists(agent.path)
+    again = Agent(home, tmp_path)
+    assert again.read("secret://dev/sample")[0] == 200
+    assert again.end() == 0
+
+
+def test_a_right_that_is_taken_away_is_gone_and_an_outage_is_bridged(tmp_path):
+    """A refusal is never masked by stale-if-error; a vault that is down is, within its bound."""
+    vault = Vault(tmp_path / "data", "--listen", "127.0.0.1:0")
+    vault.start()
+    iam, tenancy = vault.client(oci.identity.IdentityClient), vault.dev["tenancy_id"]
+    rule = f"Any {{instance.compartment.id = '{vault.dev['instance_compartment_id']}'}}"
+    iam.create_dynamic_group(models.CreateDynamicGroupDetails(
+        compartment_id=tenancy, name="machines", description="d", matching_rule=rule))
+    policy = new_policy(iam, tenancy, "machines", "Allow dynamic-group machines to read secret-family in tenancy",
+                        "Allow dynamic-group machines to use keys in tenancy")
+    directory = tmp_path / "agent"
+    directory.mkdir()
+    os.environ["OCI_METADATA_BASE_URL"] = vault.dev["imds_url"]
+    os.environ["STRONGROOM_AUTH"] = "instance_principal"
+    try:
+        agent = Agent(vault, directory, more='ttl = "1s"\nstale_if_error = "10m"')
+    finally:
+        del os.environ["OCI_METADATA_BASE_URL"], os.environ["STRONGROOM_AUTH"]
+    try:
+        assert agent.read("secret://dev/sample")[0] == 200
+        iam.delete_policy(policy.id)
+        began = time.monotonic()
+        while agent.read("secret://dev/sample")[0] == 200:
+            assert time.monotonic() - began < 5, "the right outlived its TTL"
+            time.sleep(0.05)
+        assert agent.read("secret://dev/sample")[0] == 404
+        new_policy(iam, tenancy, "again", "Allow dynamic-group machines to read secret-family in tenancy",
+                   "Allow dynamic-group machines to use keys in tenancy")
+        while agent.read("secret://dev/sample")[0] != 200:
+            assert time.monotonic() - began < 30
+            time.sleep(0.1)
+        vault.process.kill()
+        vault.process.wait()
+        time.sleep(2)
+        status, content, headers = agent.read("secret://dev/sample")
+        assert (status, content, headers.get("x-strongroom-stale")) == (200, b"hello from strongroom", "true")
+        assert agent.read("secret://dev/never-read")[0] == 502
+    finally:
+        assert agent.end() == 0

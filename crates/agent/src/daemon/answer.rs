@@ -1,0 +1,168 @@
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use strongroom_client::{CacheError, CachedSecret, ClientError};
+use strongroom_model::Sensitive;
+
+use super::dialects::{self, Form, Refusal, Wish, form_of};
+use super::gate::{Asker, check_http, may_read};
+use super::{Agent, Rules};
+
+/// An answer before it is HTTP.
+struct Answer {
+    status: u16,
+    content_type: &'static str,
+    body: Sensitive,
+    /// Of a secret: the version, how old it is in seconds, and whether it is beyond its TTL.
+    about: Option<(u64, u64, bool)>,
+}
+
+impl Answer {
+    fn text(status: u16, text: &str) -> Self {
+        let body = Sensitive::new(format!("{text}\n").into_bytes());
+        Self { status, content_type: "text/plain; charset=utf-8", body, about: None }
+    }
+
+    /// A refusal in the words of who asks.
+    fn refused(form: Form, status: u16, why: &str) -> Self {
+        let body = match form {
+            Form::Bytes => return Self::text(status, why),
+            Form::Json | Form::Aws => serde_json::json!({ "message": why }),
+            Form::Vault => serde_json::json!({ "errors": [why] }),
+        };
+        let body = Sensitive::new(body.to_string().into_bytes());
+        Self { status, content_type: "application/json", body, about: None }
+    }
+
+    fn into_response(self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from_owner(self.body.into_owner())));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        if let Some((version, age, is_stale)) = self.about {
+            headers.insert("x-strongroom-version", HeaderValue::from(version));
+            headers.insert("age", HeaderValue::from(age));
+            if is_stale {
+                headers.insert("x-strongroom-stale", HeaderValue::from_static("true"));
+            }
+        }
+        response
+    }
+}
+
+impl Agent {
+    /// Answers a request.
+    pub(super) async fn answer(
+        &self,
+        asker: Asker,
+        request: Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        let (rules, path) = (self.rules(), request.uri().path().to_owned());
+        let answer = match admit(asker, &request, &rules) {
+            Ok(wish) => self.grant(asker, wish, &rules).await,
+            Err((status, why)) => Answer::refused(form_of(&path), status, &why),
+        };
+        self.counters.count(answer.status);
+        answer.into_response()
+    }
+
+    async fn grant(&self, asker: Asker, wish: Wish, rules: &Rules) -> Answer {
+        match wish {
+            Wish::Health => Answer::text(200, "ok"),
+            Wish::Ready if self.is_ready() => Answer::text(200, "ready"),
+            Wish::Ready => Answer::text(503, "no answer from the vault"),
+            Wish::Metrics => Answer {
+                content_type: "text/plain; version=0.0.4",
+                ..Answer::text(200, self.counters.render(&self.cache.metrics()).trim_end())
+            },
+            Wish::Secret { reference, form } => {
+                let answer = self.secret(asker, &reference, form, rules).await;
+                note(asker, &reference, answer.status);
+                answer
+            }
+        }
+    }
+
+    /// Once something was read, or the vault's feed is followed, there is an answer to be had.
+    fn is_ready(&self) -> bool {
+        let metrics = self.cache.metrics();
+        metrics.is_following || metrics.calls > metrics.failures || metrics.calls == 0
+    }
+
+    async fn secret(&self, asker: Asker, reference: &str, form: Form, rules: &Rules) -> Answer {
+        // What a process may not read looks like what is not there.
+        let hidden = || Answer::refused(form, 404, "no such secret, or not for this process");
+        if !may_read(asker, rules, reference) {
+            return hidden();
+        }
+        let resolved = match rules.references.resolve(reference) {
+            Ok(resolved) => resolved,
+            Err(why) => return Answer::refused(form, 400, &why),
+        };
+        let found = match self.cache.get(&resolved.key).await {
+            Ok(found) => found,
+            Err(error) => {
+                let (status, why) = failure(&error);
+                return Answer::refused(form, status, &why);
+            }
+        };
+        let content = match &resolved.pointer {
+            None => found.content().clone(),
+            Some(pointer) => match rules.references.part(found.content(), pointer) {
+                Ok(part) => part,
+                Err(why) => return Answer::refused(form, 400, &why),
+            },
+        };
+        let (content_type, body) = dialects::render(form, &found, &content, reference);
+        Answer { status: 200, content_type, body, about: Some(about(&found)) }
+    }
+}
+
+/// Everything but the secret itself.
+fn admit(asker: Asker, request: &Request<Incoming>, rules: &Rules) -> Result<Wish, Refusal> {
+    let path = request.uri().path();
+    if let Asker::Loopback(address) = asker {
+        let needs_token = !matches!(path, "/health" | "/ready");
+        let checked = check_http(address, request.headers(), rules, needs_token);
+        checked.map_err(|(status, why)| (status, why.to_owned()))?;
+    }
+    if request.method() != Method::GET {
+        return Err((405, "only GET is answered".to_owned()));
+    }
+    dialects::read(path, request.uri().query().unwrap_or_default(), rules)
+}
+
+fn about(found: &CachedSecret) -> (u64, u64, bool) {
+    (found.bundle().version_number, found.age().as_secs(), found.is_stale())
+}
+
+/// What the vault said, for the process: what it may not read is as absent as what is not there.
+fn failure(error: &CacheError) -> (u16, String) {
+    match error.client_error() {
+        Some(ClientError::Service(refusal)) => match refusal.status {
+            404 => (404, "no such secret, or not for this process".to_owned()),
+            401 | 403 => (403, error.to_string()),
+            429 => (429, error.to_string()),
+            _ => (502, error.to_string()),
+        },
+        Some(ClientError::Credentials { is_refused: true, .. }) => (403, error.to_string()),
+        _ => (502, error.to_string()),
+    }
+}
+
+/// The local audit: who asked for what, and what became of it.
+fn note(asker: Asker, reference: &str, status: u16) {
+    match asker {
+        Asker::Process { uid, gid, pid } => {
+            tracing::info!(target: "audit", uid, gid, pid, reference, status, "read");
+        }
+        Asker::Loopback(address) => {
+            tracing::info!(target: "audit", %address, reference, status, "read");
+        }
+    }
+}

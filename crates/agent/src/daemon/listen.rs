@@ -1,0 +1,105 @@
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+
+use super::Agent;
+use super::gate::Asker;
+
+const HEADER_TIME: Duration = Duration::from_secs(5);
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const CONNECTIONS_MAX: usize = 1024;
+
+/// No router forwards a packet of this lifetime: answers stay on this machine.
+const TTL: u32 = 1;
+
+/// A socket in the file system: the kernel says who asks.
+#[derive(Debug)]
+pub struct SocketListener(pub UnixListener);
+
+/// A loopback address: the token says who asks.
+#[derive(Debug)]
+pub struct HttpListener(pub TcpListener);
+
+impl SocketListener {
+    /// Answers for as long as it is polled.
+    pub async fn serve(self, agent: Arc<Agent>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = self.0.accept().await.and_then(|(stream, _)| {
+                let peer = stream.peer_cred()?;
+                Ok((stream, peer))
+            });
+            match accepted {
+                Ok((stream, peer)) => {
+                    let asker =
+                        Asker::Process { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() };
+                    let agent = Arc::clone(&agent);
+                    tokio::spawn(async move {
+                        converse(agent, asker, stream).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => refused(&error).await,
+            }
+        }
+    }
+}
+
+impl HttpListener {
+    /// Answers for as long as it is polled.
+    pub async fn serve(self, agent: Arc<Agent>) {
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let accepted = self.0.accept().await.and_then(|(stream, peer)| {
+                stream.set_nodelay(true)?;
+                stream.set_ttl(TTL)?;
+                Ok((stream, peer))
+            });
+            match accepted {
+                Ok((stream, peer)) => {
+                    let agent = Arc::clone(&agent);
+                    tokio::spawn(async move {
+                        converse(agent, Asker::Loopback(peer.ip()), stream).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => refused(&error).await,
+            }
+        }
+    }
+}
+
+async fn refused(error: &std::io::Error) {
+    tracing::warn!(%error, "a connection was not accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+async fn converse<S>(agent: Arc<Agent>, asker: Asker, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request: Request<Incoming>| {
+        let agent = Arc::clone(&agent);
+        async move { Ok::<_, Infallible>(agent.answer(asker, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

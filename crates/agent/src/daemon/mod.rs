@@ -1,0 +1,94 @@
+//! Answers reads of secrets to processes of this machine, out of a cache.
+
+mod answer;
+mod dialects;
+mod gate;
+mod listen;
+mod metrics;
+mod rules;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use strongroom_client::{Client, SecretCache, SecretKey};
+use strongroom_model::Sensitive;
+
+pub use self::listen::{HttpListener, SocketListener};
+use self::metrics::Counters;
+pub use self::rules::{Pattern, PatternError, Rule};
+
+/// A reference that was understood.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What is read.
+    pub key: SecretKey,
+    /// What is taken out of it.
+    pub pointer: Option<String>,
+}
+
+/// Understands references, and takes parts out of contents.
+pub trait References: Send + Sync {
+    /// Reads a reference.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence.
+    fn resolve(&self, reference: &str) -> Result<Resolved, String>;
+
+    /// Takes a part out of a content.
+    ///
+    /// # Errors
+    /// What is wrong with the pointer, in a sentence that holds nothing of the content.
+    fn part(&self, content: &Sensitive, pointer: &str) -> Result<Sensitive, String>;
+}
+
+/// Who may read what, and what other programs' names mean. Replaced whole when the configuration is
+/// read again.
+pub struct Rules {
+    /// Who may read what through the socket.
+    pub socket: Vec<Rule>,
+    /// What whoever has the token may read over HTTP.
+    pub http: Vec<Pattern>,
+    /// The token of HTTP.
+    pub token: Option<Sensitive>,
+    /// References by the names that applications of other stores ask for.
+    pub names: std::collections::BTreeMap<String, String>,
+    /// How references are read.
+    pub references: Box<dyn References>,
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rules").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
+/// The agent: a cache with rules before it.
+#[derive(Debug)]
+pub struct Agent {
+    cache: SecretCache<Client>,
+    rules: RwLock<Arc<Rules>>,
+    counters: Counters,
+}
+
+impl Agent {
+    /// Makes an agent.
+    #[must_use]
+    pub fn new(cache: SecretCache<Client>, rules: Rules) -> Self {
+        let rules = RwLock::new(Arc::new(rules));
+        Self { cache, rules, counters: Counters::default() }
+    }
+
+    /// Puts other rules in place; requests under way go by those they began with.
+    pub fn replace_rules(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the cache.
+    #[must_use]
+    pub const fn cache(&self) -> &SecretCache<Client> {
+        &self.cache
+    }
+}
