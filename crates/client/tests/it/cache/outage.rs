@@ -109,7 +109,7 @@ async fn a_refusal_is_felt_when_a_value_in_use_is_asked_for_again() {
         while cache.get(&key).await.is_ok() {
             sleep(Duration::from_millis(100)).await;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     }
 }
 
