@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use quick_cache::sync::Cache;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 use strongroom_client::{
     CacheSettings, ClientError, Lifetimes, SecretBundle, SecretCache, SecretChanges, SecretKey,
     Upstream,
@@ -143,9 +144,9 @@ fn hits(plan: &Plan, runtime: &Runtime) -> Outcome<()> {
     let by_key = Cache::with(
         4 * SECRETS,
         4 * SECRETS as u64,
-        quick_cache::UnitWeighter,
+        UnitWeighter,
         Brought,
-        Default::default(),
+        DefaultLifecycle::default(),
     );
     let _entered = runtime.enter();
     let (ours, _calls) = started(Duration::from_hours(1))?;
@@ -158,7 +159,9 @@ fn hits(plan: &Plan, runtime: &Runtime) -> Outcome<()> {
     for _ in 0..plan.rounds {
         let text = timed(plan.duration(), |n| drop(black_box(by_text.get(ids[n].as_str()))));
         let key = timed(plan.duration(), |n| drop(black_box(by_key.get(&keys[n]))));
-        let clock = timed(plan.duration(), |_| drop(black_box(Instant::now())));
+        let clock = timed(plan.duration(), |_| {
+            black_box(Instant::now());
+        });
         let read = runtime.block_on(async {
             let begun = Instant::now();
             let mut reads = 0_u64;

@@ -6,7 +6,9 @@ use strongroom_client::{
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
 
-use super::world::{Mood, World, cache, cache_with, lifetimes, read_at_once, status, version};
+use crate::cache_world::{
+    Mood, World, cache, cache_with, lifetimes, read_at_once, status, version,
+};
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_misses_are_one_call() {

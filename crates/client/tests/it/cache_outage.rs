@@ -3,7 +3,7 @@ use std::time::Duration;
 use strongroom_client::{CacheError, CacheSettings, SecretKey};
 use tokio::time::{Instant, advance, sleep};
 
-use super::world::{
+use crate::cache_world::{
     Mood, World, cache, cache_with, lifetimes, named, read_at_once, status, version,
 };
 

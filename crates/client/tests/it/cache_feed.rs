@@ -5,7 +5,7 @@ use strongroom_client::{CacheSettings, SecretCache, SecretKey};
 use strongroom_model::{Clock, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::world::{Cache, Chance, Mood, World, cache, lifetimes, named, status, version};
+use crate::cache_world::{Cache, Chance, Mood, World, cache, lifetimes, named, status, version};
 
 const SETTLED: Duration = Duration::from_millis(200);
 
