@@ -164,6 +164,21 @@ async fn what_may_have_been_missed_is_forgotten_with_the_rest() {
     }
 }
 
+/// Something before the service refuses what it does not know: that says nothing about secrets.
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_never_there_takes_nothing_away() {
+    let world = World::new(true);
+    world.state().feed = Mood::Refuses(403);
+    let cache = cache(&world, lifetimes(3000, 0));
+    let key = SecretKey::of_id("a");
+    for _ in 0..400 {
+        version(&cache, &key).await;
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(world.calls(), 1);
+    assert!(world.state().feed_calls < 30);
+}
+
 #[derive(Debug)]
 struct Turned(Mutex<Timestamp>);
 
