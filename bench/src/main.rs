@@ -13,6 +13,7 @@
 )]
 
 mod answer;
+mod cache;
 mod crypto;
 mod disk;
 mod floor;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
         ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
         ["hidden", rest @ ..] => plan::Plan::read(rest).and_then(rounds::hidden),
+        ["cache", rest @ ..] => plan::Plan::read(rest).and_then(|plan| cache::run(&plan)),
         ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
         rest => plan::Plan::read(rest).and_then(rounds::whole),
     };

@@ -179,7 +179,8 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
     let bench = |words: &[&str]| call(root, "target/release/strongroom-bench", words);
     bench(&["--smoke"])?;
     bench(&["many", "--smoke"])?;
-    bench(&["hidden", "--smoke"])
+    bench(&["hidden", "--smoke"])?;
+    bench(&["cache", "--smoke"])
 }
 
 fn conformance(root: &Path) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Typed, signed calls for applications, with retries and the credentials of Oracle's tools.
+//! Typed, signed calls for applications, with retries, a cache and the credentials of Oracle's tools.
 
 mod answers;
 mod breaker;

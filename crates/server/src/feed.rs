@@ -52,7 +52,8 @@ impl Feed {
         Self { process, log: Mutex::default(), pulse: watch::Sender::default() }
     }
 
-    /// Learns what changed on the way to `cursor`; without a list, anything may have.
+    /// Learns what changed on the way to `cursor`; without a list, anything may have, or who may
+    /// read what has changed.
     pub(crate) fn advance(&self, cursor: Cursor, changed: Option<impl Iterator<Item = Ocid>>) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if cursor <= log.cursor {
@@ -87,7 +88,7 @@ impl Feed {
         Since { cursor, changed }
     }
 
-    /// Wakes those who wait: a secret was written.
+    /// Wakes those who wait: a secret was written, or who may read secrets has changed.
     pub(crate) fn beat(&self) {
         self.pulse.send_modify(|pulse| pulse.beats = pulse.beats.wrapping_add(1));
     }

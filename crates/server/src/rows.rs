@@ -21,6 +21,11 @@ pub(crate) const WATCHED: [&str; 16] = [
     "s/",
 ];
 
+/// Prefixes of the rows that decide who may read what: whoever holds a content must look again
+/// when one changes.
+pub(crate) const RIGHTS: [&str; 11] =
+    ["t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "k/"];
+
 /// Row of a vault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

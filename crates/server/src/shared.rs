@@ -164,9 +164,11 @@ impl Shared {
         record: &AuditRecord,
     ) -> Result<strongroom_store::Revision, StoreError> {
         let row = rows::encode(&[record])?;
-        let of_secret = batch.writes_below(b"s/");
+        let is_told = std::iter::once("s/")
+            .chain(rows::RIGHTS)
+            .any(|prefix| batch.writes_below(prefix.as_bytes()));
         let revision = self.store.commit(batch.put(self.audit_keys.at(record.time), row)).await?;
-        if of_secret {
+        if is_told {
             self.feed().beat();
         }
         Ok(revision)

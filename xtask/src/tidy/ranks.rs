@@ -10,7 +10,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("wire", &["model"]),
     ("keyring", &["model", "testkit"]),
     ("store", &["model"]),
-    ("client", &["model", "signing", "wire"]),
+    ("client", &["model", "signing", "wire", "testkit"]),
     ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
     ("targets", &["model", "signing", "keyring", "server"]),
     ("agent", &["model", "signing", "wire", "client"]),

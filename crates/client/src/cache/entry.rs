@@ -170,3 +170,71 @@ impl Lifecycle<SecretKey, Held> for Evictions {
         self.0.evictions.add(1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use quick_cache::sync::Cache;
+
+    use super::super::key::Brought;
+    use super::*;
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    fn entry() -> Arc<Entry> {
+        let bundle = SecretBundle {
+            secret_id: "s".to_owned(),
+            version_number: 1,
+            version_name: None,
+            stages: Vec::new(),
+            time_created: None,
+            metadata: BTreeMap::new(),
+            content: Sensitive::new(b"correct horse".to_vec()),
+        };
+        Arc::new(Entry::new(bundle, Instant::now(), Lifetimes::default(), &Zeros))
+    }
+
+    /// `Sensitive` wipes what it holds when it is dropped; nothing keeps it from that.
+    #[test]
+    fn what_is_evicted_replaced_or_removed_is_dropped_with_its_last_holder() {
+        let counters = Arc::<Counters>::default();
+        let cache = Cache::with(4, 4096, Bytes, Brought, Evictions(Arc::clone(&counters)));
+        let key = |number: usize| SecretKey::of_id(&number.to_string());
+        let held: Vec<_> = (0..100)
+            .map(|number| {
+                let entry = entry();
+                cache.insert(key(number), Held::There(Arc::clone(&entry)));
+                Arc::downgrade(&entry)
+            })
+            .collect();
+        let alive = held.iter().filter(|entry| entry.upgrade().is_some()).count();
+        assert_eq!(alive, cache.len());
+        assert!(alive < 8 && counters.read(0, 0).evictions == 100 - u64::try_from(alive).unwrap());
+        for number in 0..100 {
+            cache.remove(&key(number));
+        }
+        assert!(held.iter().all(|entry| entry.upgrade().is_none()));
+        let (first, second) = (entry(), entry());
+        let (seen, reader) = (Arc::downgrade(&first), CachedSecret::new(Arc::clone(&first), false));
+        cache.insert(key(0), Held::There(first));
+        cache.insert(key(0), Held::There(second));
+        assert_eq!(reader.content().expose(), b"correct horse");
+        drop(reader);
+        assert!(seen.upgrade().is_none());
+    }
+
+    #[test]
+    fn what_is_printed_shows_no_content() {
+        let held = CachedSecret::new(entry(), false);
+        assert!(!format!("{held:?}").contains("horse"));
+        assert!(format!("{held:?}").contains("Sensitive(..)"));
+    }
+}

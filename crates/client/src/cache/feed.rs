@@ -12,6 +12,8 @@ use crate::error::ClientError;
 
 /// When a server that has no feed is asked for one again: it may have been replaced by a newer one.
 const ABSENT_PAUSE: Duration = Duration::from_mins(5);
+/// After so many refusals in a row, it is taken for one that has none.
+const PATIENCE: u32 = 16;
 /// The least time between two questions that nothing came of.
 const QUIET_PAUSE: Duration = Duration::from_millis(500);
 
@@ -48,16 +50,17 @@ pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                match lost(&error) {
-                    Lost::NoFeed => cursor = None,
-                    Lost::Place => {
-                        cursor = None;
-                        shared.invalidate_all();
-                    }
-                    Lost::Nothing => {}
+                let lost = lost(&error);
+                let was_following = cursor.is_some();
+                if !matches!(lost, Lost::Nothing) {
+                    cursor = None;
                 }
-                match lost(&error) {
+                if matches!(lost, Lost::Place) && was_following {
+                    shared.invalidate_all();
+                }
+                match lost {
                     Lost::NoFeed => ABSENT_PAUSE,
+                    Lost::Place if failures > PATIENCE => ABSENT_PAUSE,
                     Lost::Place | Lost::Nothing => pause(failures, &*shared.random),
                 }
             }

@@ -116,7 +116,7 @@ impl<U: Upstream> Shared<U> {
                 None
             }
         };
-        if let Some(stale) = self.fall_back(key, entry) {
+        if let Some(stale) = self.fall_back(key) {
             self.counters.stale_answers.add(1);
             return Ok(stale);
         }

@@ -63,11 +63,12 @@ impl<U> Shared<U> {
         None
     }
 
-    /// Returns the value if it is still the one that is held, and may still be used.
-    pub(super) fn fall_back(&self, key: &SecretKey, on: &Arc<Entry>) -> Option<CachedSecret> {
+    /// Returns the value that is held now, if it may still be used.
+    pub(super) fn fall_back(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
-        let may_be_used = Arc::ptr_eq(&entry, on) && Instant::now() < entry.stale_until;
-        may_be_used.then(|| CachedSecret::new(entry, true))
+        let now = Instant::now();
+        let is_stale = now >= entry.fresh_until;
+        (now < entry.stale_until).then(|| CachedSecret::new(entry, is_stale))
     }
 
     /// Takes what a call came to. It is kept if nothing has happened meanwhile that it cannot know of.

@@ -230,6 +230,29 @@ async fn changes_are_told_to_those_who_may_read_the_description() {
     house.close().await;
 }
 
+/// Whoever holds a content looks again: perhaps it is theirs no longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_wait_look_again_when_rights_change() {
+    let house = House::open(Semantics::Strict).await;
+    let reader = house.user("reader", &["Allow group Greader to read secrets in tenancy"]).await;
+    let cursor = start(&house, &reader).await;
+    let policy = json!({
+        "compartmentId": house.founded.tenancy_id, "name": "more", "description": "d",
+        "statements": ["Deny group Greader to read secret-family in tenancy"],
+    });
+    let began = Instant::now();
+    let (seen, made) = tokio::join!(watch(&house, &reader, &cursor, 30), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        house.send(Some(&house.admin), "/20160918/policies", "POST", Some(&policy)).await
+    });
+    assert_eq!(made.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!((&seen["isReset"], &seen["changes"]), (&json!(true), &json!([])));
+    let rest = watch(&house, &reader, &seen["cursor"], 0).await;
+    assert_eq!(rest["isReset"], false, "told once");
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_wait_are_answered_when_the_server_stops() {
     let house = House::open(Semantics::Strict).await;

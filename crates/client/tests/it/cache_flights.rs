@@ -6,7 +6,9 @@ use strongroom_client::{
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
 
-use super::world::{Mood, World, cache, cache_with, lifetimes, read_at_once, status, version};
+use crate::cache_world::{
+    Mood, World, cache, cache_with, lifetimes, read_at_once, status, version,
+};
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_misses_are_one_call() {
@@ -16,6 +18,21 @@ async fn ten_thousand_misses_are_one_call() {
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().bundle().version_number == 1));
     let metrics = cache.metrics();
     assert_eq!((world.calls(), metrics.calls, metrics.misses), (1, 1, 10_000));
+}
+
+/// The same with four threads at work and time as it passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_thousand_misses_of_four_threads_are_one_call() {
+    let world = World::new(false);
+    world.state().delay = Duration::from_millis(500);
+    let cache = cache(&world, lifetimes(600, 0));
+    let key = SecretKey::of_id("a");
+    for round in 1..4 {
+        let answers = read_at_once(&cache, &key, 10_000).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(world.calls(), round);
+        cache.invalidate("a");
+    }
 }
 
 #[tokio::test(start_paused = true)]

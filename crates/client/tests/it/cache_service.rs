@@ -4,7 +4,7 @@ use std::time::Duration;
 use strongroom_client::{CacheSettings, SecretCache, SecretKey, SecretName, Selector};
 use tokio::time::sleep;
 
-use super::world::Chance;
+use crate::cache_world::Chance;
 use crate::script::{FixedClock, Line, answer, start};
 
 const BUNDLE: &str = r#"{"secretId":"s","versionNumber":3,"stages":["CURRENT"],

@@ -3,7 +3,7 @@ use std::time::Duration;
 use strongroom_client::{CacheSettings, SecretKey};
 use tokio::time::sleep;
 
-use super::world::{World, cache, cache_with, lifetimes, version};
+use crate::cache_world::{World, cache, cache_with, lifetimes, version};
 
 const CAPACITY: u64 = 64 * 1024;
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use strongroom_client::{CacheError, SecretKey};
 use tokio::time::sleep;
 
-use super::world::{World, cache, lifetimes, named, version};
+use crate::cache_world::{World, cache, lifetimes, named, version};
 
 #[tokio::test(start_paused = true)]
 async fn a_ttl_that_is_not_below_the_rotation_interval_is_refused() {

@@ -5,7 +5,7 @@ use strongroom_client::{CacheError, CachedSecret, SecretKey};
 use strongroom_testkit::Dice;
 use tokio::time::{Instant, sleep};
 
-use super::world::{Cache, Mood, World, cache, lifetimes, reading};
+use crate::cache_world::{Cache, Mood, World, cache, lifetimes, reading};
 
 const TTL: u64 = 10;
 const STALE: u64 = 20;

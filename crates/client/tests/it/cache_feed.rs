@@ -5,7 +5,7 @@ use strongroom_client::{CacheSettings, SecretCache, SecretKey};
 use strongroom_model::{Clock, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::world::{Cache, Chance, Mood, World, cache, lifetimes, named, status, version};
+use crate::cache_world::{Cache, Chance, Mood, World, cache, lifetimes, named, status, version};
 
 const SETTLED: Duration = Duration::from_millis(200);
 
@@ -81,6 +81,31 @@ async fn what_was_read_before_a_change_is_not_kept_after_it() {
     assert_eq!(world.calls(), 4);
 }
 
+/// A refusal that a change has overtaken takes nothing away.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_from_before_a_change_is_not_kept_after_it() {
+    let (world, cache) = following().await;
+    let key = SecretKey::of_id("a");
+    for refused in [403, 404, 503] {
+        world.state().delay = Duration::from_secs(10);
+        world.be(Mood::Refuses(refused));
+        let slow = {
+            let (cache, key) = (cache.clone(), key.clone());
+            tokio::spawn(async move { status(&cache.get(&key).await.unwrap_err()) })
+        };
+        sleep(Duration::from_secs(5)).await;
+        world.change("a");
+        world.be(Mood::Answers);
+        world.state().delay = Duration::from_secs(1);
+        sleep(SETTLED).await;
+        let found = version(&cache, &key).await;
+        assert_eq!(slow.await.unwrap(), refused);
+        let calls = world.calls();
+        assert_eq!((version(&cache, &key).await, world.calls()), (found, calls));
+        cache.invalidate("a");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_without_a_feed_leaves_it_to_the_ttl() {
     for absent in [404, 501] {
@@ -139,6 +164,21 @@ async fn what_may_have_been_missed_is_forgotten_with_the_rest() {
     }
 }
 
+/// Something before the service refuses what it does not know: that says nothing about secrets.
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_never_there_takes_nothing_away() {
+    let world = World::new(true);
+    world.state().feed = Mood::Refuses(403);
+    let cache = cache(&world, lifetimes(3000, 0));
+    let key = SecretKey::of_id("a");
+    for _ in 0..400 {
+        version(&cache, &key).await;
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert_eq!(world.calls(), 1);
+    assert!(world.state().feed_calls < 30);
+}
+
 #[derive(Debug)]
 struct Turned(Mutex<Timestamp>);
 
@@ -163,7 +203,7 @@ async fn time_that_was_not_measured_counts() {
         sleep(Duration::from_secs(3)).await;
         {
             let mut now = clock.0.lock().unwrap();
-            *now = *now + Duration::from_secs(leap_secs);
+            *now += Duration::from_secs(leap_secs);
         }
         sleep(Duration::from_secs(1)).await;
         version(&cache, &key).await;
