@@ -377,3 +377,25 @@ def test_a_right_that_is_taken_away_is_gone_and_an_outage_is_bridged(tmp_path):
         assert agent.read("secret://dev/never-read")[0] == 502
     finally:
         assert agent.end() == 0
+
+
+def test_the_examples_read_from_the_agent(agent):
+    from vault import ROOT
+    environment = {**os.environ, "STRONGROOM_AGENT_SOCKET": agent.path, "PYTHONPATH": str(ROOT / "examples")}
+    program = "import sys, strongroom_agent as a; sys.stdout.buffer.write(a.secret(sys.argv[1]))"
+    run = lambda command, reference: subprocess.run([*command, reference], capture_output=True, env=environment, check=False)
+    for command in ([sys.executable, "-c", program], [str(ROOT / "examples" / "agent.sh")]):
+        assert run(command, "secret://dev/json#password").stdout == b"s3cr3t-c4n4ry"
+        assert run(command, "secret://dev/bytes").stdout == bytes(range(256))
+        failed = run(command, "secret://dev/absent")
+        assert failed.returncode != 0 and b"no such secret" in failed.stderr + failed.stdout
+
+
+def test_the_agents_page_shows_a_configuration_that_can_be_used(tmp_path):
+    from vault import ROOT
+    page = (ROOT / "docs" / "agent.md").read_text()
+    blocks = [part.split("```")[0] for part in page.split("```toml\n")[1:]]
+    whole = blocks[1] + blocks[0] + blocks[2]
+    (tmp_path / "agent.toml").write_text(whole)
+    done = subprocess.run([str(BINARY), "agent", "--check", "--agent-config", tmp_path / "agent.toml"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
