@@ -50,7 +50,7 @@ fn there(program: &str) -> bool {
 }
 
 /// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
-/// token, a debugger that dumps memory, OpenSSL, and a database whose passwords are rotated.
+/// token, a debugger that dumps memory, OpenSSL, curl, and a database whose passwords are rotated.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -68,6 +68,7 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         ("softhsm2-util", "softhsm2"),
         ("gdb", "gdb"),
         ("openssl", "openssl"),
+        ("curl", "curl"),
         ("ssh-keygen", "openssh-client"),
     ] {
         if !there(program) {
