@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::hand::canonical_alias;
+use crate::hand::{SCHEME, canonical_alias};
 
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
@@ -9,6 +10,10 @@ macro_rules! variables {
         #[derive(Debug, Clone, Default)]
         pub(crate) struct Environment {
             $($(#[doc = $doc])* pub(crate) $field: Option<String>,)*
+            /// Variables whose value begins as a secret reference does.
+            pub(crate) references: Vec<(OsString, String)>,
+            /// Variables of this program that are set.
+            pub(crate) own: Vec<OsString>,
             /// `STRONGROOM_VAULT_<ALIAS>`: OCID of the vault that an alias stands for.
             pub(crate) vaults: BTreeMap<String, String>,
         }
@@ -27,6 +32,8 @@ macro_rules! variables {
                 };
                 Self {
                     $($field: read($name),)*
+                    references: references_of_process(),
+                    own: own_of_process(&[$($name),*]),
                     vaults: variables_of_process().filter_map(vault).collect(),
                 }
             }
@@ -77,6 +84,23 @@ variables! {
 fn variables_of_process() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn references_of_process() -> Vec<(OsString, String)> {
+    let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
+    std::env::vars_os()
+        .filter(|(_, value)| begins(value))
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// Returns those of Strongroom's variables, and of Oracle's that this program reads, that are set.
+fn own_of_process(names: &[&str]) -> Vec<OsString> {
+    let own = |name: &str| {
+        name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && names.contains(&name)
+    };
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.to_str().is_some_and(own)).collect()
 }
 
 impl Environment {
