@@ -13,6 +13,14 @@ pub(crate) fn seconds(text: &str) -> Result<u64, String> {
     number.checked_mul(unit_secs).ok_or_else(rule)
 }
 
+/// Reads a duration that is not zero.
+pub(crate) fn positive(text: &str) -> Result<u64, String> {
+    seconds(text).and_then(|secs| match secs {
+        0 => Err("must be one second at least".to_owned()),
+        secs => Ok(secs),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -21,6 +29,7 @@ mod tests {
     fn durations_have_one_unit() {
         assert_eq!(seconds("30d"), Ok(30 * 86_400));
         assert_eq!(seconds("86400s"), Ok(86_400));
+        assert_eq!((positive("1s"), positive("0h").is_err()), (Ok(1), true));
         for text in ["", "d", "30", "-1d", "1.5h", "1w", "99999999999999999999d", "1dä"] {
             assert!(seconds(text).is_err(), "{text}");
         }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use strongroom_model::Sensitive;
 
-use crate::hand::canonical_alias;
+use crate::hand::{SCHEME, canonical_alias};
 
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
@@ -21,6 +22,10 @@ macro_rules! variables {
             pub(crate) resource_passphrase: Option<Sensitive>,
             /// `OCI_RESOURCE_PRINCIPAL_RPST`: the resource principal's token, or its path.
             pub(crate) resource_token: Option<Sensitive>,
+            /// Variables whose value begins as a secret reference does.
+            pub(crate) references: Vec<(OsString, String)>,
+            /// Variables of this program that are set.
+            pub(crate) own: Vec<OsString>,
             /// `STRONGROOM_VAULT_<ALIAS>`: OCID of the vault that an alias stands for.
             pub(crate) vaults: BTreeMap<String, String>,
         }
@@ -45,6 +50,8 @@ macro_rules! variables {
                     resource_passphrase: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"),
                     resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
                     $($field: read($name),)*
+                    references: references_of_process(),
+                    own: own_of_process(&[$($name),*]),
                     vaults: variables_of_process().filter_map(vault).collect(),
                 }
             }
@@ -121,6 +128,27 @@ variables! {
 fn variables_of_process() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn references_of_process() -> Vec<(OsString, String)> {
+    let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
+    std::env::vars_os()
+        .filter(|(_, value)| begins(value))
+        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+        .collect()
+}
+
+/// Variables that hold a secret themselves.
+const SECRET: [&str; 2] = ["OCI_CLI_KEY_CONTENT", "OCI_CLI_PASSPHRASE"];
+
+/// Returns those of Strongroom's variables, and of Oracle's that this program reads, that are set.
+fn own_of_process(names: &[&str]) -> Vec<OsString> {
+    let own = |name: &str| {
+        let is_oracles = names.contains(&name) || SECRET.contains(&name);
+        name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && is_oracles
+    };
+    let names = std::env::vars_os().map(|(name, _)| name);
+    names.filter(|name| name.to_str().is_some_and(own)).collect()
 }
 
 impl Environment {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Exit codes of every command.
@@ -16,6 +17,8 @@ pub(crate) enum Exit {
     Findings,
     /// A defect of this program.
     Defect,
+    /// What a command that was run ended with.
+    Child(u8),
 }
 
 impl Exit {
@@ -27,6 +30,7 @@ impl Exit {
             Self::Unreachable => 4,
             Self::Findings => 5,
             Self::Defect => 70,
+            Self::Child(code) => code,
         })
     }
 }
@@ -37,11 +41,13 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     code: &'static str,
     message: String,
-    why: Option<String>,
-    fix: Option<String>,
-    request_id: Option<String>,
-    /// Whether standard output has told it already.
+    why: Option<Box<str>>,
+    fix: Option<Box<str>>,
+    request_id: Option<Box<str>>,
+    /// Whether somebody has told it already.
     pub(crate) is_told: bool,
+    /// Failures of the same command, told after this one.
+    others: Box<[Failure]>,
 }
 
 impl Failure {
@@ -54,12 +60,29 @@ impl Failure {
             fix: None,
             request_id: None,
             is_told: false,
+            others: Box::default(),
         }
     }
 
     /// Ends with findings that were printed.
     pub(crate) fn findings() -> Self {
         Self { is_told: true, ..Self::new(Exit::Findings, "findings", "something was found") }
+    }
+
+    /// Ends as a command ended that was run, which says why itself.
+    pub(crate) fn child(code: u8) -> Self {
+        Self { is_told: true, ..Self::new(Exit::Child(code), "child", "the command failed") }
+    }
+
+    /// Joins failures that are told one after another. The exit is theirs if they agree, and
+    /// [`Exit::Failed`] if not.
+    pub(crate) fn all(failures: Vec<Self>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        let others: Box<[Self]> = failures.collect();
+        let agree = others.iter().all(|other| other.exit == first.exit);
+        let exit = if agree { first.exit } else { Exit::Failed };
+        Some(Self { exit, others, ..first })
     }
 
     /// Fails for the configuration or a data directory.
@@ -75,17 +98,22 @@ impl Failure {
 
     /// Adds an observed fact.
     pub(crate) fn because(self, why: impl Into<String>) -> Self {
-        Self { why: Some(why.into()), ..self }
+        Self { why: Some(why.into().into()), ..self }
     }
 
     /// Adds a complete command or edit that helps.
     pub(crate) fn fix(self, fix: impl Into<String>) -> Self {
-        Self { fix: Some(fix.into()), ..self }
+        Self { fix: Some(fix.into().into()), ..self }
+    }
+
+    /// Adds where the object stands, such as "for variable `DB`".
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { message: format!("{} {place}", self.message), ..self }
     }
 
     /// Adds the identifier by which the server knows the request.
     pub(crate) fn of_request(self, request_id: Option<String>) -> Self {
-        Self { request_id, ..self }
+        Self { request_id: request_id.map(String::into), ..self }
     }
 }
 
@@ -99,8 +127,22 @@ impl fmt::Display for Failure {
                 write!(f, "\n  {label}: {}", lines.join("\n       "))?;
             }
         }
-        Ok(())
+        self.others.iter().try_for_each(|other| write!(f, "\n{other}"))
     }
+}
+
+/// Tells a failure on standard error.
+pub(crate) fn report(failure: &Failure) {
+    // When standard error is gone there is nowhere left to say so.
+    drop(writeln!(std::io::stderr().lock(), "{failure}"));
+}
+
+/// Warns on standard error of what does not end a command.
+pub(crate) fn warn(code: &str, message: &str, why: &str) {
+    let why: Vec<String> = why.lines().map(printable).collect();
+    let (message, why) = (printable(message), why.join("\n       "));
+    // When standard error is gone there is nowhere left to say so.
+    drop(writeln!(std::io::stderr().lock(), "warning[{code}]: {message}\n  why: {why}"));
 }
 
 /// Replaces what would steer a terminal; text may come from a server.
@@ -136,5 +178,18 @@ mod tests {
              why: 500: one\n       two\u{fffd}\n  \
              request: 5C1F/A2"
         );
+    }
+    #[test]
+    fn failures_are_told_one_after_another() {
+        let failure = |exit, code| Failure::new(exit, code, "no");
+        let same = vec![failure(Exit::Usage, "a"), failure(Exit::Usage, "b")];
+        let joined = Failure::all(same).unwrap();
+        assert_eq!(
+            (joined.to_string().as_str(), joined.exit),
+            ("error[a]: no\nerror[b]: no", Exit::Usage)
+        );
+        let mixed = vec![failure(Exit::Usage, "a"), failure(Exit::Unreachable, "b")];
+        assert_eq!(Failure::all(mixed).unwrap().exit, Exit::Failed);
+        assert!(Failure::all(Vec::new()).is_none());
     }
 }

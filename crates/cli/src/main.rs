@@ -9,13 +9,12 @@ mod hand;
 mod logging;
 mod serving;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, report};
 
 /// Secrets manager for Oracle Cloud: a vault that speaks OCI's protocol, and the hand that takes
 /// secrets to applications
@@ -40,6 +39,11 @@ enum Command {
     Init(serving::init::InitArguments),
     /// Print a secret's value
     Get(hand::get::GetArguments),
+    /// Run a command with secrets in its environment, in place of the references that stand there
+    Run(hand::run::RunArguments),
+    /// Become the command of `run`, and end when it ends
+    #[command(hide = true)]
+    Launch(hand::run::LaunchArguments),
     /// Store a value as a secret's new version, read from standard input or a file
     Put(hand::put::PutArguments),
     /// List the secrets of a vault
@@ -83,12 +87,19 @@ fn main() -> ExitCode {
         Err(error) => return refuse_usage(&error),
     };
     logging::hide_panic_messages();
+    if let Command::Launch(launch) = &arguments.command {
+        return conclude(Err(hand::run::launch(launch)));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(arguments.command, &Environment::read())),
         Err(error) => Err(Failure::new(Exit::Defect, "no-runtime", "cannot start the runtime")
             .because(error.to_string())),
     };
+    conclude(outcome)
+}
+
+fn conclude(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -107,6 +118,8 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Serve(arguments) => serving::serve::run(&arguments, environment).await,
         Command::Init(arguments) => serving::init::run(&arguments, environment).await,
         Command::Get(arguments) => hand::get::run(&arguments, environment).await,
+        Command::Run(arguments) => hand::run::run(&arguments, environment).await,
+        Command::Launch(arguments) => Err(hand::run::launch(&arguments)),
         Command::Put(arguments) => hand::put::run(&arguments, environment).await,
         Command::Ls(arguments) => hand::ls::run(&arguments, environment).await,
         Command::Versions(arguments) => hand::versions::run(&arguments, environment).await,
@@ -124,11 +137,6 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
-}
-
-fn report(failure: &Failure) {
-    // When standard error is gone there is nowhere left to say so.
-    drop(writeln!(std::io::stderr().lock(), "{failure}"));
 }
 
 /// Help and version are no failures, and go to standard output.

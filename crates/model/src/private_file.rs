@@ -89,6 +89,21 @@ pub fn open_socket(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
+/// Reads a file that holds no secret, if it is not larger than `bytes_max`.
+///
+/// # Errors
+/// `FileTooLarge` if it is; any other error of the file system.
+pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let more = bytes_max.saturating_add(1);
+    let count = File::open(path)?.take(more).read_to_end(&mut content)?;
+    if u64::try_from(count).is_ok_and(|count| count <= bytes_max) {
+        return Ok(content);
+    }
+    let why = format!("it is larger than {bytes_max} bytes");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
+}
+
 /// Removes a file if it is there.
 ///
 /// # Errors

@@ -10,12 +10,16 @@ pub(crate) mod get;
 pub(crate) mod life;
 pub(crate) mod ls;
 pub(crate) mod output;
+pub(crate) mod pointer;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod retire;
+pub(crate) mod run;
 mod session;
 pub(crate) mod settings;
+mod similar;
+mod values;
 pub(crate) mod versions;
 
-pub(crate) use reference::canonical_alias;
+pub(crate) use reference::{SCHEME, canonical_alias};
 pub(crate) mod why;

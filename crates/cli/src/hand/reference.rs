@@ -5,6 +5,9 @@ use strongroom_model::{Ocid, OcidKind, Stage};
 
 use crate::failure::{Exit, Failure};
 
+/// How a reference by name begins.
+pub(crate) const SCHEME: &str = "secret://";
+
 const FORM: &str = "secret://<vault>/<name>[?stage=…|version=…|version-name=…][#pointer]";
 
 /// A secret, as a command line names it: by vault alias and name, or by OCID.
@@ -60,7 +63,7 @@ impl FromStr for Reference {
             return Err(refuse("the OCID is not a secret's (ocid1.vaultsecret…)"));
         }
         let rest = text
-            .strip_prefix("secret://")
+            .strip_prefix(SCHEME)
             .ok_or_else(|| refuse("it begins neither with secret:// nor with ocid1.vaultsecret"))?;
         let (vault, name) = rest.split_once('/').ok_or_else(|| refuse("the name is missing"))?;
         if !legal(vault) || !legal(name) {
@@ -141,7 +144,7 @@ impl FromStr for VaultReference {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        let name = text.strip_prefix("secret://").unwrap_or(text).trim_end_matches('/');
+        let name = text.strip_prefix(SCHEME).unwrap_or(text).trim_end_matches('/');
         if legal(name) { alias(name).map(Self) } else { Err(refuse("that names no vault")) }
     }
 }

@@ -34,6 +34,18 @@ pub(crate) struct Connection {
     pub(super) data_dir: Option<PathBuf>,
 }
 
+impl Connection {
+    /// Returns whether any flag is given.
+    pub(super) fn names_something(&self) -> bool {
+        let Self { endpoint, config, config_file, profile, cert_bundle, data_dir, auth } = self;
+        let texts = [endpoint, profile];
+        let paths = [config, config_file, cert_bundle, data_dir];
+        auth.is_some()
+            || texts.iter().any(|text| text.is_some())
+            || paths.iter().any(|path| path.is_some())
+    }
+}
+
 /// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin<T> {

@@ -1,0 +1,168 @@
+//! `run`: a command with secrets in its environment, and nowhere else.
+
+mod child;
+mod env_file;
+mod launch;
+mod mask;
+mod signals;
+mod variables;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use rustix::process::Signal;
+use strongroom_client::SecretBundle;
+use strongroom_model::Sensitive;
+use tokio::sync::mpsc;
+
+use self::child::{Running, conclude};
+pub(crate) use self::launch::{LaunchArguments, launch};
+use self::variables::{Template, Variables, warn_of_short};
+use self::watch::Watch;
+use super::settings::Connection;
+use super::values::Plan;
+use crate::duration;
+use crate::environment::Environment;
+use crate::failure::{Failure, warn};
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Add the variables of a file of KEY=VALUE lines; they come before the environment's
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Replace the values, and base64 of them, in the command's output by ***
+    #[arg(long)]
+    mask: bool,
+    /// What to do when one of the secrets has a new version
+    #[arg(long, value_enum, value_name = "ACTION", default_value_t = OnChange::Ignore)]
+    on_change: OnChange,
+    /// How often to look for new versions where the vault does not tell of them
+    #[arg(long, value_name = "DURATION", value_parser = duration::positive, default_value = "60s")]
+    on_change_every: u64,
+    /// How long the command may take to end before it is killed for a restart
+    #[arg(long, value_name = "DURATION", value_parser = duration::seconds, default_value = "10s")]
+    grace: u64,
+    #[command(flatten)]
+    connection: Connection,
+    /// The command and its arguments, which are passed on as they are
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// The values of `--on-change`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OnChange {
+    /// End the command and start it again with the new values
+    Restart,
+    /// Send it SIGHUP; its environment stays as it is
+    Hup,
+    /// Do not look
+    Ignore,
+}
+
+/// Runs the command and ends as it ends. Starts nothing unless every reference is read.
+pub(crate) async fn run(
+    arguments: &RunArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    let file = arguments.env_file.as_deref().map(env_file::read).transpose()?;
+    let (mut template, mentions) = Template::of(environment, file.unwrap_or_default());
+    if arguments.connection.names_something() {
+        template.remove(&environment.own);
+    }
+    let signals = signals::catch()?;
+    if mentions.is_empty() {
+        let variables = template.fill(&[])?;
+        let (_sender, changes) = mpsc::channel(1);
+        return Supervisor { arguments, signals, changes, refill: &|_| Ok(Filled::default()) }
+            .supervise(Filled { variables, values: Vec::new() })
+            .await;
+    }
+    let session = arguments.connection.open(environment)?;
+    let plan = Plan::of(&session, mentions)?;
+    let watch = match arguments.on_change {
+        OnChange::Ignore => None,
+        OnChange::Restart | OnChange::Hup => {
+            let every = Duration::from_secs(arguments.on_change_every);
+            Some(Watch::begin(&session.client, &plan, every).await)
+        }
+    };
+    let bundles = plan.read(&session).await?;
+    let refill = |bundles: &[SecretBundle]| {
+        let values = plan.values(bundles)?;
+        Ok(Filled { variables: template.fill(&values)?, values })
+    };
+    let filled = refill(&bundles)?;
+    if arguments.mask {
+        warn_of_short(plan.places().zip(&filled.values));
+    }
+    let changes = match watch {
+        Some(watch) => watch.go_on(bundles).await,
+        None => mpsc::channel(1).1,
+    };
+    Supervisor { arguments, signals, changes, refill: &refill }.supervise(filled).await
+}
+
+/// Values in their places.
+#[derive(Debug, Default)]
+struct Filled {
+    variables: Variables,
+    values: Vec<Sensitive>,
+}
+
+struct Supervisor<'a> {
+    arguments: &'a RunArguments,
+    signals: mpsc::Receiver<Signal>,
+    changes: mpsc::Receiver<Vec<SecretBundle>>,
+    refill: &'a (dyn Fn(&[SecretBundle]) -> Result<Filled, Failure> + Sync),
+}
+
+impl Supervisor<'_> {
+    async fn supervise(mut self, filled: Filled) -> Result<(), Failure> {
+        let mut masked = filled.values;
+        let mut running = self.start(&filled.variables, &masked)?;
+        drop(filled.variables);
+        loop {
+            tokio::select! {
+                status = running.ended() => {
+                    let status = status?;
+                    running.drained().await;
+                    return conclude(status);
+                }
+                Some(signal) = self.signals.recv() => running.forward(signal),
+                Some(bundles) = self.changes.recv() => {
+                    if self.arguments.on_change == OnChange::Hup {
+                        running.send(Signal::HUP);
+                        continue;
+                    }
+                    let filled = match (self.refill)(&bundles) {
+                        Ok(filled) => filled,
+                        Err(failure) => {
+                            let why = failure.to_string();
+                            warn("not-restarted", "the command keeps the values that it has", &why);
+                            continue;
+                        }
+                    };
+                    let grace = Duration::from_secs(self.arguments.grace);
+                    let (status, asked) = running.stop(grace, &mut self.signals).await?;
+                    running.drained().await;
+                    if asked {
+                        return conclude(status);
+                    }
+                    // What was masked stays masked: the command may have kept it.
+                    masked.extend(filled.values);
+                    running = self.start(&filled.variables, &masked)?;
+                }
+            }
+        }
+    }
+
+    fn start(&self, variables: &Variables, masked: &[Sensitive]) -> Result<Running, Failure> {
+        let masked = self.arguments.mask.then_some(masked);
+        Running::start(&self.arguments.command, variables, masked)
+    }
+}

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use strongroom_client::{Client, ClientError, SecretBundle, WATCH_TIME_MAX};
+use strongroom_keyring::SystemRandom;
+use strongroom_model::Random;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::super::output::refused;
+use super::super::values::{Plan, Source, read};
+use crate::failure::warn;
+
+/// Watches secrets for new versions.
+#[derive(Debug)]
+pub(super) struct Watch {
+    client: Client,
+    sources: Vec<Source>,
+    every: Duration,
+    /// Where the feed of changes goes on; none where there is no feed.
+    cursor: Option<String>,
+}
+
+impl Watch {
+    /// Begins to watch. Called before the first reading, so that no change falls between.
+    pub(super) async fn begin(client: &Client, plan: &Plan, every: Duration) -> Self {
+        let begun = client.secret_changes(None, Duration::ZERO).await;
+        let cursor = begun.ok().map(|changes| changes.cursor);
+        let sources = plan.sources.clone();
+        Self { client: client.clone(), sources, every, cursor }
+    }
+
+    /// Goes on watching beside the caller, which receives what is read whenever a version is new.
+    pub(super) async fn go_on(
+        mut self,
+        mut known: Vec<SecretBundle>,
+    ) -> mpsc::Receiver<Vec<SecretBundle>> {
+        if self.cursor.is_some() && !self.sees_all(&known).await {
+            self.cursor = None;
+        }
+        let (sender, receiver) = mpsc::channel(1);
+        drop(tokio::spawn(async move {
+            while !sender.is_closed() {
+                self.wait(&known).await;
+                let now = self.look().await;
+                if versions(&now) == versions(&known) {
+                    continue;
+                }
+                known.clone_from(&now);
+                if sender.send(now).await.is_err() {
+                    return;
+                }
+            }
+        }));
+        receiver
+    }
+
+    /// Returns whether the feed would tell of every secret: it tells only of those whose description
+    /// the caller may read, which reading a bundle does not need.
+    async fn sees_all(&self, known: &[SecretBundle]) -> bool {
+        for bundle in known {
+            if self.client.secret(&bundle.secret_id).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Returns when something may have changed.
+    async fn wait(&mut self, known: &[SecretBundle]) {
+        while let Some(cursor) = &self.cursor {
+            match self.client.secret_changes(Some(cursor), WATCH_TIME_MAX).await {
+                Ok(told) => {
+                    self.cursor = Some(told.cursor);
+                    let is_held = |id: &String| known.iter().any(|bundle| bundle.secret_id == *id);
+                    if told.is_reset || told.changes.iter().any(|one| is_held(&one.secret_id)) {
+                        return;
+                    }
+                }
+                Err(ClientError::Service(service)) if service.status < 500 => self.cursor = None,
+                Err(_) => break,
+            }
+        }
+        sleep(self.interval()).await;
+    }
+
+    /// Reads every secret. Warns once if one cannot be read, and tries again until it can.
+    async fn look(&self) -> Vec<SecretBundle> {
+        let mut is_warned = false;
+        loop {
+            let outcomes = read(&self.client, &self.sources).await;
+            match outcomes.into_iter().collect::<Result<_, _>>() {
+                Ok(bundles) => return bundles,
+                Err(error) if !is_warned => warn_of(&error),
+                Err(_) => {}
+            }
+            is_warned = true;
+            sleep(self.interval()).await;
+        }
+    }
+
+    /// Returns the interval, a tenth longer or shorter at random, so that many do not ask at once.
+    fn interval(&self) -> Duration {
+        let mut bytes = [0; 2];
+        SystemRandom.fill(&mut bytes);
+        jittered(self.every, u16::from_be_bytes(bytes))
+    }
+}
+
+fn jittered(every: Duration, random: u16) -> Duration {
+    every.mul_f64(0.9 + 0.2 * f64::from(random) / f64::from(u16::MAX))
+}
+
+fn versions(bundles: &[SecretBundle]) -> Vec<(&str, u64)> {
+    bundles.iter().map(|bundle| (bundle.secret_id.as_str(), bundle.version_number)).collect()
+}
+
+fn warn_of(error: &ClientError) {
+    let failure = refused(error, "look for new versions").to_string();
+    warn("not-watched", "the command keeps the values that it has", &failure);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_differ_by_a_tenth() {
+        let every = Duration::from_mins(1);
+        assert_eq!(jittered(every, 0), Duration::from_secs(54));
+        assert_eq!(jittered(every, u16::MAX).as_millis(), 66_000);
+    }
+}
