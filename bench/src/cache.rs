@@ -121,12 +121,12 @@ fn started(ttl: Duration) -> Outcome<(SecretCache<Slow>, Arc<AtomicU64>)> {
 }
 
 /// Nanoseconds of a read, over about so long.
-fn timed(during: Duration, mut read: impl FnMut(usize)) -> f64 {
+fn timed<T>(during: Duration, of: &[T], read: impl Fn(&T)) -> f64 {
     let begun = Instant::now();
     let mut reads = 0_u64;
     while begun.elapsed() < during {
-        for number in 0..SECRETS * 16 {
-            read(number % SECRETS);
+        for one in of.iter().cycle().take(SECRETS * 16) {
+            read(one);
         }
         reads += (SECRETS * 16) as u64;
     }
@@ -155,17 +155,18 @@ fn hits(plan: &Plan, runtime: &Runtime) -> Outcome<()> {
         by_key.insert(key.clone(), value());
         runtime.block_on(ours.get(key))?;
     }
-    let mut rows = Vec::new();
+    let (mut rows, during) = (Vec::new(), plan.duration());
     for _ in 0..plan.rounds {
-        let text = timed(plan.duration(), |n| drop(black_box(by_text.get(ids[n].as_str()))));
-        let key = timed(plan.duration(), |n| drop(black_box(by_key.get(&keys[n]))));
-        let clock = timed(plan.duration(), |_| {
+        let text = timed(during, &ids, |id| drop(black_box(by_text.get(id.as_str()))));
+        let key = timed(during, &keys, |key| drop(black_box(by_key.get(key))));
+        let clock = timed(during, &keys, |_| {
             black_box(Instant::now());
         });
+        let held = timed(during, &keys, |key| drop(black_box(ours.held(key))));
         let read = runtime.block_on(async {
             let begun = Instant::now();
             let mut reads = 0_u64;
-            while begun.elapsed() < plan.duration() {
+            while begun.elapsed() < during {
                 for key in keys.iter().cycle().take(SECRETS * 16) {
                     drop(black_box(ours.get(key).await));
                 }
@@ -173,7 +174,7 @@ fn hits(plan: &Plan, runtime: &Runtime) -> Outcome<()> {
             }
             begun.elapsed().as_nanos() as f64 / reads as f64
         });
-        rows.push([text, key, clock, read]);
+        rows.push([text, key, clock, held, read]);
     }
     println!("\nA read of what is held, one thread, {SECRETS} secrets in turn:\n");
     println!("| read | ns (min–max) |\n| --- | --- |");
@@ -181,15 +182,17 @@ fn hits(plan: &Plan, runtime: &Runtime) -> Outcome<()> {
         "bare quick_cache, OCID",
         "bare quick_cache, hash taken before",
         "the time alone",
-        "SecretCache",
+        "SecretCache::held",
+        "SecretCache::get",
     ];
     for (at, title) in titles.iter().enumerate() {
-        let (median, least, most) = spread(rows.iter().map(|row| row[at]));
+        let (median, least, most) = spread(rows.iter().filter_map(|row| row.get(at).copied()));
         println!("| {title} | {median:.1} ({least:.1}–{most:.1}) |");
     }
     for (at, title) in titles.iter().enumerate().take(2) {
-        let (median, least, most) = spread(rows.iter().map(|row| row[3] / row[at]));
-        println!("| SecretCache / {title} | **{median:.2}** ({least:.2}–{most:.2}) |");
+        let (median, least, most) =
+            spread(rows.iter().filter_map(|row| Some(row.last()? / row.get(at)?)));
+        println!("| SecretCache::get / {title} | **{median:.2}** ({least:.2}–{most:.2}) |");
     }
     Ok(())
 }

@@ -119,6 +119,13 @@ impl<U: Upstream> SecretCache<U> {
         }
     }
 
+    /// Returns a secret's content if it is held and it is not time to ask again; never waits.
+    #[inline]
+    #[must_use]
+    pub fn held(&self, key: &SecretKey) -> Option<CachedSecret> {
+        self.shared.glance(key)
+    }
+
     /// Lays down how long contents of one key are kept. `rotation_interval` is how often the secret
     /// rotates, where that is known.
     ///

@@ -53,6 +53,7 @@ impl<U> Shared<U> {
     }
 
     /// Answers from what is held, if it is inside its TTL and it is not time to ask again.
+    #[inline]
     pub(super) fn glance(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
         let now = Instant::now();
