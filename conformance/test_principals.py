@@ -145,7 +145,7 @@ def test_the_sdk_signer_and_what_its_token_says(home, machines):
     signer = instance_signer(home)
     bundles = client_of(home, oci.secrets.SecretsClient, signer)
     assert bundles.get_secret_bundle(home.dev["secret_id"]).data.secret_id == home.dev["secret_id"]
-    record.note("python", "ExchangeCertificate", 200)
+    record.note("Python SDK", "ExchangeCertificate", 200)
     token = token_of(signer)
     claims, header = claims_of(token), json.loads(base64.urlsafe_b64decode(token.split(".")[0] + "=="))
     assert header["alg"] == "RS256" and claims["exp"] - claims["iat"] == 1200
@@ -275,7 +275,7 @@ def test_sessions_of_oracles_command_line(home, tmp_path):
     refresh = home.dev["base_url"] + "/v1/authentication/refresh"
     answer = requests().post(refresh, json={"currentToken": token}, auth=signer)
     assert answer.status_code == 200
-    record.note("python", "RefreshUserSecurityToken", 200)
+    record.note("Python SDK", "RefreshUserSecurityToken", 200)
     refreshed = claims_of(answer.json()["token"])
     assert refreshed["sess_exp"] == claims["sess_exp"] and refreshed["exp"] > claims["exp"] and refreshed["jwk"] == claims["jwk"]
     # A token of somebody else is not refreshed, nor one whose bytes were changed.
@@ -475,7 +475,7 @@ def test_a_certificate_is_renewed_by_itself_and_by_nothing_else(home, proof):
     private, public = new_key()
     answer = federate(home, key, certificate, [between], session=public, path="/_strongroom/v1/x509/renew")
     assert answer.status_code == 200, answer.text
-    record.note("python", "RenewWorkloadCertificate", 200)
+    record.note("Python SDK", "RenewWorkloadCertificate", 200)
     renewed = x509.load_pem_x509_certificate(answer.json()["certificate"].encode())
     assert renewed.subject == certificate.subject
     assert federate(home, oci.signer.load_private_key(private, None), renewed, [between]).status_code == 200
