@@ -12,6 +12,7 @@ pub(crate) mod output;
 mod pointer;
 pub(crate) mod put;
 mod reference;
+pub(crate) mod render;
 pub(crate) mod retire;
 pub(crate) mod run;
 mod session;
