@@ -41,6 +41,8 @@ enum Command {
     Get(hand::get::GetArguments),
     /// Run a command with secrets in its environment, in place of the references that stand there
     Run(hand::run::RunArguments),
+    /// Make a file of a template with secrets, private from birth and whole at any instant
+    Render(hand::render::RenderArguments),
     /// Become the command of `run`, and end when it ends
     #[command(hide = true)]
     Launch(hand::run::LaunchArguments),
@@ -119,6 +121,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Init(arguments) => serving::init::run(&arguments, environment).await,
         Command::Get(arguments) => hand::get::run(&arguments, environment).await,
         Command::Run(arguments) => hand::run::run(&arguments, environment).await,
+        Command::Render(arguments) => hand::render::run(&arguments, environment).await,
         Command::Launch(arguments) => Err(hand::run::launch(&arguments)),
         Command::Put(arguments) => hand::put::run(&arguments, environment).await,
         Command::Ls(arguments) => hand::ls::run(&arguments, environment).await,

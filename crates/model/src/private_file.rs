@@ -5,11 +5,15 @@
     reason = "every other file of the workspace comes here for its files"
 )]
 
+mod publish;
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+pub use self::publish::{Access, PublishError, is_published, publish};
 
 const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;
@@ -190,6 +194,22 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "a test makes a loose directory on purpose")]
+    pub(super) fn set_mode(path: &Path, mode: fs::Permissions) {
+        fs::set_permissions(path, mode).unwrap();
+    }
+
+    #[test]
+    fn large_files_are_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        create_new(&path, b"12345").unwrap();
+        assert_eq!(read_at_most(&path, 5).unwrap(), b"12345");
+        let error = read_at_most(&path, 4).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert!(read_at_most(Path::new("/dev/zero"), 4).is_err());
+    }
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().mode() & 0o7777

@@ -13,6 +13,7 @@ pub(crate) mod output;
 pub(crate) mod pointer;
 pub(crate) mod put;
 pub(crate) mod reference;
+pub(crate) mod render;
 pub(crate) mod retire;
 pub(crate) mod run;
 mod session;

@@ -1,0 +1,330 @@
+//! Files that other programs read: in directories that nobody else may change, and by rename only.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchmod, fchown, fstat,
+    fsync, linkat, open, openat, openat2, renameat, statat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use crate::Random;
+
+const STICKY: u32 = 0o1000;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// Whose a file is, and what its owner and group may do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    mode: u32,
+    owner: Option<u32>,
+    group: Option<u32>,
+}
+
+impl Access {
+    /// Takes a mode, and the numbers of a user and a group if they are not to be the caller's.
+    ///
+    /// # Errors
+    /// What is wrong with the mode: others have a right, the owner cannot read, or it has more than
+    /// rights of owner and group.
+    pub fn new(mode: u32, owner: Option<u32>, group: Option<u32>) -> Result<Self, &'static str> {
+        if mode & 0o007 != 0 {
+            return Err("a file with secrets is nobody's but its owner's and group's");
+        }
+        if mode & !0o777 != 0 {
+            return Err("it is more than rights of owner and group");
+        }
+        if mode & 0o400 == 0 {
+            return Err("the owner could not read the file");
+        }
+        Ok(Self { mode, owner, group })
+    }
+}
+
+/// Why a file is not there as it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The place is not safe.
+    #[error("{0}")]
+    Unsafe(String),
+    /// The file system refuses.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<Errno> for PublishError {
+    fn from(error: Errno) -> Self {
+        Self::Io(error.into())
+    }
+}
+
+fn refuse<T>(path: &Path, why: &str) -> Result<T, PublishError> {
+    Err(PublishError::Unsafe(format!("`{}` {why}", path.display())))
+}
+
+/// Puts a file in place of whatever regular file has the absolute path: a new one gets its owner and
+/// mode before its content, is synced, and takes the name. A reader sees the old content or the new,
+/// whole; another name (hard link) of the old file keeps the old content.
+///
+/// Every directory of the path must belong to root, to the caller or to the owner of the file, must
+/// not be a symbolic link, and must not be writable by group or others unless it is sticky, as `/tmp`
+/// is.
+///
+/// # Errors
+/// A [`PublishError`]; the old file is unchanged then.
+pub fn publish(
+    path: &Path,
+    content: &[u8],
+    access: Access,
+    random: &dyn Random,
+) -> Result<(), PublishError> {
+    let (directory, name) = place(path, access)?;
+    existing(&directory, path, &name)?;
+    let beside = beside(&name, random);
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let private = Mode::RUSR | Mode::WUSR;
+    // Without a name until it is whole, where the file system can do that.
+    let anonymous = openat(&directory, ".", flags | OFlags::TMPFILE, private);
+    let written = match anonymous {
+        Ok(file) => write(file, content, access).and_then(|file| {
+            let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+            Ok(linkat(CWD, link, &directory, &beside, AtFlags::SYMLINK_FOLLOW)?)
+        }),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            let file = openat(&directory, &beside, flags, private)?;
+            write(file, content, access).map(drop)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let renamed = written.and_then(|()| Ok(renameat(&directory, &beside, &directory, &name)?));
+    if renamed.is_err() {
+        // The first error is the one to tell.
+        unlinkat(&directory, &beside, AtFlags::empty()).unwrap_or_default();
+    }
+    renamed?;
+    Ok(fsync(&directory)?)
+}
+
+/// Returns whether a file is there with this content, mode and owner. Refuses the same places as
+/// [`publish`].
+///
+/// # Errors
+/// A [`PublishError`].
+pub fn is_published(path: &Path, content: &[u8], access: Access) -> Result<bool, PublishError> {
+    let (directory, name) = place(path, access)?;
+    if existing(&directory, path, &name)?.is_none() {
+        return Ok(false);
+    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = openat(&directory, &name, flags, Mode::empty())?;
+    let stat = fstat(&file)?;
+    let has = |wanted: Option<u32>, has: u32| wanted.is_none_or(|wanted| wanted == has);
+    let is_as_asked = stat.st_mode & 0o7777 == access.mode
+        && has(access.owner, stat.st_uid)
+        && has(access.group, stat.st_gid);
+    if !is_as_asked || u64::try_from(stat.st_size).ok() != u64::try_from(content.len()).ok() {
+        return Ok(false);
+    }
+    let mut found = zeroize::Zeroizing::new(Vec::with_capacity(content.len()));
+    File::from(file).read_to_end(&mut found)?;
+    Ok(*found == content)
+}
+
+fn write(file: OwnedFd, content: &[u8], access: Access) -> Result<File, PublishError> {
+    if access.owner.is_some() || access.group.is_some() {
+        let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
+        fchown(&file, owner, group)?;
+    }
+    fchmod(&file, Mode::from_raw_mode(access.mode))?;
+    let mut file = File::from(file);
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn beside(name: &OsStr, random: &dyn Random) -> OsString {
+    let mut bytes = [0; 8];
+    random.fill(&mut bytes);
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{:016x}.new", u64::from_be_bytes(bytes)));
+    beside
+}
+
+/// Opens the directory of a file, one component after another, each beneath the one before.
+fn place(path: &Path, access: Access) -> Result<(OwnedFd, OsString), PublishError> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => names.push(name),
+            Component::RootDir => {}
+            _ => return refuse(path, "goes through `..`"),
+        }
+    }
+    let Some(name) = names.pop().filter(|_| path.is_absolute()) else {
+        return refuse(path, "is not the absolute path of a file");
+    };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let mut walked = PathBuf::from("/");
+    let mut last = names.len();
+    let search = |last: usize| if last == 0 { flags } else { flags | OFlags::PATH };
+    let mut directory = open(&walked, search(last), Mode::empty())?;
+    check_directory(&fstat(&directory)?, &walked, access)?;
+    for name in names {
+        walked.push(name);
+        last -= 1;
+        directory = match openat2(&directory, name, search(last), Mode::empty(), beneath) {
+            Err(Errno::LOOP) => return refuse(&walked, "is a symbolic link"),
+            opened => opened?,
+        };
+        check_directory(&fstat(&directory)?, &walked, access)?;
+    }
+    Ok((directory, name.to_owned()))
+}
+
+fn check_directory(stat: &Stat, path: &Path, access: Access) -> Result<(), PublishError> {
+    let trusted = [Some(0), Some(geteuid().as_raw()), access.owner];
+    if !trusted.contains(&Some(stat.st_uid)) {
+        return refuse(path, "belongs to another user, who could exchange the file");
+    }
+    if stat.st_mode & WRITABLE_BY_OTHERS != 0 && stat.st_mode & STICKY == 0 {
+        let mode = stat.st_mode & 0o7777;
+        return refuse(path, &format!("may be written by others than its owner (mode {mode:04o})"));
+    }
+    Ok(())
+}
+
+/// Looks at what has the name: nothing, or a regular file of someone who is trusted.
+fn existing(directory: &OwnedFd, path: &Path, name: &OsStr) -> Result<Option<Stat>, PublishError> {
+    let stat = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(None),
+        stat => stat?,
+    };
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok(Some(stat)),
+        FileType::Symlink => refuse(path, "is a symbolic link"),
+        FileType::Directory => refuse(path, "is a directory"),
+        _ => refuse(path, "is neither a file nor absent"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+    use rustix::fs::mknodat;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Counter;
+
+    impl Random for Counter {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    fn access(mode: u32) -> Access {
+        Access::new(mode, None, None).unwrap()
+    }
+
+    fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), PublishError> {
+        publish(path, content, access(mode), &Counter)
+    }
+
+    fn names(directory: &Path) -> Vec<OsString> {
+        super::super::names_in(directory).unwrap()
+    }
+
+    #[test]
+    fn a_file_has_its_mode_and_replaces_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.conf");
+        for (mode, content) in [(0o600, &b"one"[..]), (0o640, b"two"), (0o400, b"three")] {
+            assert!(!is_published(&path, content, access(mode)).unwrap());
+            put(&path, content, mode).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+            assert_eq!(fs::read(&path).unwrap(), content);
+            assert!(is_published(&path, content, access(mode)).unwrap());
+        }
+        assert!(!is_published(&path, b"three", access(0o600)).unwrap());
+        assert!(!is_published(&path, b"other", access(0o400)).unwrap());
+        assert_eq!(names(directory.path()), ["app.conf"]);
+    }
+
+    #[test]
+    fn another_name_of_the_old_file_keeps_the_old_content() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, other) = (directory.path().join("a"), directory.path().join("b"));
+        put(&path, b"old", 0o600).unwrap();
+        fs::hard_link(&path, &other).unwrap();
+        put(&path, b"new", 0o600).unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), fs::read(&other).unwrap()),
+            (b"new".into(), b"old".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("directory")).unwrap();
+        put(&at("target"), b"old", 0o600).unwrap();
+        symlink(at("target"), at("link")).unwrap();
+        symlink(at("directory"), at("way")).unwrap();
+        symlink(at("nowhere"), at("dangling")).unwrap();
+        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+        for name in ["directory", "link", "dangling", "fifo", "way/x", "directory/../x", "target/x"]
+        {
+            assert!(put(&at(name), b"x", 0o600).is_err(), "{name}");
+            assert!(is_published(&at(name), b"x", access(0o600)).is_err(), "{name}");
+        }
+        for path in ["relative", "/", "/dev/null", "/proc/self/cwd/x", "/proc/x"] {
+            assert!(put(Path::new(path), b"x", 0o600).is_err(), "{path}");
+        }
+        assert_eq!(fs::read(at("target")).unwrap(), b"old");
+        assert_eq!(names(&at("directory")).len(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_change_is_refused_unless_sticky() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let path = below.join("x");
+        let set = |mode| super::super::tests::set_mode(directory.path(), mode);
+        for (mode, is_safe) in [(0o770, false), (0o702, false), (0o1777, true), (0o755, true)] {
+            set(fs::Permissions::from_mode(mode));
+            assert_eq!(put(&path, b"x", 0o600).is_ok(), is_safe, "{mode:o}");
+        }
+        set(fs::Permissions::from_mode(0o700));
+    }
+
+    #[test]
+    fn what_stands_in_the_way_of_the_new_file_leaves_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        put(&path, b"old", 0o600).unwrap();
+        let squatter = directory.path().join(".x.0707070707070707.new");
+        symlink(&path, &squatter).unwrap();
+        assert!(put(&path, b"new", 0o600).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn modes_that_give_too_much_or_too_little_are_refused() {
+        for mode in [0o604, 0o601, 0o602, 0o666, 0o4600, 0o1600, 0o200, 0] {
+            assert!(Access::new(mode, None, None).is_err(), "{mode:o}");
+        }
+    }
+}
