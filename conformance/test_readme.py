@@ -34,6 +34,18 @@ def test_the_first_secret_of_the_readme(vault):
     assert "correct horse" in printed and "version 2" in printed and '"secret-name": "db-password"' in printed
 
 
+def test_the_command_and_the_file_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    blocks = [re.search(rf"## {title}\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+              for title in ("To an application", "In a file")]
+    lines = [line[4:] for block in blocks for line in block.splitlines()]
+    script = "\n".join(["printf 'correct horse' | strongroom put secret://dev/db-password", f"cd {tmp_path}", *lines])
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "connecting with ***" in printed and "correct horse" not in printed and "app.conf is as it should be" in printed
+    assert (tmp_path / "app.conf").read_text() == 'password = "correct horse"\n'
+    assert (tmp_path / "app.conf").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_first_key_of_the_readme(vault, tmp_path):
     readme = (ROOT / "README.md").read_text()
     block = re.search(r"## A first key\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)

@@ -13,9 +13,12 @@ import sys
 import termios
 import time
 
+import oci
 import pytest
+from oci.identity import models
 
-from vault import BINARY
+from test_identity import new_group, new_key, new_policy, new_user
+from vault import BINARY, Vault
 
 PRINT = "import os; print(os.environ['V'], end='')"
 
@@ -169,6 +172,53 @@ def test_every_reference_that_fails_is_told(vault, canary):
     told = done.stderr.decode()
     assert done.returncode == 1 and told.count("error[missing-or-hidden]") == 3
     assert all(f"variable `{name}`" in told for name in "ACD") and "variable `B`" not in told
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory):
+    """A vault, and the arguments with which a user of a group `app` calls it; no policy speaks of the group yet."""
+    server = Vault(tmp_path_factory.mktemp("limited") / "data")
+    server.start()
+    iam, tenancy = server.client(oci.identity.IdentityClient), server.dev["tenancy_id"]
+    group, user = new_group(iam, tenancy, "app"), new_user(iam, tenancy, "app-prod")
+    iam.add_user_to_group(models.AddUserToGroupDetails(user_id=user.id, group_id=group.id))
+    private, public = new_key()
+    fingerprint = iam.upload_api_key(user.id, models.CreateApiKeyDetails(key=public)).data.fingerprint
+    (server.directory.parent / "app.pem").touch(0o600)
+    (server.directory.parent / "app.pem").write_text(private)
+    config = server.directory.parent / "app.config"
+    config.write_text(f"[DEFAULT]\nuser={user.id}\nfingerprint={fingerprint}\ntenancy={tenancy}\n"
+                      f"key_file={server.directory.parent / 'app.pem'}\nregion={server.config()['region']}\n")
+    server.as_app = ["--config-file", str(config), "--endpoint", server.dev["base_url"]]
+    server.policy = lambda name, *statements: new_policy(iam, tenancy, name, *statements)
+    yield server
+    assert server.end() == 0
+
+
+def test_what_is_forbidden_starts_nothing(limited, tmp_path):
+    put(limited, "forbidden", b"canary-forbidden")
+    refer = {"V": "secret://dev/forbidden"}
+    hidden = run(limited, "touch", tmp_path / "started", flags=limited.as_app, **refer)
+    assert hidden.returncode == 1 and b"error[missing-or-hidden]" in hidden.stderr and b"did you mean" not in hidden.stderr
+    limited.policy("family", "Allow group app to read secret-family in compartment sample")
+    denied = run(limited, "touch", tmp_path / "started", flags=limited.as_app, **refer)
+    assert denied.returncode == 1 and b"error[missing-key-permission]" in denied.stderr
+    assert b"fix: strongroom why " in denied.stderr and b"canary" not in denied.stderr + hidden.stderr
+    assert not (tmp_path / "started").exists()
+    limited.policy("keys", "Allow group app to use keys in compartment sample")
+    assert python(limited, PRINT, flags=limited.as_app, **refer).stdout == b"canary-forbidden"
+
+
+def test_who_may_not_read_descriptions_polls(limited):
+    """The feed tells this user of nothing, for it may read contents alone."""
+    limited.policy("bundles", "Allow group app to read secret-bundles in compartment sample where target.secret.name = 'plain'")
+    limited.policy("narrow", "Deny group app to read secrets in compartment sample where target.secret.name = 'plain'")
+    put(limited, "plain", b"first")
+    flags = [*limited.as_app, "--on-change", "restart", "--on-change-every", "1s"]
+    with started(limited, sys.executable, "-c", SHOW + WAIT, flags=flags, variables={"V": "secret://dev/plain"}) as process:
+        assert process.stdout.readline() == b"first\n"
+        put(limited, "plain", b"second")
+        assert process.stdout.readline() == b"second\n"
 
 
 def test_without_a_vault_nothing_starts(vault, tmp_path):
