@@ -191,3 +191,12 @@ def test_regions_that_are_not_known(home):
     for region, host in [("xx-new-1", b"secrets.vaults.xx-new-1.oci.cloud.invalid"), ("r1.invalid:8443", b"secrets.vaults.r1.invalid:8443")]:
         done = hand(home, *READ, **variables, OCI_CLI_REGION=region, OCI_REGION_METADATA=told)
         assert done.returncode == 4 and b"no answer from " + host in done.stderr, done.stderr
+
+
+def test_a_machine_tells_its_region(home):
+    """No endpoint and no region: the metadata service is asked, as on an instance of Oracle's cloud."""
+    variables = {"OCI_METADATA_BASE_URL": home.dev["imds_url"], "OCI_CLI_FEDERATION_ENDPOINT": home.dev["federation_url"], "STRONGROOM_ENDPOINT": ""}
+    done = hand(home, *READ, **variables)
+    assert done.returncode == 4 and b"secrets.vaults.us-ashburn-1.oci.oraclecloud.com" in done.stderr, done.stderr
+    down = hand(home, *READ, "--auth", "instance_principal", OCI_METADATA_BASE_URL="http://127.0.0.1:1/opc/v2", STRONGROOM_ENDPOINT="")
+    assert down.returncode == 3 and b"OCI_CLI_REGION" in down.stderr

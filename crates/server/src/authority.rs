@@ -355,6 +355,11 @@ pub(crate) fn workload_claims(
     Ok(Claims { of_resource: Some(of_resource), ..claims })
 }
 
+/// Names a token.
+pub(crate) fn token_name(shared: &Shared) -> String {
+    hex(&serial(&*shared.random))
+}
+
 /// What a token says of any principal.
 pub(crate) fn claims(
     shared: &Shared,
@@ -373,7 +378,7 @@ pub(crate) fn claims(
         ptype: ptype.to_owned(),
         ttype: ttype.to_owned(),
         tenant: tenancy.to_string(),
-        jti: hex(&serial(&*shared.random)),
+        jti: token_name(shared),
         iat,
         exp: iat.saturating_add(secs),
         jwk,

@@ -109,7 +109,7 @@ pub(super) async fn run(
 }
 
 async fn add(arguments: &AddArguments, environment: &Environment) -> Result<(), Failure> {
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     if private_file::read(&arguments.identity).is_ok() {
         let message = format!("`{}` is there already", arguments.identity.display());
         return Err(Failure::new(Exit::Failed, "identity-exists", message)
@@ -134,7 +134,7 @@ async fn add(arguments: &AddArguments, environment: &Environment) -> Result<(), 
 }
 
 async fn issue(arguments: &IssueArguments, environment: &Environment) -> Result<(), Failure> {
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let issued = certify(&session.client, &arguments.id, &arguments.identity).await?;
     tell(&issued, &arguments.identity)
 }
@@ -179,7 +179,7 @@ fn tell(issued: &IssuedCertificate, path: &std::path::Path) -> Result<(), Failur
 }
 
 async fn ls(arguments: &LsArguments, environment: &Environment) -> Result<(), Failure> {
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
     let listed = session.client.workloads(&compartment_id).await;
     let listed = listed.map_err(|error| refused(&error, "list machines"))?;
@@ -192,7 +192,7 @@ async fn ls(arguments: &LsArguments, environment: &Environment) -> Result<(), Fa
 }
 
 async fn rm(arguments: &RmArguments, environment: &Environment) -> Result<(), Failure> {
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let what = format!("remove machine `{}`", arguments.id);
     let removed = session.client.delete_workload(&arguments.id).await;
     removed.map_err(|error| refused(&error, &what))

@@ -42,7 +42,7 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let SignerCommand::Rotate(arguments) = arguments.command;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let rotated = session.client.rotate_token_signer(arguments.revoke).await;
     let signer = rotated.map_err(|error| refused(&error, "rotate the key that signs tokens"))?;
     if arguments.json {

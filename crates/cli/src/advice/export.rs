@@ -29,7 +29,7 @@ pub(super) async fn export(
         let message = format!("cannot write `{}`", path.display());
         Failure::new(Exit::Failed, "no-file", message).because(why)
     };
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let file = tenancy(&session.client).await?;
     let text = file.written().map_err(|error| unwritten(error.to_string()))?;
     if path == Path::new("-") {

@@ -94,7 +94,7 @@ pub(super) async fn simulate(
                 Failure::configuration("bad-world", message).because(error.to_string())
             })?
         }
-        None => tenancy(&arguments.connection.open(environment)?.client).await?,
+        None => tenancy(&arguments.connection.open(environment).await?.client).await?,
     };
     let ask = arguments.ask();
     let semantics = semantics.unwrap_or_default();

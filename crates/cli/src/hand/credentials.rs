@@ -68,7 +68,7 @@ pub(super) struct Found {
 impl Found {
     /// Finds the credentials that are asked for, or else the first of: a development server's
     /// profile, a resource principal, a profile, an instance principal.
-    pub(super) fn find(
+    pub(super) async fn find(
         settings: &Settings,
         environment: &Environment,
         (dev, auth): (Option<&Dev>, Option<Auth>),
@@ -78,7 +78,7 @@ impl Found {
         match auth {
             Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
             Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
-            Some(Auth::InstancePrincipal) => finder.instance(authorities),
+            Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
             Some(Auth::ResourcePrincipal) => finder.resource(),
             None if dev.is_none() && environment.resource_version.is_some() => finder.resource(),
             None if finder.has_profile() => {
@@ -88,7 +88,7 @@ impl Found {
                     None => finder.api_key(&profile),
                 }
             }
-            None if environment.metadata_url.is_some() => finder.instance(authorities),
+            None if environment.metadata_url.is_some() => finder.instance(authorities).await,
             None => Err(finder.nothing()),
         }
     }
@@ -209,7 +209,7 @@ impl Finder<'_> {
         Ok(Found { credentials, region: profile.region.clone() })
     }
 
-    fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
+    async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
         let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
         let bad = |what: &str, error: ClientError| {
             Failure::configuration("bad-endpoint", format!("cannot use {what}"))
@@ -226,8 +226,19 @@ impl Finder<'_> {
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let instance = InstancePrincipal::new(url, federation, authorities, clock, random);
         let instance = instance.map_err(|error| bad("the metadata service", error))?;
+        let is_told = self.own_endpoint().is_some() || self.environment.oci_region.is_some();
+        let region = if is_told { None } else { Some(self.machine_region(&instance).await?) };
         let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
-        Ok(Found { credentials, region: None })
+        Ok(Found { credentials, region })
+    }
+
+    async fn machine_region(&self, instance: &InstancePrincipal) -> Result<String, Failure> {
+        let region = instance.region().await;
+        region.map(|region| region.name.to_owned()).map_err(|error| {
+            Failure::configuration("no-endpoint", "cannot tell which vault to call")
+                .because(error.to_string())
+                .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
+        })
     }
 
     /// One URL that answers all services answers this one too.

@@ -67,7 +67,7 @@ pub(crate) async fn run(
         .fix("strongroom generate secret://VAULT/NAME --passphrase"));
     };
     let context = arguments.context()?;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
     let new = NewSecret {
         compartment_id: &compartment_id,

@@ -45,7 +45,7 @@ pub(crate) async fn run(
     if let Some(number) = arguments.version {
         reference.selector = Selector::Number(number);
     }
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let bundle = match &reference.place {
         Place::Id(id) => session.client.secret_bundle(id.as_str(), &reference.selector).await,
         Place::Named { vault, name } => {

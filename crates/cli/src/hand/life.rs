@@ -94,7 +94,7 @@ pub(crate) async fn rotate(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let reference = arguments.common.whole()?;
-    let session = arguments.common.connection.open(environment)?;
+    let session = arguments.common.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let before = Metadata::read(&session, &id).await?;
     let begun = session.client.rotate_secret(&id).await;
@@ -129,7 +129,7 @@ pub(crate) async fn promote(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let reference = arguments.common.reference()?;
-    let session = arguments.common.connection.open(environment)?;
+    let session = arguments.common.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let before = Metadata::read(&session, &id).await?;
     let number = match &reference.selector {
@@ -156,7 +156,7 @@ pub(crate) async fn rollback(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let reference = arguments.common.whole()?;
-    let session = arguments.common.connection.open(environment)?;
+    let session = arguments.common.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let before = Metadata::read(&session, &id).await?;
     let Some(number) = before.version_at("PREVIOUS") else {
@@ -184,7 +184,7 @@ async fn make_current(
 pub(crate) async fn rm(arguments: &RmArguments, environment: &Environment) -> Result<(), Failure> {
     let reference = arguments.common.reference()?;
     let version = reference.version()?;
-    let session = arguments.common.connection.open(environment)?;
+    let session = arguments.common.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let before = Metadata::read(&session, &id).await?;
     // The longest wait is the service's own, by its own clock.
@@ -233,7 +233,7 @@ pub(crate) async fn restore(
 ) -> Result<(), Failure> {
     let reference = arguments.common.reference()?;
     let version = reference.version()?;
-    let session = arguments.common.connection.open(environment)?;
+    let session = arguments.common.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let before = Metadata::read(&session, &id).await?;
     let restored = match version {

@@ -25,7 +25,7 @@ pub(crate) struct LsArguments {
 /// Lists the secrets of a vault.
 pub(crate) async fn run(arguments: &LsArguments, environment: &Environment) -> Result<(), Failure> {
     let VaultReference(vault) = arguments.vault.parse()?;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let vault_id = session.vault_id(&vault)?;
     let compartment_id = session.compartment_id(arguments.compartment_id.as_ref())?;
     let listed = session.client.secrets(&compartment_id, &vault_id, None).await;

@@ -80,7 +80,7 @@ pub(crate) async fn run(
             .because("a new version has no stage, number or pointer yet")
             .fix("strongroom put secret://VAULT/NAME"));
     }
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let value = read_value(arguments)?;
     let stored = match &reference.place {
         Place::Id(id) => update(&session, id.as_str(), &value, arguments).await?,

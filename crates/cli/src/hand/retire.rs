@@ -37,7 +37,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let reference = arguments.reference.parse::<Reference>()?.whole()?;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let id = session.secret_id(&reference).await?;
     let deadline = arguments.within.map(Duration::from_secs);
     let said = if arguments.never || deadline.is_some() {

@@ -34,8 +34,11 @@ impl Connection {
         dev_of(&Settings::settle(self, environment, &configuration), environment)
     }
 
-    /// Makes a client.
-    pub(crate) fn open<'a>(&self, environment: &'a Environment) -> Result<Session<'a>, Failure> {
+    /// Makes a client. Asks the machine for its region, if that is all there is to go by.
+    pub(crate) async fn open<'a>(
+        &self,
+        environment: &'a Environment,
+    ) -> Result<Session<'a>, Failure> {
         let configuration = Configuration::read(self.config.as_deref(), environment)?;
         let settings = Settings::settle(self, environment, &configuration);
         let dev = dev_of(&settings, environment)?;
@@ -45,7 +48,7 @@ impl Connection {
         let bundle = bundle.transpose()?;
         let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
         let auth = Auth::settle(self.auth, environment, &configuration)?;
-        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities)?;
+        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities).await?;
         let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let client = Client::new(endpoints, authorities, found.credentials, clock, random);

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let reference: Reference = arguments.reference.parse()?;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let secret_id = session.secret_id(&reference).await?;
     if arguments.consumers {
         return consumers(&session, &secret_id, arguments.json).await;

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     arguments: &WhyArguments,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let denial = session.client.denial(&arguments.request_id).await;
     let denial = denial.map_err(|error| unexplained(&error, &arguments.request_id))?;
     if arguments.json {

@@ -71,7 +71,7 @@ pub(crate) async fn run(
     logging::start(Form::Json, environment)?;
     memory::protect();
     let signals = EndSignals::catch()?;
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let token = new_token(&file)?;
     let settings = CacheSettings {
         capacity_bytes: u64::from(file.cache_mib) * MIB,

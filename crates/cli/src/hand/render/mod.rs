@@ -95,7 +95,7 @@ async fn rendered(
     let mentions: Vec<Mention> = references.iter().map(mention).collect();
     let mut known = Known::new();
     if !mentions.is_empty() {
-        let session = arguments.connection.open(environment)?;
+        let session = arguments.connection.open(environment).await?;
         let plan = Plan::of(&session, mentions)?;
         let values = plan.values(&plan.read(&session).await?)?;
         known.extend(references.into_iter().map(|(_, text)| text).zip(values));

@@ -82,7 +82,7 @@ pub(crate) async fn run(
             .supervise(Filled { variables, values: Vec::new() })
             .await;
     }
-    let session = arguments.connection.open(environment)?;
+    let session = arguments.connection.open(environment).await?;
     let plan = Plan::of(&session, mentions)?;
     let watch = match arguments.on_change {
         OnChange::Ignore => None,

@@ -73,7 +73,8 @@ pub(super) async fn refresh(context: &Context<'_>, token: &str) -> Result<Reply,
         return Err(Failure::not_authenticated("the session has ended"));
     }
     let exp = iat.saturating_add(REFRESHED_SECS).min(end);
-    answer(context, &Claims { iat, exp, ..claims }).await
+    let jti = authority::token_name(context.shared);
+    answer(context, &Claims { jti, iat, exp, ..claims }).await
 }
 
 /// `RotateTokenSigner`: another key signs from now on. Tokens of earlier ones hold until they
