@@ -399,3 +399,19 @@ def test_the_agents_page_shows_a_configuration_that_can_be_used(tmp_path):
     (tmp_path / "agent.toml").write_text(whole)
     done = subprocess.run([str(BINARY), "agent", "--check", "--agent-config", tmp_path / "agent.toml"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_systemd_hears_that_it_is_ready_lives_and_stops(home, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(20)
+        os.environ.update(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000")
+        try:
+            agent = Agent(home, tmp_path)
+        finally:
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+        assert [heard.recv(99).strip() for _ in range(4)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        assert agent.end() == 0
+        last = b""
+        while last != b"STOPPING=1":
+            last = heard.recv(99).strip()

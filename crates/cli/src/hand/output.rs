@@ -80,7 +80,7 @@ fn explain(service: &ServiceError, failure: impl Fn(&'static str) -> Failure) ->
             "{said} (the secret may be seen, but perhaps its key may not be used)"
         )),
         404 => failure("missing-or-hidden").because(format!(
-            "{said} (it does not exist here, or no policy lets this user see it)"
+            "{said} (it does not exist here, or no policy lets the caller see it)"
         )),
         429 => failure("throttled").because(said),
         status if status >= 500 => failure("server-failed").because(said),
@@ -135,7 +135,7 @@ mod tests {
             failure.to_string(),
             "error[missing-or-hidden]: cannot read secret `x`\n  \
              why: 404 NotAuthorizedOrNotFound: said so \
-             (it does not exist here, or no policy lets this user see it)\n  \
+             (it does not exist here, or no policy lets the caller see it)\n  \
              request: R1"
         );
         let failure = refused(&service(502, ""), "read secret `x`").to_string();

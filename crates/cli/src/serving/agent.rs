@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::agent_file::AgentFile;
 use super::memory;
 use super::signals::EndSignals;
+use super::supervisor::Supervisor;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::hand::output::write;
@@ -219,12 +220,16 @@ async fn serve(
     if let Some(listener) = http {
         tasks.spawn(HttpListener(listener).serve(Arc::clone(&agent)));
     }
+    let supervisor = Supervisor::find();
+    Supervisor::ready();
     loop {
         tokio::select! {
             () = signals.come() => break,
+            () = supervisor.keep_told() => {}
             _ = hangups.recv() => reload(&agent, &again).await,
         }
     }
+    Supervisor::stopping();
     tasks.shutdown().await;
     if let Some(path) = path
         && let Err(error) = private_file::remove_if_present(&path)

@@ -9,6 +9,7 @@ pub(crate) mod init;
 mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;
+mod supervisor;
 mod targets;
 pub(crate) mod token;
 pub(crate) mod unseal;

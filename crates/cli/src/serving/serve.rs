@@ -15,6 +15,7 @@ use strongroom_store::Sqlite;
 
 use super::directory::{DataDirectory, unreadable_store};
 use super::signals::EndSignals;
+use super::supervisor::Supervisor;
 use super::targets::TargetTable;
 use super::unseal::Unseal;
 use super::{memory, targets, token};
@@ -192,7 +193,13 @@ pub(crate) async fn run(
     };
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
-    signals.come().await;
+    let supervisor = Supervisor::find();
+    Supervisor::ready();
+    tokio::select! {
+        () = signals.come() => {}
+        () = supervisor.keep_told() => {}
+    }
+    Supervisor::stopping();
     serving.stop().await;
     if let Some(token) = token {
         token.end();
