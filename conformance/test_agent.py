@@ -316,7 +316,7 @@ def test_ten_configurations_that_cannot_be_used(home, tmp_path):
         ("", "neither socket nor http"), ('http = "0.0.0.0:1"\ntoken_file = "t"\n', "loopback"), ('http = "127.0.0.1:1"\n', "go together"),
         ('socket = "/tmp/x.sock"\n', "nobody may read"), (good.replace("secret://dev/*", "*"), "must begin with secret://"),
         ('socket_mode = "0777"\n' + good, "octal mode"), ('ttl = "2d"\n' + good, "longer than 1 h"), ('ttl = "soon"\n' + good, "whole number"),
-        ("unknown = 1\n" + good, "unknown field"), (good + '[names]\n"a" = "b"\n', "secret://"), ("[", "expected"),
+        ("unknown = 1\n" + good, "unknown field"), (good + '[names]\n"a" = "b"\n', "secret://"), ("[", "expected"), ('consumer = "a"\n' + good, "nothing to tell of"),
     ]:
         done = check(text)
         assert done.returncode == 3 and what in done.stderr.decode(), (text, done.stderr.decode())
@@ -415,3 +415,18 @@ def test_systemd_hears_that_it_is_ready_lives_and_stops(home, tmp_path):
         last = b""
         while last != b"STOPPING=1":
             last = heard.recv(99).strip()
+
+
+def test_the_vault_knows_which_version_this_machine_holds(home, tmp_path):
+    """A rotation that waits for its consumers waits for this one, and not for one that has stopped."""
+    home.new_secret("held", b"one")
+    tables = '\n[[secret]]\nreference = "secret://dev/held"\n'
+    agent = Agent(home, tmp_path, more='consumer = "web-1"', tables=tables)
+    consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
+        home.strongroom("versions", "secret://dev/held", "--consumers", "--json").stdout)}
+    until = lambda wanted: next(time.monotonic() for _ in range(100) if consumers() == wanted or time.sleep(0.1))
+    until({"web-1": 1})
+    assert home.strongroom("put", "secret://dev/held", stdin=b"two").returncode == 0
+    until({"web-1": 2})
+    assert agent.end() == 0
+    assert consumers() == {}

@@ -6,7 +6,8 @@ mod imds;
 mod renewal;
 
 pub use daemon::{
-    Agent, HttpListener, Pattern, PatternError, References, Resolved, Rule, Rules, SocketListener,
+    Agent, HttpListener, Pattern, PatternError, References, Reports, Resolved, Rule, Rules,
+    SocketListener,
 };
 pub use identity::{Identity, IdentityError};
 pub use imds::{Imds, serve};

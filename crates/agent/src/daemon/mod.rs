@@ -5,6 +5,7 @@ mod dialects;
 mod gate;
 mod listen;
 mod metrics;
+mod reports;
 mod rules;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,6 +15,7 @@ use strongroom_model::Sensitive;
 
 pub use self::listen::{HttpListener, SocketListener};
 use self::metrics::Counters;
+pub use self::reports::Reports;
 pub use self::rules::{Pattern, PatternError, Rule};
 
 /// A reference that was understood.

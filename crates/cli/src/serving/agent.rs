@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use strongroom_agent::{Agent, HttpListener, References, Resolved, Rules, SocketListener};
+use strongroom_agent::{Agent, HttpListener, References, Reports, Resolved, Rules, SocketListener};
 use strongroom_client::{CacheError, CacheSettings, Client, SecretCache, SecretKey, SecretName};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Random, Sensitive, SystemClock, private_file};
@@ -103,7 +103,8 @@ pub(crate) async fn run(
         credentials = session.client.credentials_name(),
         "ready"
     );
-    let again = Again { path: arguments.agent_config, vaults, token };
+    let reports = reports(&file, &session.client, &Aliases(vaults.clone()));
+    let again = Again { path: arguments.agent_config, vaults, token, reports };
     serve(agent, (socket, http), signals, again).await
 }
 
@@ -171,6 +172,14 @@ fn rules(file: &AgentFile, vaults: &BTreeMap<String, String>, token: Option<Sens
     }
 }
 
+/// What the vault is told, if this machine has a name as a consumer.
+fn reports(file: &AgentFile, client: &Client, references: &Aliases) -> Option<Reports> {
+    let key = |reference: &String| references.resolve(reference).ok().map(|resolved| resolved.key);
+    let keys = file.secret.iter().filter_map(|table| key(&table.reference)).collect();
+    let consumer = file.consumer.clone()?;
+    Some(Reports { consumer, keys, client: client.clone() })
+}
+
 /// Binds the socket; one that a dead agent left is replaced, one that answers is not.
 async fn bind(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
     let refused = |why: String| {
@@ -198,6 +207,7 @@ struct Again {
     path: PathBuf,
     vaults: BTreeMap<String, String>,
     token: Option<Sensitive>,
+    reports: Option<Reports>,
 }
 
 type Listeners = (Option<(UnixListener, PathBuf)>, Option<TcpListener>);
@@ -206,7 +216,7 @@ async fn serve(
     agent: Arc<Agent>,
     (socket, http): Listeners,
     mut signals: EndSignals,
-    again: Again,
+    mut again: Again,
 ) -> Result<(), Failure> {
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| {
         Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
@@ -220,6 +230,9 @@ async fn serve(
     if let Some(listener) = http {
         tasks.spawn(HttpListener(listener).serve(Arc::clone(&agent)));
     }
+    let (end_reports, ending) = tokio::sync::oneshot::channel();
+    let reports =
+        again.reports.take().map(|reports| tokio::spawn(reports.keep(Arc::clone(&agent), ending)));
     let supervisor = Supervisor::find();
     Supervisor::ready();
     loop {
@@ -230,6 +243,12 @@ async fn serve(
         }
     }
     Supervisor::stopping();
+    drop(end_reports);
+    if let Some(reports) = reports
+        && let Err(error) = reports.await
+    {
+        tracing::warn!(%error, "reports ended early");
+    }
     tasks.shutdown().await;
     if let Some(path) = path
         && let Err(error) = private_file::remove_if_present(&path)

@@ -37,6 +37,8 @@ pub(super) struct AgentFile {
     ttl: Option<Duration>,
     #[serde(default, deserialize_with = "optional_duration")]
     stale_if_error: Option<Duration>,
+    /// Name by which this machine is told to the vault as a consumer of its secrets.
+    pub(super) consumer: Option<String>,
     /// Memory for contents, in MiB.
     #[serde(default = "cache_mib")]
     pub(super) cache_mib: u16,
@@ -133,6 +135,9 @@ impl AgentFile {
         }
         if self.socket.is_some() && self.allow.is_empty() {
             return Err("socket without [[allow]]: nobody may read anything".to_owned());
+        }
+        if self.consumer.is_some() && self.secret.is_empty() {
+            return Err("consumer without [[secret]]: there is nothing to tell of".to_owned());
         }
         self.lifetimes().check().map_err(|error| error.to_string())?;
         for table in &self.secret {
