@@ -244,19 +244,24 @@ async fn serve(
     }
     Supervisor::stopping();
     drop(end_reports);
+    tasks.shutdown().await;
+    leave(reports, path.as_deref()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Says farewell to the vault, and takes the socket away.
+async fn leave(reports: Option<tokio::task::JoinHandle<()>>, socket: Option<&Path>) {
     if let Some(reports) = reports
         && let Err(error) = reports.await
     {
         tracing::warn!(%error, "reports ended early");
     }
-    tasks.shutdown().await;
-    if let Some(path) = path
-        && let Err(error) = private_file::remove_if_present(&path)
+    if let Some(path) = socket
+        && let Err(error) = private_file::remove_if_present(path)
     {
         tracing::warn!(%error, "the socket stays");
     }
-    tracing::info!("stopped");
-    Ok(())
 }
 
 /// Reads the configuration again. One that cannot be used changes nothing.
