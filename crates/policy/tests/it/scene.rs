@@ -339,7 +339,9 @@ const ELSEWHERE: [Target; 4] =
 pub(crate) fn asking(world: World, semantics: Semantics) -> impl Strategy<Value = Asking> {
     let places = prop::collection::vec(0..world.compartments.len(), ELSEWHERE.len() + 1);
     let target = (0..3_usize, prop::bool::weighted(0.8), any::<bool>());
-    (asker(), prop::sample::select(Operation::ALL), places, target).prop_map(
+    let decided = Operation::ALL.iter().filter(|one| !required(**one, semantics).is_empty());
+    let decided: Vec<Operation> = decided.copied().collect();
+    (asker(), prop::sample::select(decided), places, target).prop_map(
         move |(asker, operation, places, (number, named, tagged))| {
             let wanted = required(operation, semantics).iter().map(|need| {
                 let place = ELSEWHERE.iter().position(|target| *target == need.on);
