@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::agent_file::AgentFile;
 use super::agent_listeners::Listeners;
+use super::agent_probe;
 use super::agent_sinks::{self, sinks};
 use super::memory;
 use super::signals::EndSignals;
@@ -33,6 +34,9 @@ pub(crate) struct AgentArguments {
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
+    /// Ask the agent that runs with the configuration whether it is ready, and end
+    #[arg(long, conflicts_with = "check")]
+    probe: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -71,6 +75,9 @@ pub(crate) async fn run(
     if arguments.check {
         agent_sinks::check(&file)?;
         return write(b"the configuration can be used\n");
+    }
+    if arguments.probe {
+        return agent_probe::probe(&file).await;
     }
     logging::start(Form::Json, environment)?;
     memory::protect();
