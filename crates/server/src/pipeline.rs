@@ -45,20 +45,9 @@ pub(crate) async fn answer(
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
     }
-    let mut record = AuditRecord {
-        time: shared.clock.now(),
-        request_id: request_id.as_str().to_owned(),
-        operation: None,
-        principal_id: None,
-        target_id: None,
-        compartment_id: None,
-        version_number: None,
-        logging_context: None,
-        source: source.to_string(),
-        status: 200,
-        code: None,
-        reason: None,
-    };
+    let mut record =
+        AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
+    record.note_request(&request);
     let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
@@ -108,7 +97,7 @@ async fn travel(
     let view = shared.view().await?;
     let catalog = &*view.catalog;
     let principal = authenticate(&call, catalog, record.time)?;
-    record.principal_id = principal.id().cloned();
+    record.note_principal(&principal);
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
     admit_at(door, matched.operation, catalog)?;
@@ -116,6 +105,7 @@ async fn travel(
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
     record.target_id.clone_from(&located.target_id);
+    record.resource_name = located.name().map(str::to_owned);
     record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
