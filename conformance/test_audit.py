@@ -55,7 +55,9 @@ def test_a_read_and_a_refusal_stand_in_the_log(home):
     assert data.request.action == "GET"
     assert data.request.path == f"/20190301/secretbundles/{dev['secret_id']}"
     assert data.response.status == "200"
-    assert data.additional_details["versionNumber"] == 1
+    details = data.additional_details
+    assert (details["versionNumber"], details["keyId"]) == (1, dev["key_id"])
+    assert details.get("keyCompartmentId", data.compartment_id) == dev["compartment_id"]
     # A target that is not known lies in no compartment but the tenancy.
     assert raised.value.request_id not in found
     refused = {event.event_id: event for event in events(home, dev["tenancy_id"])}[raised.value.request_id]

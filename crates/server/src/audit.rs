@@ -14,6 +14,7 @@ use strongroom_store::{Batch, Store, StoreError, Sync};
 use tokio::sync::{Notify, oneshot};
 
 use crate::denial::DenialRow;
+use crate::locate::Located;
 use crate::rows;
 
 /// How often the writer lets other tasks run before it takes a group.
@@ -41,6 +42,19 @@ pub(crate) struct AuditRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resource_name: Option<String>,
     pub(crate) compartment_id: Option<Ocid>,
+    /// The key that the request refers to, and its compartment if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_compartment_id: Option<Ocid>,
+    /// The vault that it refers to, and its compartment if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vault_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vault_compartment_id: Option<Ocid>,
+    /// Where the target was to be moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_id: Option<Ocid>,
     pub(crate) version_number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logging_context: Option<BTreeMap<String, String>>,
@@ -68,6 +82,11 @@ impl AuditRecord {
             target_id: None,
             resource_name: None,
             compartment_id: None,
+            key_id: None,
+            key_compartment_id: None,
+            vault_id: None,
+            vault_compartment_id: None,
+            destination_id: None,
             version_number: None,
             logging_context: None,
             source,
@@ -101,6 +120,23 @@ impl AuditRecord {
         };
         self.principal_name = name;
         self.auth_type = Some(auth_type);
+    }
+
+    /// Takes what the request is about, and where each thing is that permissions are checked on.
+    pub(crate) fn note_located(&mut self, located: &Located) {
+        let place = |path: Option<&Arc<[Ocid]>>| path.and_then(|path| path.first().cloned());
+        self.target_id.clone_from(&located.target_id);
+        self.resource_name = located.name().map(str::to_owned);
+        self.compartment_id = place(located.compartment.as_ref());
+        let other = |id: Option<Ocid>| id.filter(|id| located.target_id.as_ref() != Some(id));
+        self.key_id = other(located.key.as_ref().map(|entry| entry.key.id.clone()));
+        self.vault_id = other(located.vault.as_ref().map(|entry| entry.vault.id.clone()));
+        let elsewhere = |path: Option<&Arc<[Ocid]>>| {
+            place(path).filter(|place| self.compartment_id.as_ref() != Some(place))
+        };
+        self.key_compartment_id = elsewhere(located.key_path.as_ref());
+        self.vault_compartment_id = elsewhere(located.vault_path.as_ref());
+        self.destination_id = place(located.destination.as_ref());
     }
 }
 

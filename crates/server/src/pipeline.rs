@@ -104,9 +104,7 @@ async fn travel(
     let ask = Ask::read(&matched, call.query(), &call.body)?;
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
-    record.target_id.clone_from(&located.target_id);
-    record.resource_name = located.name().map(str::to_owned);
-    record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
+    record.note_located(&located);
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };

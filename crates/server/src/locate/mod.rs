@@ -49,7 +49,7 @@ pub(crate) struct Located {
 }
 
 impl Located {
-    /// Returns the name of the target, where it is a secret, a key or a vault.
+    /// Returns the name of the target, as far as it has one.
     pub(crate) fn name(&self) -> Option<&str> {
         let is_target = |id: &Ocid| self.target_id.as_ref() == Some(id);
         let secret = self.secret.as_ref().filter(|at| is_target(&at.0.id));
@@ -58,7 +58,11 @@ impl Located {
         let secret = secret.map(|at| at.0.name.as_str());
         let key = key.map(|at| at.key.display_name.as_str());
         let vault = vault.map(|at| at.vault.display_name.as_str());
-        secret.or(key).or(vault).or(self.new_secret.as_deref())
+        let other = self.more.iter().find_map(|(name, fact)| match fact {
+            Fact::One(text) if name.ends_with(".name") => Some(text.as_str()),
+            _ => None,
+        });
+        secret.or(key).or(vault).or(self.new_secret.as_deref()).or(other)
     }
 }
 

@@ -40,6 +40,16 @@ struct StoredRecord {
     #[serde(default)]
     resource_name: Option<String>,
     compartment_id: Option<Ocid>,
+    #[serde(default)]
+    key_id: Option<String>,
+    #[serde(default)]
+    key_compartment_id: Option<String>,
+    #[serde(default)]
+    vault_id: Option<String>,
+    #[serde(default)]
+    vault_compartment_id: Option<String>,
+    #[serde(default)]
+    destination_id: Option<String>,
     version_number: Option<u64>,
     #[serde(default)]
     logging_context: Option<BTreeMap<String, String>>,
@@ -130,6 +140,13 @@ fn event(context: &Context<'_>, record: StoredRecord) -> AuditEventBody {
         path: record.path,
         status: record.status,
         code: record.code,
+        related: vec![
+            ("keyId", record.key_id),
+            ("keyCompartmentId", record.key_compartment_id),
+            ("vaultId", record.vault_id),
+            ("vaultCompartmentId", record.vault_compartment_id),
+            ("destinationCompartmentId", record.destination_id),
+        ],
         version_number: record.version_number,
         logging_context: record.logging_context,
         operation: record.operation,

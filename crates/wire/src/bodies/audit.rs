@@ -38,6 +38,9 @@ pub struct AuditedRequest {
     pub status: u16,
     /// OCI's code of a refusal.
     pub code: Option<String>,
+    /// What else the request refers to, by the name of the detail: OCIDs. A compartment stands there
+    /// if it is not the target's.
+    pub related: Vec<(&'static str, Option<String>)>,
     /// Version of the secret that was answered.
     pub version_number: Option<u64>,
     /// What the caller gave for the record.
@@ -109,7 +112,9 @@ impl AuditEventBody {
         let source = audited.service.map_or("Strongroom", source);
         let event_name = audited.operation.unwrap_or_else(|| "Unknown".to_owned());
         let (principal_id, principal_name, auth_type) = audited.principal;
-        let mut additional_details = BTreeMap::new();
+        let related = audited.related.into_iter();
+        let mut additional_details: BTreeMap<&'static str, serde_json::Value> =
+            related.filter_map(|(name, id)| Some((name, id?.into()))).collect();
         if let Some(number) = audited.version_number {
             additional_details.insert("versionNumber", number.into());
         }
