@@ -14,7 +14,6 @@ use strongroom_store::{Batch, Store, StoreError, Sync};
 use tokio::sync::{Notify, oneshot};
 
 use crate::denial::DenialRow;
-use crate::locate::Located;
 use crate::rows;
 
 /// How often the writer lets other tasks run before it takes a group.
@@ -120,23 +119,6 @@ impl AuditRecord {
         };
         self.principal_name = name;
         self.auth_type = Some(auth_type);
-    }
-
-    /// Takes what the request is about, and where each thing is that permissions are checked on.
-    pub(crate) fn note_located(&mut self, located: &Located) {
-        let place = |path: Option<&Arc<[Ocid]>>| path.and_then(|path| path.first().cloned());
-        self.target_id.clone_from(&located.target_id);
-        self.resource_name = located.name().map(str::to_owned);
-        self.compartment_id = place(located.compartment.as_ref());
-        let other = |id: Option<Ocid>| id.filter(|id| located.target_id.as_ref() != Some(id));
-        self.key_id = other(located.key.as_ref().map(|entry| entry.key.id.clone()));
-        self.vault_id = other(located.vault.as_ref().map(|entry| entry.vault.id.clone()));
-        let elsewhere = |path: Option<&Arc<[Ocid]>>| {
-            place(path).filter(|place| self.compartment_id.as_ref() != Some(place))
-        };
-        self.key_compartment_id = elsewhere(located.key_path.as_ref());
-        self.vault_compartment_id = elsewhere(located.vault_path.as_ref());
-        self.destination_id = place(located.destination.as_ref());
     }
 }
 
