@@ -1,6 +1,7 @@
 //! Starts, memory, and reads of what is cached.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -136,7 +137,7 @@ async fn interleave(
     let mut rounds = vec![Vec::with_capacity(contest.plan.rounds); entries.len()];
     for round in 0..contest.plan.rounds {
         for (entry, figures) in entries.iter().zip(&mut rounds) {
-            let lists = vec![entry.requests.clone(); connections];
+            let lists = vec![Arc::clone(&entry.requests); connections];
             let load = Load::connect(entry.place, &lists).await?;
             let before = entry.process.cpu_secs()?;
             let served = load.run_paced(contest.plan.duration(), pause).await?;
