@@ -142,7 +142,8 @@ fn taken(text: &str, events: &mut Vec<AuditEvent>) -> Result<(), EventsError> {
 
 fn told(suggestion: &Suggestion, events: usize) -> Vec<String> {
     let Suggestion { principal, calls, kinds, statements, held, compared, .. } = suggestion;
-    let seen = format!("{calls} calls of {kinds} kinds by {principal}, of {events} events");
+    let kinds = if *kinds == 1 { "1 kind".to_owned() } else { format!("{kinds} kinds") };
+    let seen = format!("{calls} calls of {kinds} by {principal}, of {events} events");
     let mut lines = Vec::new();
     if statements.is_empty() {
         lines.push(format!("nothing to allow: {seen}"));
