@@ -40,6 +40,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// Whether sending it twice with one token is doing it once.
     pub(crate) retry_token: bool,
+    /// Whether nothing is different afterwards, though it is sent with a body.
+    pub(crate) is_read: bool,
 }
 
 impl Client {
@@ -66,6 +68,21 @@ impl Client {
             Endpoints::One(url) => Some(url),
             Endpoints::Region(_) | Endpoints::Elsewhere(_) => None,
         }
+    }
+
+    /// Returns a client for what `endpoint` answers, with the same credentials.
+    pub(crate) fn at(&self, endpoint: BaseUrl) -> Result<Self, ClientError> {
+        if endpoint.is_over_tls() != self.endpoints.over_tls() {
+            let why = "it is of another scheme than the services' endpoints";
+            return Err(ClientError::Endpoint(why));
+        }
+        let (endpoints, breaker) = (Endpoints::One(endpoint), Arc::default());
+        Ok(Self { endpoints, breaker, ..self.clone() })
+    }
+
+    /// Returns where the services are.
+    pub(crate) const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Returns what the services know the key by that signs the next request: tenancy, user and
@@ -188,7 +205,8 @@ fn asked_pause(outcome: &Result<Answer, ClientError>) -> Duration {
 
 /// An update carries no token, so one that may have been carried out is not sent again.
 fn may_pass(error: &ClientError, call: &Call) -> bool {
-    let repeatable = call.method == Method::GET || call.retry_token || call.body.is_none();
+    let is_read = call.method == Method::GET || call.is_read;
+    let repeatable = is_read || call.retry_token || call.body.is_none();
     match error {
         ClientError::Unreachable { perhaps_arrived, .. } => repeatable || !perhaps_arrived,
         ClientError::Service(error) => match error.status {

@@ -8,6 +8,7 @@ mod client;
 mod consumers;
 mod controls;
 mod credentials;
+mod crypto;
 mod denials;
 mod endpoint;
 mod error;
@@ -30,6 +31,10 @@ pub use consumers::{
 pub use controls::advance_clock;
 pub use credentials::{
     ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
+};
+pub use crypto::{
+    Ciphertext, DataKey, EncryptionContext, EncryptionKey, Plaintext, Signature, SigningKey,
+    VaultCrypto,
 };
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Elsewhere, Endpoints, RegionMetadata};

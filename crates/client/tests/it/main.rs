@@ -19,6 +19,8 @@ mod cache_service;
 mod cache_world;
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod crypto;
 mod identity;
 #[cfg(test)]
 mod retries;
