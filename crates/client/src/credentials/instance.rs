@@ -145,6 +145,10 @@ impl Clients {
 }
 
 impl Source for InstancePrincipal {
+    fn name(&self) -> &'static str {
+        "instance_principal"
+    }
+
     fn get(&self) -> Got<'_> {
         Box::pin(self.fetch())
     }

@@ -5,7 +5,7 @@ mod resource;
 mod session;
 mod token;
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -36,15 +36,13 @@ pub struct Credentials(Kind);
 #[derive(Debug)]
 enum Kind {
     ApiKey(Arc<ApiKey>),
-    Session(Renewed<SessionToken>),
-    Instance(Renewed<InstancePrincipal>),
-    Resource(Renewed<ResourcePrincipal>),
+    Renewed(Renewed),
 }
 
 /// Credentials that expire, with those that hold at the moment.
 #[derive(Debug)]
-struct Renewed<S> {
-    source: S,
+struct Renewed {
+    source: Arc<dyn Source>,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Bearer>>,
 }
@@ -54,17 +52,15 @@ struct Renewed<S> {
 type Got<'a> = Pin<Box<dyn Future<Output = Result<Bearer, ClientError>> + Send + 'a>>;
 
 /// Where new credentials come from.
-trait Source: Send + Sync {
+trait Source: Debug + Send + Sync {
+    /// Returns the name of the kind, as Oracle's command line has it.
+    fn name(&self) -> &'static str;
+
     /// Gets credentials that are valid from now on.
     fn get(&self) -> Got<'_>;
 }
 
-impl<S: Source> Renewed<S> {
-    /// Takes a source; nothing is asked of it before the first request.
-    const fn new(source: S, clock: Arc<dyn Clock>) -> Self {
-        Self { source, clock, current: Mutex::const_new(None) }
-    }
-
+impl Renewed {
     /// Returns credentials that last a while. Many who ask at once wait for one renewal.
     async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         let mut current = self.current.lock().await;
@@ -96,29 +92,32 @@ impl Credentials {
     /// Signs as a user, by the token of a session.
     #[must_use]
     pub fn of_session(session: SessionToken, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Session(Renewed::new(session, clock)))
+        Self::renewed(Arc::new(session), clock)
     }
 
     /// Signs as an instance, by its certificate.
     #[must_use]
     pub fn of_instance(instance: InstancePrincipal, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Instance(Renewed::new(instance, clock)))
+        Self::renewed(Arc::new(instance), clock)
     }
 
     /// Signs as a function or another resource, by the token it was given.
     #[must_use]
     pub fn of_resource(resource: ResourcePrincipal, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Resource(Renewed::new(resource, clock)))
+        Self::renewed(Arc::new(resource), clock)
+    }
+
+    /// Takes a source; nothing is asked of it before the first request.
+    fn renewed(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
+        Self(Kind::Renewed(Renewed { source, clock, current: Mutex::const_new(None) }))
     }
 
     /// Returns the name of the kind, as Oracle's command line has it.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match &self.0 {
             Kind::ApiKey(_) => "api_key",
-            Kind::Session(_) => "security_token",
-            Kind::Instance(_) => "instance_principal",
-            Kind::Resource(_) => "resource_principal",
+            Kind::Renewed(renewed) => renewed.source.name(),
         }
     }
 
@@ -126,9 +125,7 @@ impl Credentials {
     pub(crate) async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         match &self.0 {
             Kind::ApiKey(key) => Ok(Arc::clone(key)),
-            Kind::Session(renewed) => renewed.current().await,
-            Kind::Instance(renewed) => renewed.current().await,
-            Kind::Resource(renewed) => renewed.current().await,
+            Kind::Renewed(renewed) => renewed.current().await,
         }
     }
 
@@ -136,12 +133,12 @@ impl Credentials {
     /// try may go better.
     pub(crate) async fn drop_refused(&self, key: &Arc<ApiKey>) -> bool {
         match &self.0 {
-            Kind::ApiKey(_) => return false,
-            Kind::Session(renewed) => renewed.drop_refused(key).await,
-            Kind::Instance(renewed) => renewed.drop_refused(key).await,
-            Kind::Resource(renewed) => renewed.drop_refused(key).await,
+            Kind::ApiKey(_) => false,
+            Kind::Renewed(renewed) => {
+                renewed.drop_refused(key).await;
+                true
+            }
         }
-        true
     }
 }
 

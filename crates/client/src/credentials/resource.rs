@@ -52,6 +52,10 @@ pub struct ResourcePrincipal {
 }
 
 impl Source for ResourcePrincipal {
+    fn name(&self) -> &'static str {
+        "resource_principal"
+    }
+
     fn get(&self) -> Got<'_> {
         Box::pin(std::future::ready(self.read()))
     }
