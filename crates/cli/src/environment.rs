@@ -110,8 +110,16 @@ variables! {
     region_metadata = "OCI_REGION_METADATA";
     /// Domain of regions that nobody knows, as Oracle's SDKs read it.
     default_realm = "OCI_DEFAULT_REALM";
-    /// Version of the resource principal, 2.2.
+    /// Version of the resource principal, 1.1 or 2.2.
     resource_version = "OCI_RESOURCE_PRINCIPAL_VERSION";
+    /// URL of the service that tells a resource's token, for version 1.1.
+    resource_token_endpoint = "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT";
+    /// URL of the service that exchanges it, the region's federation service if absent.
+    resource_session_endpoint = "OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT";
+    /// Path of the resource's token, `/20180711/resourcePrincipalToken/{id}` if absent.
+    resource_token_path = "OCI_RESOURCE_PRINCIPAL_RPT_PATH";
+    /// What `{id}` stands for in that path, this machine's OCID if absent.
+    resource_token_id = "OCI_RESOURCE_PRINCIPAL_RPT_ID";
     /// Region of the resource principal.
     resource_region = "OCI_RESOURCE_PRINCIPAL_REGION";
     /// Directory of credentials that systemd gives to a service.

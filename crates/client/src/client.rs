@@ -56,8 +56,17 @@ impl Client {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
+        Self::sharing(Arc::new(credentials.into()), endpoints, authorities, (clock, random))
+    }
+
+    /// Makes a client that signs with credentials that others sign with too.
+    pub(crate) fn sharing(
+        credentials: Arc<Credentials>,
+        endpoints: Endpoints,
+        authorities: Authorities<'_>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, ClientError> {
         let transport = Transport::new(authorities, endpoints.over_tls())?;
-        let credentials = Arc::new(credentials.into());
         Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
     }
 

@@ -30,7 +30,8 @@ pub use consumers::{
 };
 pub use controls::advance_clock;
 pub use credentials::{
-    ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
+    ApiKey, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
+    ResourcePrincipal, SessionToken, TokenPath,
 };
 pub use crypto::{
     Ciphertext, DataKey, EncryptionContext, EncryptionKey, Plaintext, Signature, SigningKey,

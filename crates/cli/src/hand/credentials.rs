@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use strongroom_client::{
-    ApiKey, Authorities, BaseUrl, ClientError, Credentials, FileOrText, IMDS_URL,
-    InstancePrincipal, Profile, ResourcePrincipal, SessionToken,
-};
-use strongroom_keyring::SystemRandom;
+use strongroom_client::{ApiKey, Authorities, Credentials, Profile, SessionToken};
 use strongroom_model::{Sensitive, SystemClock, private_file};
 use strongroom_signing::PrivateKey;
 
@@ -19,9 +15,6 @@ use super::settings::{Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::serving::dev::shell_quoted;
-
-/// The end of the federation service's URL, as Oracle's command line wants it.
-const FEDERATION_PATH: &str = "/v1/x509";
 
 /// Kinds of credentials, by the names that Oracle's command line has for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -79,8 +72,10 @@ impl Found {
             Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
             Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
             Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
-            Some(Auth::ResourcePrincipal) => finder.resource(),
-            None if dev.is_none() && environment.resource_version.is_some() => finder.resource(),
+            Some(Auth::ResourcePrincipal) => finder.resource(authorities).await,
+            None if dev.is_none() && environment.resource_version.is_some() => {
+                finder.resource(authorities).await
+            }
             None if finder.has_profile() => {
                 let profile = finder.profile()?;
                 match profile.security_token_file {
@@ -94,10 +89,11 @@ impl Found {
     }
 }
 
-struct Finder<'a> {
-    settings: &'a Settings,
-    environment: &'a Environment,
-    dev: Option<&'a Dev>,
+/// Looks for credentials of one kind.
+pub(super) struct Finder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) dev: Option<&'a Dev>,
 }
 
 impl Finder<'_> {
@@ -207,80 +203,6 @@ impl Finder<'_> {
         };
         let credentials = Credentials::of_session(session, Arc::new(SystemClock));
         Ok(Found { credentials, region: profile.region.clone() })
-    }
-
-    async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
-        let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
-        let bad = |what: &str, error: ClientError| {
-            Failure::configuration("bad-endpoint", format!("cannot use {what}"))
-                .because(error.to_string())
-        };
-        let federation: Option<BaseUrl> = match &self.environment.federation_endpoint {
-            Some(url) => {
-                let base = url.trim_end_matches('/').trim_end_matches(FEDERATION_PATH);
-                let parsed = base.parse();
-                Some(parsed.map_err(|error| bad("OCI_CLI_FEDERATION_ENDPOINT", error))?)
-            }
-            None => self.own_endpoint().and_then(|url| url.parse().ok()),
-        };
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let instance = InstancePrincipal::new(url, federation, authorities, clock, random);
-        let instance = instance.map_err(|error| bad("the metadata service", error))?;
-        let is_told = self.own_endpoint().is_some() || self.environment.oci_region.is_some();
-        let region = if is_told { None } else { Some(self.machine_region(&instance).await?) };
-        let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
-        Ok(Found { credentials, region })
-    }
-
-    async fn machine_region(&self, instance: &InstancePrincipal) -> Result<String, Failure> {
-        let region = instance.region().await;
-        region.map(|region| region.name.to_owned()).map_err(|error| {
-            Failure::configuration("no-endpoint", "cannot tell which vault to call")
-                .because(error.to_string())
-                .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
-        })
-    }
-
-    /// One URL that answers all services answers this one too.
-    fn own_endpoint(&self) -> Option<&str> {
-        match (&self.settings.endpoint, self.dev) {
-            (Origin::Named(url), _) => Some(url),
-            (_, Some(dev)) => Some(&dev.base_url),
-            (_, None) => None,
-        }
-    }
-
-    fn resource(&self) -> Result<Found, Failure> {
-        let environment = self.environment;
-        let lacks = |why: String| {
-            Failure::configuration("no-resource-principal", "cannot sign as a resource principal")
-                .because(why)
-        };
-        match environment.resource_version.as_deref() {
-            Some("2.2") => {}
-            Some(other) => return Err(lacks(format!("its version is `{other}`, 2.2 is known"))),
-            None => return Err(lacks("OCI_RESOURCE_PRINCIPAL_VERSION is not set".to_owned())),
-        }
-        let part = |value: &Option<Sensitive>, name: &str| {
-            let value = value.as_ref().ok_or_else(|| lacks(format!("{name} is not set")))?;
-            let text = std::str::from_utf8(value.expose());
-            Ok::<_, Failure>(FileOrText::of(
-                text.map_err(|_error| lacks(format!("{name} is not text")))?,
-            ))
-        };
-        let principal = ResourcePrincipal {
-            token: part(&environment.resource_token, "OCI_RESOURCE_PRINCIPAL_RPST")?,
-            key: part(&environment.resource_key, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM")?,
-            passphrase: match &environment.resource_passphrase {
-                Some(_) => Some(part(
-                    &environment.resource_passphrase,
-                    "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE",
-                )?),
-                None => None,
-            },
-        };
-        let credentials = Credentials::of_resource(principal, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone() })
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod life;
 pub(crate) mod ls;
 pub(crate) mod output;
 pub(crate) mod pointer;
+mod principals;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod render;

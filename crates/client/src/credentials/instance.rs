@@ -10,7 +10,7 @@ use strongroom_signing::{Certificate, PrivateKey};
 use tokio::time::Instant;
 
 use super::token::Bearer;
-use super::{ApiKey, Credentials, Got, Source, bearer, unavailable};
+use super::{Credentials, Got, SessionKey, Source, bearer, not_given, unavailable};
 use crate::client::Client;
 use crate::endpoint::{BaseUrl, Endpoints};
 use crate::error::ClientError;
@@ -88,6 +88,33 @@ impl InstancePrincipal {
         known.ok_or_else(|| unavailable(WHAT, "its region is unknown"))
     }
 
+    /// Asks the metadata service for the machine's OCID, in lower case as Oracle's SDKs have it.
+    pub(super) async fn id(&self) -> Result<String, ClientError> {
+        Ok(self.text("/instance/id").await?.trim().to_ascii_lowercase())
+    }
+
+    /// Returns where the federation service is.
+    pub(super) async fn federation(&self) -> Result<Endpoints, ClientError> {
+        Ok(match &self.federation {
+            Some(url) => Endpoints::One(url.clone()),
+            None => Endpoints::Region(self.region().await?),
+        })
+    }
+
+    /// Makes a client of services that know this machine as an instance.
+    pub(super) fn client(
+        &self,
+        credentials: &Arc<Credentials>,
+        endpoints: Endpoints,
+    ) -> Result<Client, ClientError> {
+        self.clients.signing_with(Arc::clone(credentials), endpoints)
+    }
+
+    /// Returns the time that tokens are measured by.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clients.clock)
+    }
+
     async fn ask(&self, path: &str) -> Result<Sensitive, ClientError> {
         let mut tried = 0;
         loop {
@@ -136,11 +163,15 @@ impl InstancePrincipal {
 }
 
 impl Clients {
-    fn signing_with(&self, endpoints: Endpoints, key: ApiKey) -> Result<Client, ClientError> {
+    fn signing_with(
+        &self,
+        credentials: Arc<Credentials>,
+        endpoints: Endpoints,
+    ) -> Result<Client, ClientError> {
         let bundle = self.bundle.as_ref().map(Sensitive::expose);
         let authorities = bundle.map_or(Authorities::System, Authorities::Bundle);
-        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        Client::new(endpoints, authorities, Credentials::from(key), clock, random)
+        let by = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        Client::sharing(credentials, endpoints, authorities, by)
     }
 }
 
@@ -158,10 +189,7 @@ impl InstancePrincipal {
     async fn fetch(&self) -> Result<Bearer, ClientError> {
         let (certificate, key) = self.pair().await?;
         let intermediate = self.text("/identity/intermediate.pem").await?;
-        let endpoints = match &self.federation {
-            Some(url) => Endpoints::One(url.clone()),
-            None => Endpoints::Region(self.region().await?),
-        };
+        let endpoints = self.federation().await?;
         let failed = |error: String| unavailable(WHAT, &error);
         let read =
             Certificate::from_text(&certificate).map_err(|error| failed(error.to_string()))?;
@@ -171,20 +199,10 @@ impl InstancePrincipal {
         let proof =
             MachineProof { certificate: &certificate, intermediate_certificate: &intermediate };
         let leaf = proof.key(tenancy, key).map_err(|error| failed(error.to_string()))?;
-        let session = tokio::task::spawn_blocking(PrivateKey::generate).await;
-        let session = session.map_err(|error| failed(error.to_string()))?;
-        let session = session.map_err(|error| failed(error.to_string()))?;
-        let public = session.public().map_err(|error| failed(error.to_string()))?;
-        let client = self.clients.signing_with(endpoints, leaf)?;
-        let exchanged = client.exchange_certificate(&proof, &public).await;
-        let token = exchanged.map_err(|error| {
-            let is_refused = matches!(
-                &error,
-                ClientError::Service(refusal) if matches!(refusal.status, 401 | 403 | 404)
-            );
-            let why = format!("the federation service: {error}");
-            ClientError::Credentials { what: WHAT, why, is_refused }
-        })?;
-        bearer(WHAT, &token, session)
+        let session = SessionKey::generate(WHAT).await?;
+        let client = self.clients.signing_with(Arc::new(leaf.into()), endpoints)?;
+        let exchanged = client.exchange_certificate(&proof, &session.public).await;
+        let token = exchanged.map_err(|error| not_given(WHAT, "the federation service", &error))?;
+        bearer(WHAT, &token, session.private)
     }
 }

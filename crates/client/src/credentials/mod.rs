@@ -1,5 +1,6 @@
 //! What requests are signed with: found where Oracle's tools find it, and kept fresh.
 
+mod federated;
 mod instance;
 mod resource;
 mod session;
@@ -10,9 +11,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use strongroom_model::Clock;
-use strongroom_signing::PrivateKey;
+use strongroom_signing::{PrivateKey, PublicKey};
 use tokio::sync::Mutex;
 
+pub use self::federated::{FederatedResource, TokenPath};
 pub use self::instance::{IMDS_URL, InstancePrincipal};
 pub use self::resource::{FileOrText, ResourcePrincipal};
 pub use self::session::SessionToken;
@@ -107,6 +109,12 @@ impl Credentials {
         Self::renewed(Arc::new(resource), clock)
     }
 
+    /// Signs as the resource that this machine works for, by a token that services give it.
+    #[must_use]
+    pub fn of_federated_resource(resource: FederatedResource, clock: Arc<dyn Clock>) -> Self {
+        Self::renewed(Arc::new(resource), clock)
+    }
+
     /// Takes a source; nothing is asked of it before the first request.
     fn renewed(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
         Self(Kind::Renewed(Renewed { source, clock, current: Mutex::const_new(None) }))
@@ -151,6 +159,32 @@ impl From<ApiKey> for Credentials {
 /// Says that credentials cannot be had.
 fn unavailable(what: &'static str, why: &(impl Display + ?Sized)) -> ClientError {
     ClientError::Credentials { what, why: why.to_string(), is_refused: false }
+}
+
+/// Says that a service gave no credentials, and whether it did so on purpose.
+fn not_given(what: &'static str, by: &str, error: &ClientError) -> ClientError {
+    let is_refused = match error {
+        ClientError::Service(refusal) => matches!(refusal.status, 401 | 403 | 404),
+        ClientError::Credentials { is_refused, .. } => *is_refused,
+        _ => false,
+    };
+    ClientError::Credentials { what, why: format!("{by}: {error}"), is_refused }
+}
+
+/// A key that signs for as long as a token lasts.
+struct SessionKey {
+    private: PrivateKey,
+    public: PublicKey,
+}
+
+impl SessionKey {
+    async fn generate(what: &'static str) -> Result<Self, ClientError> {
+        let private = tokio::task::spawn_blocking(PrivateKey::generate).await;
+        let private = private.map_err(|error| unavailable(what, &error))?;
+        let private = private.map_err(|error| unavailable(what, &error))?;
+        let public = private.public().map_err(|error| unavailable(what, &error))?;
+        Ok(Self { private, public })
+    }
 }
 
 /// Makes a bearer of a token and the key that it names.

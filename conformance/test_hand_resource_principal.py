@@ -1,0 +1,195 @@
+"""Tokens that the hand asks services for, as Oracle's own signer asks for them: resource principals of version 1.1."""
+
+import base64
+import contextlib
+import http.server
+import json
+import re
+import threading
+
+import oci
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from test_hand_credentials import READ, hand, home, reads  # noqa: F401  (a fixture)
+from test_principals import claims_of, client_of, federate
+
+TOKENS = {"resourcePrincipalToken": "rpt-c4n4ry", "servicePrincipalSessionToken": "spst-c4n4ry"}
+
+
+class Stub(http.server.ThreadingHTTPServer):
+    """Records what it is asked and answers by a table of paths: JSON, or a function of the request's body."""
+
+    daemon_threads = True
+
+    def __init__(self, answers):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answers, self.asked = answers, []
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.asked.append((self.command, self.path, dict(self.headers.items()), body))
+        status, answer = self.server.answers.get(self.path, (404, {"code": "NotAuthorizedOrNotFound", "message": "no"}))
+        answer = answer(self, body) if callable(answer) else answer
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def running(server):
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def function(home, tmp_path_factory):
+    """A function that is enrolled: gives a token of it for a session's key."""
+    identity = tmp_path_factory.mktemp("function") / "fn.json"
+    made = home.strongroom("admin", "instance", "add", "federated", "--type", "fnfunc", "--identity", identity)
+    assert made.returncode == 0, made.stderr
+    own = json.loads(identity.read_text())
+    key = serialization.load_pem_private_key(own["private_key"].encode(), None)
+    certificate, between = (
+        x509.load_pem_x509_certificate(own[name].encode()) for name in ("certificate", "intermediate_certificate"))
+
+    def token(session_key):
+        answer = federate(home, key, certificate, [between], session=session_key)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["token"]
+
+    token.id = own["id"]
+    return token
+
+
+def shape(request):
+    """What is the same for all who ask alike; the signature is verified with the key of the token that signs."""
+    method, path, headers, body = request
+    headers = {name.lower(): value for name, value in headers.items()}
+    said = dict(re.findall(r'(\w+)="([^"]*)"', headers["authorization"]))
+    names = said["headers"].split()
+    line = {**headers, "(request-target)": f"{method.lower()} {path}"}
+    token = said["keyId"].removeprefix("ST$")
+    number = lambda text: int.from_bytes(base64.urlsafe_b64decode(text + "=="), "big")
+    jwk = json.loads(claims_of(token)["jwk"])
+    rsa.RSAPublicNumbers(number(jwk["e"]), number(jwk["n"])).public_key().verify(
+        base64.b64decode(said["signature"]), "\n".join(f"{name}: {line[name]}" for name in names).encode(),
+        padding.PKCS1v15(), hashes.SHA256())
+    fields = json.loads(body) if body else {}
+    session = fields.pop("sessionPublicKey", None)
+    if session:
+        key = serialization.load_der_public_key(base64.b64decode(session, validate=True))
+        fields["bits"] = key.key_size
+    return method, path, headers["host"], names, said["algorithm"], said["version"], claims_of(token)["sub"], fields
+
+
+@pytest.fixture
+def of_sdk(home, monkeypatch):
+    """Oracle's signer on this machine: its metadata and federation services are the development server's."""
+    for name in ("METADATA_URL_BASE", "DEFAULT_METADATA_URL_BASE"):
+        monkeypatch.setattr(oci.auth.signers.InstancePrincipalsSecurityTokenSigner, name, home.dev["imds_url"])
+    monkeypatch.setenv("OCI_METADATA_BASE_URL", home.dev["imds_url"])
+    monkeypatch.setattr(oci.regions, "endpoint_for", lambda service, region: home.dev["base_url"])
+
+    def signer(variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return oci.auth.signers.get_resource_principals_signer()
+
+    return signer
+
+
+def machine(home, stub, **more):
+    return {
+        "OCI_METADATA_BASE_URL": home.dev["imds_url"],
+        "OCI_RESOURCE_PRINCIPAL_VERSION": "1.1",
+        "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT": stub.url,
+        "OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT": stub.url,
+        **more,
+    }
+
+
+EXCHANGE = "/v1/resourcePrincipalSessionToken"
+
+
+def exchanged(function):
+    return 200, lambda handler, body: {"token": function(json.loads(body)["sessionPublicKey"])}
+
+
+@pytest.mark.parametrize("named", [
+    {}, {"OCI_RESOURCE_PRINCIPAL_RPT_ID": "ocid1.fnfunc.oc1.iad.a"},
+    {"OCI_RESOURCE_PRINCIPAL_RPT_PATH": "/v2/{id}/token"}, {"OCI_RESOURCE_PRINCIPAL_RPT_PATH": "/v2/token?x=1"},
+])
+def test_the_same_is_asked_as_by_oracles_signer(home, function, of_sdk, named):
+    resource = named.get("OCI_RESOURCE_PRINCIPAL_RPT_ID", home.dev["instance_id"])
+    path = named.get("OCI_RESOURCE_PRINCIPAL_RPT_PATH", "/20180711/resourcePrincipalToken/{id}").format(id=resource)
+    with running(Stub({path: (200, TOKENS), EXCHANGE: exchanged(function)})) as stub:
+        variables = machine(home, stub, **named)
+        signer = of_sdk(variables)
+        assert client_of(home, oci.secrets.SecretsClient, signer).get_secret_bundle(home.dev["secret_id"]).status == 200
+        theirs, stub.asked = [shape(request) for request in stub.asked], []
+        assert reads(hand(home, *READ, **variables))
+        ours = [shape(request) for request in stub.asked]
+    assert ours == theirs and [request[1] for request in ours] == [path, EXCHANGE]
+    assert ours[1][-1] == {**TOKENS, "bits": 2048} and ours[0][-2] == home.dev["instance_id"]
+
+
+def test_the_resource_is_who_reads(home, function):
+    path = f"/20180711/resourcePrincipalToken/{home.dev['instance_id']}"
+    with running(Stub({path: (200, TOKENS), EXCHANGE: exchanged(function)})) as stub:
+        done = hand(home, "rotate", "secret://dev/sample", "--auth", "resource_principal", **machine(home, stub))
+    assert done.returncode == 1, done.stderr
+    [request_id] = re.findall(rb"request: ([0-9A-F/]+)", done.stderr)
+    told = json.loads(home.strongroom("why", request_id.decode(), "--json").stdout)
+    assert told["principal"]["id"] == function.id
+
+
+def test_what_is_wrong_is_named_and_nothing_is_told(home, function):
+    path = f"/20180711/resourcePrincipalToken/{home.dev['instance_id']}"
+    pair = {path: (200, TOKENS), EXCHANGE: exchanged(function)}
+    prefix = "OCI_RESOURCE_PRINCIPAL_"
+    for change, exit_code, said in [
+        ({"RPT_ENDPOINT": ""}, 3, "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT is not set"),
+        ({"RPT_ENDPOINT": "http://u:c4n4ry@h"}, 3, "cannot use OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT"),
+        ({"RPST_ENDPOINT": "c4n4ry"}, 3, "cannot use OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT"),
+        ({"RPT_PATH": "c4n4ry/{id}"}, 3, "cannot use OCI_RESOURCE_PRINCIPAL_RPT_PATH"),
+        ({"RPT_PATH": "/{c4n4ry}"}, 3, "braces other than those of {id}"),
+        ({"RPT_ID": "c4n4ry/.."}, 3, "cannot use OCI_RESOURCE_PRINCIPAL_RPT_ID"),
+        ({"RPT_ID": "another"}, 1, "the service of the resource: 404 NotAuthorizedOrNotFound"),
+        ({"VERSION": "2.1"}, 3, "1.1 and 2.2 are known"),
+    ]:
+        with running(Stub(pair)) as stub:
+            variables = {**machine(home, stub), **{prefix + name: value for name, value in change.items()}}
+            done = hand(home, *READ, "--auth", "resource_principal", STRONGROOM_LOG="trace", **variables)
+        assert done.returncode == exit_code and said.encode() in done.stderr, (change, done.stderr)
+        assert b"c4n4ry" not in done.stdout + done.stderr, change
+    for change, said in [
+        ({path: (200, b"c4n4ry")}, "GetResourcePrincipalToken cannot be read"),
+        ({path: (200, {"resourcePrincipalToken": "c4n4ry"})}, "GetResourcePrincipalToken cannot be read"),
+        ({EXCHANGE: (200, {"token": "c4n4ry"})}, "the token is no JSON Web Token"),
+        ({EXCHANGE: (403, {"code": "NotAllowed", "message": "no"})}, "the federation service: 403 NotAllowed"),
+    ]:
+        with running(Stub({**pair, **change})) as stub:
+            done = hand(home, *READ, STRONGROOM_LOG="trace", **machine(home, stub))
+        assert done.returncode == 1 and said.encode() in done.stderr, (change, done.stderr)
+        assert b"c4n4ry" not in done.stdout + done.stderr, change
