@@ -1,12 +1,18 @@
-"""Tokens that the hand asks services for, as Oracle's own signer asks for them: resource principals of version 1.1."""
+"""Tokens that the hand asks services for, as Oracle's own signers ask for them: resource principals of version 1.1, and
+workload identities of Kubernetes."""
 
 import base64
 import contextlib
+import datetime
 import http.server
+import ipaddress
 import json
+import os
 import re
+import ssl
 import threading
 
+import jwt
 import oci
 import pytest
 from cryptography import x509
@@ -24,8 +30,8 @@ class Stub(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, answers):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, answers, address=("127.0.0.1", 0)):
+        super().__init__(address, Handler)
         self.answers, self.asked = answers, []
 
     @property
@@ -193,3 +199,119 @@ def test_what_is_wrong_is_named_and_nothing_is_told(home, function):
             done = hand(home, *READ, STRONGROOM_LOG="trace", **machine(home, stub))
         assert done.returncode == 1 and said.encode() in done.stderr, (change, done.stderr)
         assert b"c4n4ry" not in done.stdout + done.stderr, change
+
+
+# The port is the same everywhere, so that the address is this process's own.
+CLUSTER = f"127.{os.getpid() >> 16 & 255}.{os.getpid() >> 8 & 255}.{os.getpid() & 255 | 1}"
+PATH = "/resourcePrincipalSessionTokens"
+
+
+def certified(directory, name, address, issuer=None):
+    """A certificate, of an authority if nobody issues it; returns the files and what issues others."""
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer[0] if issuer else subject)
+               .public_key(key.public_key()).serial_number(x509.random_serial_number())
+               .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+               .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True))
+    if address:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+    made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
+    (directory / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (directory / f"{name}.key").write_bytes(key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    return subject, key
+
+
+@pytest.fixture(scope="module")
+def pod(tmp_path_factory):
+    """What Kubernetes gives a pod, and the cluster's certificate."""
+    directory = tmp_path_factory.mktemp("pod")
+    certified(directory, "cluster", CLUSTER, certified(directory, "ca", None))
+    certified(directory, "other", None)
+    (directory / "token").write_text(account_token(600))
+    return directory
+
+
+def account_token(secs):
+    ends = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=secs)
+    return jwt.encode({"sub": "system:serviceaccount:c4n4ry", "exp": ends}, "k" * 32, algorithm="HS256")
+
+
+def cluster(pod, answer):
+    stub = Stub({PATH: answer}, (CLUSTER, 12250))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pod / "cluster.crt", pod / "cluster.key")
+    stub.socket = context.wrap_socket(stub.socket, server_side=True)
+    return running(stub)
+
+
+def in_pod(pod, **more):
+    return {
+        "KUBERNETES_SERVICE_HOST": CLUSTER,
+        "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH": str(pod / "token"),
+        "OCI_KUBERNETES_SERVICE_ACCOUNT_CERT_PATH": str(pod / "ca.crt"),
+        **more,
+    }
+
+
+def given(function):
+    def answer(handler, body):
+        text = json.dumps({"token": "ST$" + function(json.loads(body)["podKey"])})
+        return json.dumps(base64.b64encode(text.encode()).decode()).encode()
+    return 200, answer
+
+
+def pod_shape(request):
+    method, path, headers, body = request
+    headers = {name.lower(): value for name, value in headers.items()}
+    fields = json.loads(body)
+    key = serialization.load_der_public_key(base64.b64decode(fields.pop("podKey"), validate=True))
+    assert re.fullmatch("[0-9A-Fa-f/]{32,}", headers["opc-request-id"])
+    names = ("host", "authorization", "content-type")
+    return method, path, [headers[name] for name in names], key.key_size, fields
+
+
+OKE = ("--auth", "oke_workload_identity")
+
+
+def test_a_pod_asks_as_oracles_signer_does(home, function, pod, monkeypatch):
+    variables = in_pod(pod)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with cluster(pod, given(function)) as stub:
+        signer = oci.auth.signers.get_oke_workload_identity_resource_principal_signer(
+            service_account_token_path=variables["OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH"])
+        assert client_of(home, oci.secrets.SecretsClient, signer).get_secret_bundle(home.dev["secret_id"]).status == 200
+        assert reads(hand(home, *READ, *OKE, **variables))
+        assert reads(hand(home, *READ, OCI_CLI_AUTH="oke_workload_identity", **variables))
+        as_text = {**variables, "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH": "", "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING": (pod / "token").read_text()}
+        assert reads(hand(home, *READ, *OKE, **as_text))
+        theirs, *ours = map(pod_shape, stub.asked)
+    assert ours == [theirs] * 3 and theirs[2][1] == "Bearer " + (pod / "token").read_text()
+
+
+def test_a_pod_that_cannot_says_why_and_tells_nothing(home, function, pod):
+    good = given(function)
+    refusal = {"code": "NotAuthenticated", "message": "no"}
+    account = "OCI_KUBERNETES_SERVICE_ACCOUNT_"
+    for change, answer, exit_code, said in [
+        ({"KUBERNETES_SERVICE_HOST": ""}, good, 3, "KUBERNETES_SERVICE_HOST is not set"),
+        ({"KUBERNETES_SERVICE_HOST": "u:c4n4ry@h"}, good, 3, "cannot use KUBERNETES_SERVICE_HOST"),
+        ({account + "TOKEN_PATH": "/none"}, good, 1, "`/none`: "),
+        ({account + "TOKEN_STRING": "c4n4ry"}, good, 1, "the account's token is no JSON Web Token"),
+        ({account + "TOKEN_STRING": account_token(-60)}, good, 1, "the account's token has expired"),
+        ({account + "CERT_PATH": "/none"}, good, 1, "its authorities `/none`: "),
+        ({account + "CERT_PATH": str(pod / "token")}, good, 1, "there is no certificate in PEM"),
+        ({account + "CERT_PATH": str(pod / "other.crt")}, good, 1, "invalid peer certificate"),
+        ({}, (403, refusal), 1, "perhaps it is not of the enhanced kind"),
+        ({}, (401, refusal), 1, "the cluster: 401 NotAuthenticated"),
+        ({}, (200, {"token": "c4n4ry"}), 1, "the cluster's answer cannot be read"),
+        ({}, (200, b'"' + base64.b64encode(b'{"token":"ST$c4n4ry"}') + b'"'), 1, "the token is no JSON Web Token"),
+    ]:
+        with cluster(pod, answer) as stub:
+            done = hand(home, *READ, *OKE, STRONGROOM_LOG="trace", **{**in_pod(pod), **change})
+        assert done.returncode == exit_code and said.encode() in done.stderr, (change, done.stderr)
+        assert b"c4n4ry" not in done.stdout + done.stderr, said
+        assert not change or not stub.asked

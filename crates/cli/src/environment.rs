@@ -22,6 +22,8 @@ macro_rules! variables {
             pub(crate) resource_passphrase: Option<Sensitive>,
             /// `OCI_RESOURCE_PRINCIPAL_RPST`: the resource principal's token, or its path.
             pub(crate) resource_token: Option<Sensitive>,
+            /// `OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING`: token of the pod's service account.
+            pub(crate) account_token: Option<Sensitive>,
             /// Variables whose value begins as a secret reference does.
             pub(crate) references: Vec<(OsString, String)>,
             /// Variables of this program that are set.
@@ -49,6 +51,7 @@ macro_rules! variables {
                     resource_key: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"),
                     resource_passphrase: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"),
                     resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
+                    account_token: secret("OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING"),
                     $($field: read($name),)*
                     references: references_of_process(),
                     own: own_of_process(&[$($name),*]),
@@ -88,7 +91,8 @@ variables! {
     oci_region = "OCI_CLI_REGION";
     /// Path of the certificate authorities, as Oracle's command line reads it.
     oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
-    /// How to sign: `api_key`, `security_token`, `instance_principal` or `resource_principal`.
+    /// How to sign: `api_key`, `security_token`, `instance_principal`, `resource_principal` or
+    /// `oke_workload_identity`.
     auth = "STRONGROOM_AUTH";
     /// How to sign, as Oracle's command line reads it.
     oci_auth = "OCI_CLI_AUTH";
@@ -122,6 +126,12 @@ variables! {
     resource_token_id = "OCI_RESOURCE_PRINCIPAL_RPT_ID";
     /// Region of the resource principal.
     resource_region = "OCI_RESOURCE_PRINCIPAL_REGION";
+    /// Host of the cluster that this pod belongs to.
+    cluster_host = "KUBERNETES_SERVICE_HOST";
+    /// Path of the service account's token, Kubernetes' own if absent.
+    account_token_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH";
+    /// Path of the cluster's certificate authorities, Kubernetes' own if absent.
+    account_cert_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_CERT_PATH";
     /// Directory of credentials that systemd gives to a service.
     credentials_directory = "CREDENTIALS_DIRECTORY";
     /// Home directory.

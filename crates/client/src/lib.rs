@@ -31,7 +31,7 @@ pub use consumers::{
 pub use controls::advance_clock;
 pub use credentials::{
     ApiKey, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
-    ResourcePrincipal, SessionToken, TokenPath,
+    ResourcePrincipal, ServiceAccount, SessionToken, TokenPath, WorkloadIdentity,
 };
 pub use crypto::{
     Ciphertext, DataKey, EncryptionContext, EncryptionKey, Plaintext, Signature, SigningKey,

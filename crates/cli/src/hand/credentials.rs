@@ -28,6 +28,8 @@ pub(crate) enum Auth {
     InstancePrincipal,
     /// A function or another resource, by the token it was given
     ResourcePrincipal,
+    /// A pod of Oracle's Kubernetes service, by the token of its service account
+    OkeWorkloadIdentity,
 }
 
 impl Auth {
@@ -73,6 +75,7 @@ impl Found {
             Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
             Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
             Some(Auth::ResourcePrincipal) => finder.resource(authorities).await,
+            Some(Auth::OkeWorkloadIdentity) => finder.workload(),
             None if dev.is_none() && environment.resource_version.is_some() => {
                 finder.resource(authorities).await
             }

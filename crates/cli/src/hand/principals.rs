@@ -1,10 +1,11 @@
 //! Credentials of machines and of what runs on them: of an instance, and of a resource.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_client::{
     Authorities, BaseUrl, ClientError, Credentials, FederatedResource, FileOrText, IMDS_URL,
-    InstancePrincipal, ResourcePrincipal, TokenPath,
+    InstancePrincipal, ResourcePrincipal, ServiceAccount, TokenPath, WorkloadIdentity,
 };
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Sensitive, SystemClock};
@@ -15,6 +16,9 @@ use crate::failure::Failure;
 
 /// The end of the federation service's URL, as Oracle's command line wants it.
 const FEDERATION_PATH: &str = "/v1/x509";
+
+/// Where Kubernetes puts what it gives a pod.
+const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 impl Finder<'_> {
     pub(super) async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
@@ -127,6 +131,32 @@ impl Finder<'_> {
             },
         };
         let credentials = Credentials::of_resource(principal, Arc::new(SystemClock));
+        Ok(Found { credentials, region: environment.resource_region.clone() })
+    }
+
+    /// A pod's token, which its cluster gives for that of its service account.
+    pub(super) fn workload(&self) -> Result<Found, Failure> {
+        let environment = self.environment;
+        let Some(host) = &environment.cluster_host else {
+            let message = "cannot sign as a pod of Oracle's Kubernetes service";
+            return Err(Failure::configuration("no-workload-identity", message)
+                .because("KUBERNETES_SERVICE_HOST is not set"));
+        };
+        let file = |named: &Option<String>, usual: &str| match named {
+            Some(path) => environment.path(path),
+            None => Path::new(ACCOUNT).join(usual),
+        };
+        let account = ServiceAccount {
+            token: match &environment.account_token {
+                Some(token) => FileOrText::Text(token.clone()),
+                None => FileOrText::File(file(&environment.account_token_path, "token")),
+            },
+            authorities: file(&environment.account_cert_path, "ca.crt"),
+        };
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let workload = WorkloadIdentity::new(host, account, clock, random)
+            .map_err(|error| unusable("KUBERNETES_SERVICE_HOST", &error))?;
+        let credentials = Credentials::of_workload(workload, Arc::new(SystemClock));
         Ok(Found { credentials, region: environment.resource_region.clone() })
     }
 }

@@ -2,6 +2,7 @@
 
 mod federated;
 mod instance;
+mod pod;
 mod resource;
 mod session;
 mod token;
@@ -16,6 +17,7 @@ use tokio::sync::Mutex;
 
 pub use self::federated::{FederatedResource, TokenPath};
 pub use self::instance::{IMDS_URL, InstancePrincipal};
+pub use self::pod::{ServiceAccount, WorkloadIdentity};
 pub use self::resource::{FileOrText, ResourcePrincipal};
 pub use self::session::SessionToken;
 pub(crate) use self::token::tenancy_of;
@@ -113,6 +115,12 @@ impl Credentials {
     #[must_use]
     pub fn of_federated_resource(resource: FederatedResource, clock: Arc<dyn Clock>) -> Self {
         Self::renewed(Arc::new(resource), clock)
+    }
+
+    /// Signs as a pod, by a token that its cluster gives it.
+    #[must_use]
+    pub fn of_workload(workload: WorkloadIdentity, clock: Arc<dyn Clock>) -> Self {
+        Self::renewed(Arc::new(workload), clock)
     }
 
     /// Takes a source; nothing is asked of it before the first request.
