@@ -216,7 +216,8 @@ def certified(directory, name, address, issuer=None):
                .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
                .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), True))
     if address:
-        builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+        host = x509.DNSName(address) if address.endswith(".invalid") else x509.IPAddress(ipaddress.ip_address(address))
+        builder = builder.add_extension(x509.SubjectAlternativeName([host]), False)
     made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
     (directory / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (directory / f"{name}.key").write_bytes(key.private_bytes(

@@ -6,6 +6,13 @@ use strongroom_model::Sensitive;
 
 use crate::hand::{SCHEME, canonical_alias};
 
+/// A value that perhaps holds a secret, with the name of its variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) value: Sensitive,
+}
+
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
         /// The environment variables that the program reads, read once at the start.
@@ -24,6 +31,12 @@ macro_rules! variables {
             pub(crate) resource_token: Option<Sensitive>,
             /// `OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING`: token of the pod's service account.
             pub(crate) account_token: Option<Sensitive>,
+            /// `https_proxy` or `HTTPS_PROXY`: the proxy for TLS, perhaps with a password.
+            pub(crate) https_proxy: Option<Named>,
+            /// `http_proxy` or `HTTP_PROXY`: the proxy for plain HTTP, perhaps with a password.
+            pub(crate) http_proxy: Option<Named>,
+            /// `no_proxy` or `NO_PROXY`: what is reached directly.
+            pub(crate) no_proxy: Option<Named>,
             /// Variables whose value begins as a secret reference does.
             pub(crate) references: Vec<(OsString, String)>,
             /// Variables of this program that are set.
@@ -45,7 +58,17 @@ macro_rules! variables {
                     Some((canonical_alias(alias), value)).filter(|(_, id)| !id.is_empty())
                 };
                 let secret = |name: &str| read(name).map(|text| Sensitive::new(text.into_bytes()));
+                let either = |names: [&'static str; 2]| {
+                    let value = |name| secret(name).map(|value| Named { name, value });
+                    names.into_iter().find_map(value)
+                };
+                // A request's header `Proxy` is HTTP_PROXY for a program that a web server starts.
+                let is_of_web_server = read("REQUEST_METHOD").is_some();
+                let http_proxy = if is_of_web_server { "http_proxy" } else { "HTTP_PROXY" };
                 Self {
+                    https_proxy: either(["https_proxy", "HTTPS_PROXY"]),
+                    http_proxy: either(["http_proxy", http_proxy]),
+                    no_proxy: either(["no_proxy", "NO_PROXY"]),
                     key_content: secret("OCI_CLI_KEY_CONTENT"),
                     passphrase: secret("OCI_CLI_PASSPHRASE"),
                     resource_key: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"),

@@ -7,6 +7,7 @@ mod environment;
 mod failure;
 mod hand;
 mod logging;
+mod proxies;
 mod serving;
 
 use std::process::ExitCode;

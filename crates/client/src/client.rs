@@ -12,7 +12,7 @@ use crate::breaker::Breaker;
 use crate::credentials::{ApiKey, Credentials};
 use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
-use crate::transport::{Answer, Authorities, Transport};
+use crate::transport::{Answer, Network, Transport};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE_MS: u64 = 100;
@@ -49,24 +49,24 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Authorities`] if no certificate authority can be read, and one is needed.
-    pub fn new(
+    pub fn new<'a>(
         endpoints: Endpoints,
-        authorities: Authorities<'_>,
+        network: impl Into<Network<'a>>,
         credentials: impl Into<Credentials>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
-        Self::sharing(Arc::new(credentials.into()), endpoints, authorities, (clock, random))
+        Self::sharing(Arc::new(credentials.into()), endpoints, network, (clock, random))
     }
 
     /// Makes a client that signs with credentials that others sign with too.
-    pub(crate) fn sharing(
+    pub(crate) fn sharing<'a>(
         credentials: Arc<Credentials>,
         endpoints: Endpoints,
-        authorities: Authorities<'_>,
+        network: impl Into<Network<'a>>,
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, ClientError> {
-        let transport = Transport::new(authorities, endpoints.over_tls())?;
+        let transport = Transport::new(network, endpoints.over_tls())?;
         Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
     }
 
@@ -145,7 +145,7 @@ impl Client {
     /// An answer that refuses what was asked is still an answer.
     fn take_note(&self, outcome: &Result<Answer, ClientError>) {
         let is_failure = match outcome {
-            Err(ClientError::Unreachable { .. }) => true,
+            Err(ClientError::Unreachable { .. } | ClientError::Proxy { .. }) => true,
             Err(ClientError::Service(error)) => error.status >= 500 && error.status != 501,
             _ => false,
         };
@@ -218,6 +218,7 @@ fn may_pass(error: &ClientError, call: &Call) -> bool {
     let repeatable = is_read || call.retry_token || call.body.is_none();
     match error {
         ClientError::Unreachable { perhaps_arrived, .. } => repeatable || !perhaps_arrived,
+        ClientError::Proxy { status, .. } => matches!(status, 429 | 500..),
         ClientError::Service(error) => match error.status {
             429 => true,
             // A state that passes: Oracle's SDKs try again as well.

@@ -15,6 +15,8 @@ mod error;
 mod identity;
 mod ini;
 mod profile;
+mod proxies;
+mod road;
 mod transport;
 mod workloads;
 
@@ -45,5 +47,6 @@ pub use identity::{
     TenancyDetails,
 };
 pub use profile::{Profile, ProfileError};
-pub use transport::Authorities;
+pub use proxies::{Exceptions, Proxies, Proxy};
+pub use transport::{Authorities, Network};
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

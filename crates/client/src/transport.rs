@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::header::PROXY_AUTHORIZATION;
 use hyper::{Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -14,13 +15,21 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
 use crate::error::{ClientError, ServiceError};
+use crate::proxies::Proxies;
+use crate::road::{NoTunnel, Road};
 
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// What a proxy answers to who does not say who they are.
+const LOGIN_WANTED: u16 = 407;
+
 /// Carries requests over HTTP and HTTPS.
 #[derive(Debug, Clone)]
-pub(crate) struct Transport(HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(crate) struct Transport {
+    client: HttpClient<HttpsConnector<Road>, Full<Bytes>>,
+    proxies: Arc<Proxies>,
+}
 
 /// What came back from a service that did as asked.
 pub(crate) struct Answer {
@@ -37,9 +46,29 @@ pub enum Authorities<'a> {
     Bundle(&'a [u8]),
 }
 
+/// How services are reached.
+#[derive(Debug, Clone)]
+pub struct Network<'a> {
+    /// The certificate authorities to trust.
+    pub authorities: Authorities<'a>,
+    /// The proxies to go through.
+    pub proxies: Proxies,
+}
+
+impl<'a> From<Authorities<'a>> for Network<'a> {
+    /// Goes through no proxy.
+    fn from(authorities: Authorities<'a>) -> Self {
+        Self { authorities, proxies: Proxies::default() }
+    }
+}
+
 impl Transport {
     /// Makes a transport. The system's authorities are not looked for if TLS is not needed.
-    pub(crate) fn new(authorities: Authorities<'_>, over_tls: bool) -> Result<Self, ClientError> {
+    pub(crate) fn new<'a>(
+        network: impl Into<Network<'a>>,
+        over_tls: bool,
+    ) -> Result<Self, ClientError> {
+        let Network { authorities, proxies } = network.into();
         let refused = |why: String| ClientError::Authorities(why);
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let builder = HttpsConnectorBuilder::new();
@@ -50,14 +79,17 @@ impl Transport {
             Authorities::System => builder.with_tls_config(config(RootCertStore::empty())?),
             Authorities::Bundle(pem) => builder.with_tls_config(config(roots(pem)?)?),
         };
-        let connector = builder.https_or_http().enable_http1().wrap_connector(connector());
-        Ok(Self(HttpClient::builder(TokioExecutor::new()).build(connector)))
+        let proxies = Arc::new(proxies);
+        let road = Road { connector: connector(), proxies: Arc::clone(&proxies) };
+        let connector = builder.https_or_http().enable_http1().wrap_connector(road);
+        let client = HttpClient::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, proxies })
     }
 
     /// Sends a request and reads the answer, until `until` at the latest.
     pub(crate) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        mut request: Request<Full<Bytes>>,
         until: Instant,
     ) -> Result<Answer, ClientError> {
         let host = request.uri().authority().map(ToString::to_string).unwrap_or_default();
@@ -65,9 +97,18 @@ impl Transport {
             let host = host.clone();
             ClientError::Unreachable { host, why, perhaps_arrived }
         };
+        // A tunnel is its proxy's matter; what is not in one tells the proxy itself who it is.
+        let is_plain = request.uri().scheme_str() == Some("http");
+        let proxy = self.proxies.to(request.uri()).filter(|_| is_plain);
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
         let exchange = async {
-            let lost = |error: ExchangeError| unreachable(chain(&error), !error.is_connect());
-            let (head, body) = self.0.request(request).await.map_err(lost)?.into_parts();
+            let lost = |error: ExchangeError| match NoTunnel::below(&error) {
+                Some(NoTunnel { place, status }) => refused_by(place, status.as_u16()),
+                None => unreachable(chain(&error), !error.is_connect()),
+            };
+            let (head, body) = self.client.request(request).await.map_err(lost)?.into_parts();
             let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
             let body = body.map_err(|error| unreachable(error.to_string(), true))?;
             Ok(Response::from_parts(head, body.to_bytes()))
@@ -83,11 +124,18 @@ impl Transport {
         if status.is_success() {
             return Ok(Answer { next_page: header("opc-next-page"), body: answer.into_body() });
         }
+        if let Some(proxy) = proxy.filter(|_| status.as_u16() == LOGIN_WANTED) {
+            return Err(refused_by(&proxy.place, LOGIN_WANTED));
+        }
         let error = service_error(status.as_u16(), answer.body());
         let (request_id, after) = (header("opc-request-id"), header("retry-after"));
         let retry_after_secs = after.and_then(|secs| secs.trim().parse().ok());
         Err(ClientError::Service(ServiceError { request_id, retry_after_secs, ..error }))
     }
+}
+
+fn refused_by(place: &str, status: u16) -> ClientError {
+    ClientError::Proxy { place: place.to_owned(), status }
 }
 
 fn connector() -> HttpConnector {

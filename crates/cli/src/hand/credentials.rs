@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use strongroom_client::{ApiKey, Authorities, Credentials, Profile, SessionToken};
+use strongroom_client::{ApiKey, Credentials, Network, Profile, SessionToken};
 use strongroom_model::{Sensitive, SystemClock, private_file};
 use strongroom_signing::PrivateKey;
 
@@ -67,17 +67,17 @@ impl Found {
         settings: &Settings,
         environment: &Environment,
         (dev, auth): (Option<&Dev>, Option<Auth>),
-        authorities: Authorities<'_>,
+        network: &Network<'_>,
     ) -> Result<Self, Failure> {
         let finder = Finder { settings, environment, dev };
         match auth {
             Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
             Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
-            Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
-            Some(Auth::ResourcePrincipal) => finder.resource(authorities).await,
+            Some(Auth::InstancePrincipal) => finder.instance(network).await,
+            Some(Auth::ResourcePrincipal) => finder.resource(network).await,
             Some(Auth::OkeWorkloadIdentity) => finder.workload(),
             None if dev.is_none() && environment.resource_version.is_some() => {
-                finder.resource(authorities).await
+                finder.resource(network).await
             }
             None if finder.has_profile() => {
                 let profile = finder.profile()?;
@@ -86,7 +86,7 @@ impl Found {
                     None => finder.api_key(&profile),
                 }
             }
-            None if environment.metadata_url.is_some() => finder.instance(authorities).await,
+            None if environment.metadata_url.is_some() => finder.instance(network).await,
             None => Err(finder.nothing()),
         }
     }

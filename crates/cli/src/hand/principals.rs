@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_client::{
-    Authorities, BaseUrl, ClientError, Credentials, FederatedResource, FileOrText, IMDS_URL,
-    InstancePrincipal, ResourcePrincipal, ServiceAccount, TokenPath, WorkloadIdentity,
+    BaseUrl, ClientError, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
+    Network, ResourcePrincipal, ServiceAccount, TokenPath, WorkloadIdentity,
 };
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Sensitive, SystemClock};
@@ -21,14 +21,14 @@ const FEDERATION_PATH: &str = "/v1/x509";
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 impl Finder<'_> {
-    pub(super) async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
-        let instance = self.machine(authorities)?;
+    pub(super) async fn instance(&self, network: &Network<'_>) -> Result<Found, Failure> {
+        let instance = self.machine(network)?;
         let region = self.region_beside(&instance).await?;
         let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
         Ok(Found { credentials, region })
     }
 
-    fn machine(&self, authorities: Authorities<'_>) -> Result<InstancePrincipal, Failure> {
+    fn machine(&self, network: &Network<'_>) -> Result<InstancePrincipal, Failure> {
         let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
         let federation = match &self.environment.federation_endpoint {
             Some(url) => {
@@ -38,7 +38,7 @@ impl Finder<'_> {
             None => self.own_endpoint().and_then(|url| url.parse().ok()),
         };
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let instance = InstancePrincipal::new(url, federation, authorities, clock, random);
+        let instance = InstancePrincipal::new(url, federation, network.clone(), clock, random);
         instance.map_err(|error| unusable("the metadata service", &error))
     }
 
@@ -68,9 +68,9 @@ impl Finder<'_> {
         }
     }
 
-    pub(super) async fn resource(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
+    pub(super) async fn resource(&self, network: &Network<'_>) -> Result<Found, Failure> {
         match self.environment.resource_version.as_deref() {
-            Some("1.1") => self.federated_resource(authorities).await,
+            Some("1.1") => self.federated_resource(network).await,
             Some("2.2") => self.given_resource(),
             Some(other) => {
                 Err(no_resource(format!("its version is `{other}`, 1.1 and 2.2 are known")))
@@ -80,7 +80,7 @@ impl Finder<'_> {
     }
 
     /// Version 1.1: tokens are asked for, by this machine.
-    async fn federated_resource(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
+    async fn federated_resource(&self, network: &Network<'_>) -> Result<Found, Failure> {
         const SERVICE: &str = "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT";
         let environment = self.environment;
         let Some(service) = &environment.resource_token_endpoint else {
@@ -102,7 +102,7 @@ impl Finder<'_> {
                 .map_err(|error| unusable("OCI_RESOURCE_PRINCIPAL_RPT_ID", &error))?,
             None => path,
         };
-        let instance = self.machine(authorities)?;
+        let instance = self.machine(network)?;
         let region = self.region_beside(&instance).await?;
         let resource = FederatedResource::new(instance, service, federation, path);
         let credentials = Credentials::of_federated_resource(resource, Arc::new(SystemClock));

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints, RegionMetadata};
+use strongroom_client::{
+    Authorities, BaseUrl, Client, ClientError, Endpoints, Network, RegionMetadata,
+};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
@@ -14,6 +16,7 @@ use super::reference::{Place, Reference};
 use super::settings::{Connection, Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
+use crate::proxies::proxies;
 
 /// A client with what is known besides.
 #[derive(Debug)]
@@ -47,11 +50,12 @@ impl Connection {
         });
         let bundle = bundle.transpose()?;
         let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
+        let network = Network { authorities, proxies: proxies(environment)? };
         let auth = Auth::settle(self.auth, environment, &configuration)?;
-        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities).await?;
+        let found = Found::find(&settings, environment, (dev.as_ref(), auth), &network).await?;
         let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let client = Client::new(endpoints, authorities, found.credentials, clock, random);
+        let client = Client::new(endpoints, network, found.credentials, clock, random);
         let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
         Ok(Session {
             client,

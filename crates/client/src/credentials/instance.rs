@@ -14,7 +14,8 @@ use super::{Credentials, Got, SessionKey, Source, bearer, not_given, unavailable
 use crate::client::Client;
 use crate::endpoint::{BaseUrl, Endpoints};
 use crate::error::ClientError;
-use crate::transport::{Authorities, Transport};
+use crate::proxies::Proxies;
+use crate::transport::{Authorities, Network, Transport};
 use crate::workloads::MachineProof;
 
 /// Where an instance of Oracle's cloud finds its metadata.
@@ -41,6 +42,7 @@ pub struct InstancePrincipal {
 #[derive(Debug)]
 struct Clients {
     bundle: Option<Sensitive>,
+    proxies: Proxies,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -57,22 +59,24 @@ impl InstancePrincipal {
     ///
     /// # Errors
     /// [`ClientError::Authorities`] if no certificate authority can be read.
-    pub fn new(
+    pub fn new<'a>(
         imds_url: &str,
         federation: Option<BaseUrl>,
-        authorities: Authorities<'_>,
+        network: impl Into<Network<'a>>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
+        let Network { authorities, proxies } = network.into();
         let bundle = match authorities {
             Authorities::System => None,
             Authorities::Bundle(pem) => Some(Sensitive::new(pem.to_vec())),
         };
         Ok(Self {
+            // No proxy: the metadata tell the machine's key.
             imds: Transport::new(Authorities::System, false)?,
             imds_url: imds_url.trim_end_matches('/').to_owned(),
             federation,
-            clients: Clients { bundle, clock, random },
+            clients: Clients { bundle, proxies, clock, random },
         })
     }
 
@@ -170,8 +174,9 @@ impl Clients {
     ) -> Result<Client, ClientError> {
         let bundle = self.bundle.as_ref().map(Sensitive::expose);
         let authorities = bundle.map_or(Authorities::System, Authorities::Bundle);
+        let network = Network { authorities, proxies: self.proxies.clone() };
         let by = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        Client::sharing(credentials, endpoints, authorities, by)
+        Client::sharing(credentials, endpoints, network, by)
     }
 }
 

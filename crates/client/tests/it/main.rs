@@ -23,6 +23,8 @@ mod calls;
 mod crypto;
 mod identity;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod script;
