@@ -85,8 +85,7 @@ impl Client {
             let why = "it is of another scheme than the services' endpoints";
             return Err(ClientError::Endpoint(why));
         }
-        let (endpoints, breaker) = (Endpoints::One(endpoint), Arc::default());
-        Ok(Self { endpoints, breaker, ..self.clone() })
+        Ok(Self { endpoints: Endpoints::One(endpoint), ..self.clone() })
     }
 
     /// Returns where the services are.
@@ -110,17 +109,18 @@ impl Client {
     /// drawn at random (full jitter). What was refused because its credentials were is signed with
     /// others, once.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {
-        let url = format!("{}{}", self.endpoints.base_url(call.service), call.target);
+        let base_url = self.endpoints.base_url(call.service);
+        let url = format!("{base_url}{}", call.target);
         let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint("it is no URL"))?;
         let token = call.retry_token.then(|| self.retry_token());
         let until = Instant::now() + CALL_TIME;
         let (mut tried, mut renewed) = (0, false);
         loop {
-            self.breaker.check(Instant::now())?;
+            self.breaker.check(&base_url, Instant::now())?;
             let key = self.credentials.current().await?;
             let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
-            self.take_note(&outcome);
+            self.take_note(&base_url, &outcome);
             let pause = self.pause(tried).max(asked_pause(&outcome));
             match &outcome {
                 Err(ClientError::Service(error))
@@ -143,16 +143,16 @@ impl Client {
     }
 
     /// An answer that refuses what was asked is still an answer.
-    fn take_note(&self, outcome: &Result<Answer, ClientError>) {
+    fn take_note(&self, base_url: &str, outcome: &Result<Answer, ClientError>) {
         let is_failure = match outcome {
             Err(ClientError::Unreachable { .. } | ClientError::Proxy { .. }) => true,
             Err(ClientError::Service(error)) => error.status >= 500 && error.status != 501,
             _ => false,
         };
         if is_failure {
-            self.breaker.failed(Instant::now());
+            self.breaker.failed(base_url, Instant::now());
         } else {
-            self.breaker.succeeded();
+            self.breaker.succeeded(base_url);
         }
     }
 
