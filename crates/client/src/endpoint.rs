@@ -44,7 +44,30 @@ pub struct RegionMetadata {
     pub region_identifier: String,
 }
 
+impl From<&'static Region> for RegionMetadata {
+    fn from(region: &'static Region) -> Self {
+        Self {
+            realm_key: region.realm.key.to_owned(),
+            realm_domain_component: region.realm.domain.to_owned(),
+            region_key: region.key.to_owned(),
+            region_identifier: region.name.to_owned(),
+        }
+    }
+}
+
 impl RegionMetadata {
+    /// Returns the endpoints of the region: those of the table, if it has the region.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        Region::named(&self.region_identifier).map_or_else(|| self.elsewhere(), Endpoints::Region)
+    }
+
+    fn elsewhere(&self) -> Endpoints {
+        let region = Some(self.region_identifier.to_ascii_lowercase());
+        let domain = self.realm_domain_component.to_ascii_lowercase();
+        Endpoints::Elsewhere(Elsewhere { region, domain })
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.region_identifier.eq_ignore_ascii_case(name)
             || self.region_key.eq_ignore_ascii_case(name)
@@ -123,18 +146,14 @@ impl Endpoints {
             return None;
         }
         let name = name.to_ascii_lowercase();
-        let elsewhere = |region: Option<&str>, domain: &str| {
-            let (region, domain) =
-                (region.map(str::to_ascii_lowercase), domain.to_ascii_lowercase());
-            Some(Self::Elsewhere(Elsewhere { region, domain }))
-        };
         if let Some(known) = told.iter().find(|known| known.is_called(&name)) {
-            return elsewhere(Some(&known.region_identifier), &known.realm_domain_component);
+            return Some(known.elsewhere());
         }
         if name.contains('.') {
-            return elsewhere(None, &name);
+            return Some(Self::Elsewhere(Elsewhere { region: None, domain: name }));
         }
-        elsewhere(Some(&name), default_realm?)
+        let domain = default_realm?.to_ascii_lowercase();
+        Some(Self::Elsewhere(Elsewhere { region: Some(name), domain }))
     }
 
     /// Returns the base URL of a service.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use strongroom_client::{ApiKey, Credentials, Network, Profile, SessionToken};
+use strongroom_client::{ApiKey, Credentials, Network, Profile, RegionMetadata, SessionToken};
 use strongroom_model::{Sensitive, SystemClock, private_file};
 use strongroom_signing::PrivateKey;
 
@@ -57,7 +57,16 @@ impl Auth {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) credentials: Credentials,
-    pub(super) region: Option<String>,
+    pub(super) region: Option<Home>,
+}
+
+/// The region that whoever signs is in.
+#[derive(Debug)]
+pub(super) enum Home {
+    /// By its name.
+    Named(String),
+    /// With all that endpoints are made of.
+    Told(RegionMetadata),
 }
 
 impl Found {
@@ -190,7 +199,7 @@ impl Finder<'_> {
             read_key(&self.environment.path(path), passphrase)?
         };
         let credentials = Credentials::from(ApiKey { id, key });
-        Ok(Found { credentials, region: profile.region.clone() })
+        Ok(Found { credentials, region: profile.region.clone().map(Home::Named) })
     }
 
     fn session(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -205,7 +214,7 @@ impl Finder<'_> {
             passphrase: profile.pass_phrase.clone(),
         };
         let credentials = Credentials::of_session(session, Arc::new(SystemClock));
-        Ok(Found { credentials, region: profile.region.clone() })
+        Ok(Found { credentials, region: profile.region.clone().map(Home::Named) })
     }
 }
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use strongroom_client::{
     BaseUrl, ClientError, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
-    Network, ResourcePrincipal, ServiceAccount, TokenPath, WorkloadIdentity,
+    Network, RegionMetadata, ResourcePrincipal, ServiceAccount, TokenPath, WorkloadIdentity,
 };
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Sensitive, SystemClock};
 
-use super::credentials::{Finder, Found};
+use super::credentials::{Finder, Found, Home};
 use super::settings::Origin;
 use crate::failure::Failure;
 
@@ -43,16 +43,19 @@ impl Finder<'_> {
     }
 
     /// Asks the machine for its region, if nothing else tells whom to call.
-    async fn region_beside(&self, instance: &InstancePrincipal) -> Result<Option<String>, Failure> {
+    async fn region_beside(&self, instance: &InstancePrincipal) -> Result<Option<Home>, Failure> {
         if self.own_endpoint().is_some() || self.environment.oci_region.is_some() {
             return Ok(None);
         }
-        self.machine_region(instance).await.map(Some)
+        self.machine_region(instance).await.map(Home::Told).map(Some)
     }
 
-    async fn machine_region(&self, instance: &InstancePrincipal) -> Result<String, Failure> {
+    async fn machine_region(
+        &self,
+        instance: &InstancePrincipal,
+    ) -> Result<RegionMetadata, Failure> {
         let region = instance.region().await;
-        region.map(|region| region.name.to_owned()).map_err(|error| {
+        region.map_err(|error| {
             Failure::configuration("no-endpoint", "cannot tell which vault to call")
                 .because(error.to_string())
                 .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
@@ -131,7 +134,7 @@ impl Finder<'_> {
             },
         };
         let credentials = Credentials::of_resource(principal, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone() })
+        Ok(Found { credentials, region: environment.resource_region.clone().map(Home::Named) })
     }
 
     /// A pod's token, which its cluster gives for that of its service account.
@@ -157,7 +160,7 @@ impl Finder<'_> {
         let workload = WorkloadIdentity::new(host, account, clock, random)
             .map_err(|error| unusable("KUBERNETES_SERVICE_HOST", &error))?;
         let credentials = Credentials::of_workload(workload, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone() })
+        Ok(Found { credentials, region: environment.resource_region.clone().map(Home::Named) })
     }
 }
 

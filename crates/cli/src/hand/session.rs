@@ -9,7 +9,7 @@ use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
 use super::configuration::Configuration;
-use super::credentials::{Auth, Found};
+use super::credentials::{Auth, Found, Home};
 use super::development::Dev;
 use super::output::refused;
 use super::reference::{Place, Reference};
@@ -53,7 +53,7 @@ impl Connection {
         let network = Network { authorities, proxies: proxies(environment)? };
         let auth = Auth::settle(self.auth, environment, &configuration)?;
         let found = Found::find(&settings, environment, (dev.as_ref(), auth), &network).await?;
-        let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
+        let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let client = Client::new(endpoints, network, found.credentials, clock, random);
         let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
@@ -85,7 +85,7 @@ fn endpoints(
     settings: &Settings,
     environment: &Environment,
     dev: Option<&Dev>,
-    region: Option<&String>,
+    region: Option<Home>,
 ) -> Result<Endpoints, Failure> {
     let url = match (&settings.endpoint, dev) {
         (Origin::Named(url), _) => Some(url),
@@ -100,17 +100,21 @@ fn endpoints(
                 .fix("give --endpoint http://127.0.0.1:8790")
         });
     }
-    let named = environment.oci_region.as_ref().or(region);
     let refused = |why: String| {
         Failure::configuration("no-endpoint", "cannot tell which vault to call")
             .because(why)
             .fix("start `strongroom dev`, or give --endpoint URL")
     };
-    let Some(name) = named else {
-        return Err(refused("no endpoint is given, and no region of OCI".to_owned()));
+    let name = match (&environment.oci_region, region) {
+        (Some(name), _) => name.clone(),
+        (None, Some(Home::Named(name))) => name,
+        (None, Some(Home::Told(region))) => return Ok(region.endpoints()),
+        (None, None) => {
+            return Err(refused("no endpoint is given, and no region of OCI".to_owned()));
+        }
     };
     let told = told_regions(environment).map_err(&refused)?;
-    let found = Endpoints::named(name, &told, environment.default_realm.as_deref());
+    let found = Endpoints::named(&name, &told, environment.default_realm.as_deref());
     found.ok_or_else(|| refused(format!("`{name}` is no region of OCI that is known")))
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::token::Bearer;
 use super::{Credentials, Got, SessionKey, Source, bearer, not_given, unavailable};
 use crate::client::Client;
-use crate::endpoint::{BaseUrl, Endpoints};
+use crate::endpoint::{BaseUrl, Endpoints, RegionMetadata};
 use crate::error::ClientError;
 use crate::proxies::Proxies;
 use crate::transport::{Authorities, Network, Transport};
@@ -47,10 +47,14 @@ struct Clients {
     random: Arc<dyn Random>,
 }
 
+/// What the metadata service tells of a region. Old ones tell its identifier only.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RegionInfo {
     region_identifier: String,
+    region_key: Option<String>,
+    realm_key: Option<String>,
+    realm_domain_component: Option<String>,
 }
 
 impl InstancePrincipal {
@@ -80,16 +84,17 @@ impl InstancePrincipal {
         })
     }
 
-    /// Asks the metadata service for the machine's region.
+    /// Asks the metadata service for the machine's region. It tells everything of one that is not in
+    /// the table.
     ///
     /// # Errors
-    /// A [`ClientError`] if it does not answer, or names a region that is unknown.
-    pub async fn region(&self) -> Result<&'static Region, ClientError> {
+    /// A [`ClientError`] if it does not answer, or does not tell enough.
+    pub async fn region(&self) -> Result<RegionMetadata, ClientError> {
         let answer = self.ask("/instance/regionInfo").await?;
         let info: RegionInfo = serde_json::from_slice(answer.expose())
             .map_err(|_error| unavailable(WHAT, "its region cannot be read"))?;
-        let known = Region::named(&info.region_identifier);
-        known.ok_or_else(|| unavailable(WHAT, "its region is unknown"))
+        let known = Region::named(&info.region_identifier).map(RegionMetadata::from);
+        known.or_else(|| info.whole()).ok_or_else(|| unavailable(WHAT, "its region is unknown"))
     }
 
     /// Asks the metadata service for the machine's OCID, in lower case as Oracle's SDKs have it.
@@ -101,7 +106,7 @@ impl InstancePrincipal {
     pub(super) async fn federation(&self) -> Result<Endpoints, ClientError> {
         Ok(match &self.federation {
             Some(url) => Endpoints::One(url.clone()),
-            None => Endpoints::Region(self.region().await?),
+            None => self.region().await?.endpoints(),
         })
     }
 
@@ -163,6 +168,17 @@ impl InstancePrincipal {
                 return Err(unavailable(WHAT, "its certificate is not of its key"));
             }
         }
+    }
+}
+
+impl RegionInfo {
+    fn whole(self) -> Option<RegionMetadata> {
+        Some(RegionMetadata {
+            realm_key: self.realm_key?,
+            realm_domain_component: self.realm_domain_component?,
+            region_key: self.region_key?,
+            region_identifier: self.region_identifier,
+        })
     }
 }
 
