@@ -117,7 +117,7 @@ impl Client {
         let (mut tried, mut renewed) = (0, false);
         loop {
             self.breaker.check(&base_url, Instant::now())?;
-            let key = self.credentials.current().await?;
+            let key = self.key(until).await?;
             let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
             self.take_note(&base_url, &outcome);
@@ -140,6 +140,15 @@ impl Client {
                 _ => return outcome,
             }
         }
+    }
+
+    /// Returns what to sign with. Getting it counts as part of the call.
+    async fn key(&self, until: Instant) -> Result<Arc<ApiKey>, ClientError> {
+        let got = tokio::time::timeout_at(until, self.credentials.current()).await;
+        got.unwrap_or_else(|_late| {
+            let (what, why) = (self.credentials.name(), "getting them took too long".to_owned());
+            Err(ClientError::Credentials { what, why, is_refused: false })
+        })
     }
 
     /// An answer that refuses what was asked is still an answer.

@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use strongroom_signing::parse_imf_date;
 use tokio::time::Instant;
 
 use crate::error::{ClientError, ServiceError};
@@ -128,10 +129,21 @@ impl Transport {
             return Err(refused_by(&proxy.place, LOGIN_WANTED));
         }
         let error = service_error(status.as_u16(), answer.body());
-        let (request_id, after) = (header("opc-request-id"), header("retry-after"));
-        let retry_after_secs = after.and_then(|secs| secs.trim().parse().ok());
+        let request_id = header("opc-request-id");
+        let after = header("retry-after");
+        let retry_after_secs = after.and_then(|after| seconds_until(&after, header("date")));
         Err(ClientError::Service(ServiceError { request_id, retry_after_secs, ..error }))
     }
+}
+
+/// Reads `Retry-After`: seconds, or an instant by the clock that dated the answer.
+///
+/// Source: RFC 9110, section 10.2.3.
+fn seconds_until(after: &str, date: Option<String>) -> Option<u64> {
+    after.trim().parse().ok().or_else(|| {
+        let (at, now) = (parse_imf_date(after.trim())?, parse_imf_date(date?.trim())?);
+        u64::try_from(at.as_second() - now.as_second()).ok()
+    })
 }
 
 fn refused_by(place: &str, status: u16) -> ClientError {

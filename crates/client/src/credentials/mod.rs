@@ -203,3 +203,51 @@ fn bearer(what: &'static str, token: &str, key: PrivateKey) -> Result<Bearer, Cl
     let key = Arc::new(ApiKey { id: format!("ST${token}"), key });
     Ok(Bearer { key, renew_at, expires_at })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use strongroom_model::{Random, SystemClock};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::endpoint::Endpoints;
+    use crate::transport::Authorities;
+
+    /// A source that gives nothing.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Source for Silent {
+        fn name(&self) -> &'static str {
+            "silent"
+        }
+
+        fn get(&self) -> Got<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn getting_them_is_part_of_a_calls_time() {
+        let endpoints = Endpoints::One("http://127.0.0.1:1".parse().unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let silent = Credentials::renewed(Arc::new(Silent), Arc::clone(&clock));
+        let client = Client::new(endpoints, Authorities::System, silent, clock, Arc::new(Zeros));
+        let began = Instant::now();
+        let error = client.unwrap().secret("s").await.unwrap_err();
+        assert!(matches!(error, ClientError::Credentials { is_refused: false, .. }), "{error}");
+        assert_eq!(began.elapsed().as_secs(), Duration::from_mins(1).as_secs());
+    }
+}

@@ -160,12 +160,18 @@ async fn a_state_that_passes_is_waited_for_and_one_that_lasts_is_not() {
 
 #[tokio::test]
 async fn a_service_that_says_when_is_asked_then() {
-    let later = Line { status: 429, headers: &[("retry-after", "1")], body: "" };
-    let (client, script) = start([later, answer(200, SECRET)]).await;
-    let began = tokio::time::Instant::now();
-    client.secret("s").await.unwrap();
-    assert_eq!(script.seen().len(), 2);
-    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    const DATE: (&str, &str) = ("date", "Mon, 23 Nov 2026 21:15:21 GMT");
+    const NEXT: (&str, &str) = ("retry-after", "Mon, 23 Nov 2026 21:15:22 GMT");
+    let forms: [&'static [_]; 2] = [&[("retry-after", "1")], &[DATE, NEXT]];
+    for headers in forms {
+        let later = Line { status: 429, headers, body: "" };
+        let (client, script) = start([later, answer(200, SECRET)]).await;
+        let began = tokio::time::Instant::now();
+        client.secret("s").await.unwrap();
+        assert_eq!(script.seen().len(), 2);
+        let waited = began.elapsed().as_secs_f64();
+        assert!((1.0..10.0).contains(&waited), "{headers:?}: {waited} s");
+    }
     let never = Line { status: 429, headers: &[("retry-after", "3600")], body: "" };
     let (client, script) = start([never]).await;
     client.secret("s").await.unwrap_err();
