@@ -197,3 +197,28 @@ def test_what_is_wrong_is_named_and_the_password_is_not(home, proxy, tmp_path):
         assert done.returncode == exit_code and said.encode() in done.stderr, (variables, done.stderr)
         assert b"c4n4ry" not in done.stdout + done.stderr and LOGIN.encode() not in done.stderr, done.stderr
         assert len(proxy.asked) <= 1, "no proxy is asked again with what it refused"
+
+
+def test_authorities_in_place_of_the_systems_and_besides(home, proxy, tmp_path):
+    ours, other, none = tmp_path / "ca.crt", tmp_path / "other.crt", tmp_path / "none.crt"
+    certified(tmp_path, "other", None)
+    none.write_text("c4n4ry")
+    tls = admin(home, STRONGROOM_ENDPOINT="https://vault.invalid", HTTPS_PROXY=proxy.url())
+    for system, variables, arguments, exit_code in [
+        (ours, {}, (), 0),
+        (other, {}, (), 4),
+        (ours, {"STRONGROOM_EXTRA_CERT_BUNDLE": other}, (), 0),
+        (other, {"STRONGROOM_EXTRA_CERT_BUNDLE": ours}, (), 0),
+        (other, {}, ("--extra-cert-bundle", ours), 0),
+        ("/none", {"STRONGROOM_EXTRA_CERT_BUNDLE": ours}, (), 0),
+        (ours, {"STRONGROOM_CERT_BUNDLE": other}, (), 4),
+        (other, {"STRONGROOM_CERT_BUNDLE": other, "STRONGROOM_EXTRA_CERT_BUNDLE": ours}, (), 0),
+        (ours, {"STRONGROOM_EXTRA_CERT_BUNDLE": none}, (), 3),
+        (ours, {"STRONGROOM_EXTRA_CERT_BUNDLE": "/none"}, (), 3),
+        ("/none", {}, (), 3),
+    ]:
+        done = hand(home, *READ, *arguments, **tls, **variables, SSL_CERT_FILE=system)
+        assert done.returncode == exit_code, (system, variables, arguments, done.stderr)
+        assert exit_code != 3 or b"error[bad-authorities]" in done.stderr
+        assert exit_code != 4 or b"invalid peer certificate" in done.stderr
+        assert b"c4n4ry" not in done.stderr

@@ -98,6 +98,8 @@ variables! {
     profile = "STRONGROOM_PROFILE";
     /// Path of the certificate authorities to trust in place of the system's, PEM.
     cert_bundle = "STRONGROOM_CERT_BUNDLE";
+    /// Path of the certificate authorities to trust besides, PEM.
+    extra_cert_bundle = "STRONGROOM_EXTRA_CERT_BUNDLE";
     /// Which log lines to write, as `tracing` filters; `info` if absent.
     log = "STRONGROOM_LOG";
     /// OCID of the compartment that `put` makes secrets in.

@@ -12,7 +12,8 @@ use crate::breaker::Breaker;
 use crate::credentials::{ApiKey, Credentials};
 use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
-use crate::transport::{Answer, Network, Transport};
+use crate::network::Network;
+use crate::transport::{Answer, Transport};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE_MS: u64 = 100;

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 mod identity;
 mod ini;
+mod network;
 mod profile;
 mod proxies;
 mod road;
@@ -46,7 +47,7 @@ pub use identity::{
     CompartmentSummary, DefinedTagValues, GroupMembership, NamedSummary, PolicySummary,
     TenancyDetails,
 };
+pub use network::{Authorities, Network};
 pub use profile::{Profile, ProfileError};
 pub use proxies::{Exceptions, Proxies, Proxy};
-pub use transport::{Authorities, Network};
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

@@ -9,13 +9,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client as HttpClient, Error as ExchangeError};
 use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use strongroom_signing::parse_imf_date;
 use tokio::time::Instant;
 
 use crate::error::{ClientError, ServiceError};
+use crate::network::Network;
 use crate::proxies::Proxies;
 use crate::road::{NoTunnel, Road};
 
@@ -38,31 +36,6 @@ pub(crate) struct Answer {
     pub(crate) next_page: Option<String>,
 }
 
-/// The certificate authorities to trust.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authorities<'a> {
-    /// Those of the system.
-    System,
-    /// Those of this PEM bundle, and no others.
-    Bundle(&'a [u8]),
-}
-
-/// How services are reached.
-#[derive(Debug, Clone)]
-pub struct Network<'a> {
-    /// The certificate authorities to trust.
-    pub authorities: Authorities<'a>,
-    /// The proxies to go through.
-    pub proxies: Proxies,
-}
-
-impl<'a> From<Authorities<'a>> for Network<'a> {
-    /// Goes through no proxy.
-    fn from(authorities: Authorities<'a>) -> Self {
-        Self { authorities, proxies: Proxies::default() }
-    }
-}
-
 impl Transport {
     /// Makes a transport. The system's authorities are not looked for if TLS is not needed.
     pub(crate) fn new<'a>(
@@ -70,18 +43,9 @@ impl Transport {
         over_tls: bool,
     ) -> Result<Self, ClientError> {
         let Network { authorities, proxies } = network.into();
-        let refused = |why: String| ClientError::Authorities(why);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let builder = HttpsConnectorBuilder::new();
-        let builder = match authorities {
-            Authorities::System if over_tls => builder
-                .with_provider_and_native_roots(provider)
-                .map_err(|error| refused(error.to_string()))?,
-            Authorities::System => builder.with_tls_config(config(RootCertStore::empty())?),
-            Authorities::Bundle(pem) => builder.with_tls_config(config(roots(pem)?)?),
-        };
         let proxies = Arc::new(proxies);
         let road = Road { connector: connector(), proxies: Arc::clone(&proxies) };
+        let builder = HttpsConnectorBuilder::new().with_tls_config(authorities.trusted(over_tls)?);
         let connector = builder.https_or_http().enable_http1().wrap_connector(road);
         let client = HttpClient::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, proxies })
@@ -156,27 +120,6 @@ fn connector() -> HttpConnector {
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIME));
     connector
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, ClientError> {
-    let refused = |why: String| ClientError::Authorities(why);
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| refused(error.to_string()))?;
-        roots.add(certificate).map_err(|error| refused(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(refused("there is no certificate in PEM".to_owned()));
-    }
-    Ok(roots)
-}
-
-fn config(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Authorities(error.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

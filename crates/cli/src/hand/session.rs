@@ -45,12 +45,9 @@ impl Connection {
         let configuration = Configuration::read(self.config.as_deref(), environment)?;
         let settings = Settings::settle(self, environment, &configuration);
         let dev = dev_of(&settings, environment)?;
-        let bundle = settings.cert_bundle.as_deref().map(|path| {
-            private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
-        });
-        let bundle = bundle.transpose()?;
-        let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
-        let network = Network { authorities, proxies: proxies(environment)? };
+        let bundles = Bundles::read(&settings)?;
+        let network =
+            Network { authorities: bundles.authorities(), proxies: proxies(environment)? };
         let auth = Auth::settle(self.auth, environment, &configuration)?;
         let found = Found::find(&settings, environment, (dev.as_ref(), auth), &network).await?;
         let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region)?;
@@ -64,6 +61,34 @@ impl Connection {
             environment,
             configuration,
         })
+    }
+}
+
+/// The certificate authorities that are named.
+struct Bundles {
+    pem: Vec<u8>,
+    /// Whether they are in place of the system's.
+    alone: bool,
+}
+
+impl Bundles {
+    fn read(settings: &Settings) -> Result<Self, Failure> {
+        let mut pem = Vec::new();
+        for path in [&settings.cert_bundle, &settings.extra_cert_bundle].into_iter().flatten() {
+            let refused =
+                |error: std::io::Error| bad_authorities(&format!("`{}`: {error}", path.display()));
+            pem.extend(private_file::read(path).map_err(refused)?);
+            pem.push(b'\n');
+        }
+        Ok(Self { pem, alone: settings.cert_bundle.is_some() })
+    }
+
+    fn authorities(&self) -> Authorities<'_> {
+        match (self.pem.as_slice(), self.alone) {
+            ([], _) => Authorities::System,
+            (pem, true) => Authorities::Bundle(pem),
+            (pem, false) => Authorities::SystemAnd(pem),
+        }
     }
 }
 

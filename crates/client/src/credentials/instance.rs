@@ -14,8 +14,8 @@ use super::{Credentials, Got, SessionKey, Source, bearer, not_given, unavailable
 use crate::client::Client;
 use crate::endpoint::{BaseUrl, Endpoints, RegionMetadata};
 use crate::error::ClientError;
-use crate::proxies::Proxies;
-use crate::transport::{Authorities, Network, Transport};
+use crate::network::{Authorities, Network, OwnNetwork};
+use crate::transport::Transport;
 use crate::workloads::MachineProof;
 
 /// Where an instance of Oracle's cloud finds its metadata.
@@ -41,8 +41,7 @@ pub struct InstancePrincipal {
 /// What clients of the federation service are made of.
 #[derive(Debug)]
 struct Clients {
-    bundle: Option<Sensitive>,
-    proxies: Proxies,
+    network: OwnNetwork,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -70,17 +69,12 @@ impl InstancePrincipal {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
-        let Network { authorities, proxies } = network.into();
-        let bundle = match authorities {
-            Authorities::System => None,
-            Authorities::Bundle(pem) => Some(Sensitive::new(pem.to_vec())),
-        };
         Ok(Self {
             // No proxy: the metadata tell the machine's key.
             imds: Transport::new(Authorities::System, false)?,
             imds_url: imds_url.trim_end_matches('/').to_owned(),
             federation,
-            clients: Clients { bundle, proxies, clock, random },
+            clients: Clients { network: network.into().into(), clock, random },
         })
     }
 
@@ -188,9 +182,7 @@ impl Clients {
         credentials: Arc<Credentials>,
         endpoints: Endpoints,
     ) -> Result<Client, ClientError> {
-        let bundle = self.bundle.as_ref().map(Sensitive::expose);
-        let authorities = bundle.map_or(Authorities::System, Authorities::Bundle);
-        let network = Network { authorities, proxies: self.proxies.clone() };
+        let network = self.network.lent();
         let by = (Arc::clone(&self.clock), Arc::clone(&self.random));
         Client::sharing(credentials, endpoints, network, by)
     }

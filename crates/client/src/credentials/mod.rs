@@ -214,7 +214,7 @@ mod tests {
     use super::*;
     use crate::client::Client;
     use crate::endpoint::Endpoints;
-    use crate::transport::Authorities;
+    use crate::network::Authorities;
 
     /// A source that gives nothing.
     #[derive(Debug)]

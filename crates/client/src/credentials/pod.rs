@@ -17,7 +17,8 @@ use super::token::{Bearer, lasts};
 use super::{Got, SessionKey, Source, bearer, not_given, unavailable};
 use crate::endpoint::BaseUrl;
 use crate::error::ClientError;
-use crate::transport::{Authorities, Transport};
+use crate::network::Authorities;
+use crate::transport::Transport;
 use crate::workloads::bare;
 
 const WHAT: &str = "the workload identity";
