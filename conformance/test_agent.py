@@ -313,7 +313,7 @@ def test_ten_configurations_that_cannot_be_used(home, tmp_path):
         [str(BINARY), "agent", "--check", "--agent-config", config], capture_output=True, check=False))[1]
     assert check(good).returncode == 0
     for text, what in [
-        ("", "neither socket nor http"), ('http = "0.0.0.0:1"\ntoken_file = "t"\n', "loopback"), ('http = "127.0.0.1:1"\n', "go together"),
+        ("", "nothing to do"), ('http = "0.0.0.0:1"\ntoken_file = "t"\n', "loopback"), ('http = "127.0.0.1:1"\n', "go together"),
         ('socket = "/tmp/x.sock"\n', "nobody may read"), (good.replace("secret://dev/*", "*"), "must begin with secret://"),
         ('socket_mode = "0777"\n' + good, "octal mode"), ('ttl = "2d"\n' + good, "longer than 1 h"), ('ttl = "soon"\n' + good, "whole number"),
         ("unknown = 1\n" + good, "unknown field"), (good + '[names]\n"a" = "b"\n', "secret://"), ("[", "expected"), ('consumer = "a"\n' + good, "nothing to tell of"),
@@ -395,7 +395,9 @@ def test_the_agents_page_shows_a_configuration_that_can_be_used(tmp_path):
     from vault import ROOT
     page = (ROOT / "docs" / "agent.md").read_text()
     blocks = [part.split("```")[0] for part in page.split("```toml\n")[1:]]
-    whole = blocks[1] + blocks[0] + blocks[2]
+    (tmp_path / "app.conf.tmpl").write_text("{{ secret('secret://prod/db') }}")
+    files = blocks[3].replace("/etc/app/", f"{tmp_path}/").replace('":app"', '":0"')
+    whole = blocks[1] + blocks[0] + blocks[2] + files
     (tmp_path / "agent.toml").write_text(whole)
     done = subprocess.run([str(BINARY), "agent", "--check", "--agent-config", tmp_path / "agent.toml"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -410,7 +412,9 @@ def test_systemd_hears_that_it_is_ready_lives_and_stops(home, tmp_path):
             agent = Agent(home, tmp_path)
         finally:
             del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
-        assert [heard.recv(99).strip() for _ in range(4)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        told = []
+        while told.count(b"WATCHDOG=1") < 3 or b"READY=1" not in told:
+            told.append(heard.recv(99).strip())
         assert agent.end() == 0
         last = b""
         while last != b"STOPPING=1":

@@ -46,6 +46,16 @@ def test_the_command_and_the_file_of_the_readme(vault, tmp_path):
     assert (tmp_path / "app.conf").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_agent_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## For a whole machine\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["printf 'correct horse' | strongroom put secret://dev/db-password", f"cd {tmp_path}",
+                        *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert printed.endswith("ready\ncorrect horsecorrect horse"), printed
+    assert (tmp_path / "password").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_first_key_of_the_readme(vault, tmp_path):
     readme = (ROOT / "README.md").read_text()
     block = re.search(r"## A first key\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)

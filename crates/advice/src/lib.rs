@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod diff;
+mod events;
 mod names;
 mod simulate;
 mod tenancy_file;
@@ -14,6 +15,7 @@ pub use diff::{
     Assumed, AssumedCompartment, Change, Comparison, DiffError, Given, Witness, WitnessPrincipal,
     WitnessSide, diff,
 };
+pub use events::{AuditEvent, EventField, EventKind, EventsError, each_event};
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
 pub use tenancy_file::{

@@ -6,8 +6,8 @@ mod imds;
 mod renewal;
 
 pub use daemon::{
-    Agent, HttpListener, Pattern, PatternError, References, Reports, Resolved, Rule, Rules,
-    SocketListener,
+    Agent, ChangeCommand, Contents, FileSink, HttpListener, Pattern, PatternError, References,
+    Reports, Resolved, Rule, Rules, Sink, Sinks, SocketListener, WhenRefused,
 };
 pub use identity::{Identity, IdentityError};
 pub use imds::{Imds, serve};

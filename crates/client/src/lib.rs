@@ -12,6 +12,7 @@ mod crypto;
 mod denials;
 mod endpoint;
 mod error;
+mod events;
 mod identity;
 mod ini;
 mod network;

@@ -74,11 +74,12 @@ impl Agent {
     async fn grant(&self, asker: Asker, wish: Wish, rules: &Rules) -> Answer {
         match wish {
             Wish::Health => Answer::text(200, "ok"),
+            Wish::Ready if self.holdings.unmade() > 0 => Answer::text(503, "files are missing"),
             Wish::Ready if self.is_ready() => Answer::text(200, "ready"),
             Wish::Ready => Answer::text(503, "no answer from the vault"),
             Wish::Metrics => Answer {
                 content_type: "text/plain; version=0.0.4",
-                ..Answer::text(200, self.counters.render(&self.cache.metrics()).trim_end())
+                ..Answer::text(200, self.metrics().trim_end())
             },
             Wish::Secret { reference, form } => {
                 let answer = self.secret(asker, &reference, form, rules).await;
@@ -86,6 +87,10 @@ impl Agent {
                 answer
             }
         }
+    }
+
+    fn metrics(&self) -> String {
+        self.counters.render(&self.cache.metrics(), self.holdings.unmade())
     }
 
     /// Once something was read, or the vault's feed is followed, there is an answer to be had.

@@ -8,6 +8,10 @@ pub(super) struct Counters {
     pub(super) answered: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) failed: AtomicU64,
+    pub(super) files_written: AtomicU64,
+    pub(super) sink_failures: AtomicU64,
+    pub(super) commands_run: AtomicU64,
+    pub(super) command_failures: AtomicU64,
 }
 
 impl Counters {
@@ -21,12 +25,17 @@ impl Counters {
     }
 
     /// Renders everything in Prometheus' text format.
-    pub(super) fn render(&self, cache: &CacheMetrics) -> String {
+    pub(super) fn render(&self, cache: &CacheMetrics, unmade: usize) -> String {
         let own = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let lines = [
             ("requests_answered_total", "counter", own(&self.answered)),
             ("requests_refused_total", "counter", own(&self.refused)),
             ("requests_failed_total", "counter", own(&self.failed)),
+            ("files_written_total", "counter", own(&self.files_written)),
+            ("sink_failures_total", "counter", own(&self.sink_failures)),
+            ("sinks_unmade", "gauge", u64::try_from(unmade).unwrap_or(u64::MAX)),
+            ("commands_run_total", "counter", own(&self.commands_run)),
+            ("command_failures_total", "counter", own(&self.command_failures)),
             ("cache_hits_total", "counter", cache.hits),
             ("cache_misses_total", "counter", cache.misses),
             ("cache_stale_answers_total", "counter", cache.stale_answers),

@@ -7,6 +7,7 @@ mod listen;
 mod metrics;
 mod reports;
 mod rules;
+mod sinks;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,6 +18,8 @@ pub use self::listen::{HttpListener, SocketListener};
 use self::metrics::Counters;
 pub use self::reports::Reports;
 pub use self::rules::{Pattern, PatternError, Rule};
+use self::sinks::Holdings;
+pub use self::sinks::{ChangeCommand, Contents, FileSink, Sink, Sinks, WhenRefused};
 
 /// A reference that was understood.
 #[derive(Debug, Clone)]
@@ -53,6 +56,8 @@ pub struct Rules {
     pub token: Option<Sensitive>,
     /// References by the names that applications of other stores ask for.
     pub names: std::collections::BTreeMap<String, String>,
+    /// The secrets that are told to the vault as held, beside those of sinks.
+    pub held: Vec<SecretKey>,
     /// How references are read.
     pub references: Box<dyn References>,
 }
@@ -69,6 +74,7 @@ pub struct Agent {
     cache: SecretCache<Client>,
     rules: RwLock<Arc<Rules>>,
     counters: Counters,
+    holdings: Holdings,
 }
 
 impl Agent {
@@ -76,7 +82,7 @@ impl Agent {
     #[must_use]
     pub fn new(cache: SecretCache<Client>, rules: Rules) -> Self {
         let rules = RwLock::new(Arc::new(rules));
-        Self { cache, rules, counters: Counters::default() }
+        Self { cache, rules, counters: Counters::default(), holdings: Holdings::default() }
     }
 
     /// Puts other rules in place; requests under way go by those they began with.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_client::{Client, ClientError, SecretKey};
+use strongroom_client::{Client, ClientError};
 use tokio::time::Instant;
 
 use super::Agent;
@@ -24,8 +24,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub struct Reports {
     /// Name of this machine as a consumer.
     pub consumer: String,
-    /// The secrets that it holds.
-    pub keys: Vec<SecretKey>,
     /// Whom to tell.
     pub client: Client,
 }
@@ -51,19 +49,17 @@ impl Reports {
     }
 
     async fn tell(&self, agent: &Agent, told: &mut Told) {
-        for key in &self.keys {
-            let Ok(found) = agent.cache().get(key).await else { continue };
-            let (id, version) = (found.bundle().secret_id.as_str(), found.bundle().version_number);
+        for (id, version) in held(agent).await {
             let is_known =
-                told.get(id).is_some_and(|(last, at)| *last == version && at.elapsed() < REPEAT);
+                told.get(&id).is_some_and(|(last, at)| *last == version && at.elapsed() < REPEAT);
             if is_known {
                 continue;
             }
-            match self.client.report_secret_version(id, &self.consumer, version, LIVE).await {
+            match self.client.report_secret_version(&id, &self.consumer, version, LIVE).await {
                 Ok(_) => {
-                    told.insert(id.to_owned(), (version, Instant::now()));
+                    told.insert(id, (version, Instant::now()));
                 }
-                Err(error) => note(id, &error),
+                Err(error) => note(&id, &error),
             }
         }
     }
@@ -78,6 +74,22 @@ impl Reports {
             }
         }
     }
+}
+
+/// Returns the oldest version of each secret that something here has, by OCID.
+async fn held(agent: &Agent) -> BTreeMap<String, u64> {
+    let mut keys = agent.rules().held.clone();
+    keys.extend(agent.holdings.keys());
+    let mut held = BTreeMap::new();
+    for key in &keys {
+        let Ok(found) = agent.cache().get(key).await else { continue };
+        let (id, current) = (&found.bundle().secret_id, found.bundle().version_number);
+        if let Some(version) = agent.holdings.version_in_use(key, (id, current)) {
+            let oldest = held.entry(id.clone()).or_insert(version);
+            *oldest = version.min(*oldest);
+        }
+    }
+    held
 }
 
 fn note(secret_id: &str, error: &ClientError) {

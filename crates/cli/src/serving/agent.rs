@@ -1,17 +1,19 @@
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use strongroom_agent::{Agent, HttpListener, References, Reports, Resolved, Rules, SocketListener};
+use strongroom_agent::{Agent, References, Reports, Resolved, Rules, Sink, Sinks};
 use strongroom_client::{CacheError, CacheSettings, Client, SecretCache, SecretKey, SecretName};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Random, Sensitive, SystemClock, private_file};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::agent_file::AgentFile;
+use super::agent_listeners::Listeners;
+use super::agent_probe;
+use super::agent_sinks::{self, sinks};
 use super::memory;
 use super::signals::EndSignals;
 use super::supervisor::Supervisor;
@@ -32,6 +34,9 @@ pub(crate) struct AgentArguments {
     /// Check the configuration and end
     #[arg(long)]
     check: bool,
+    /// Ask the agent that runs with the configuration whether it is ready, and end
+    #[arg(long, conflicts_with = "check")]
+    probe: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -39,6 +44,7 @@ pub(crate) struct AgentArguments {
 const MIB: u64 = 1024 * 1024;
 
 /// How a reference is read: aliases as they were known when the agent started.
+#[derive(Debug, Clone)]
 struct Aliases(BTreeMap<String, String>);
 
 impl References for Aliases {
@@ -67,7 +73,11 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let file = AgentFile::read(&arguments.agent_config)?;
     if arguments.check {
+        agent_sinks::check(&file)?;
         return write(b"the configuration can be used\n");
+    }
+    if arguments.probe {
+        return agent_probe::probe(&file).await;
     }
     logging::start(Form::Json, environment)?;
     memory::protect();
@@ -79,33 +89,30 @@ pub(crate) async fn run(
         lifetimes: file.lifetimes(),
         ..CacheSettings::default()
     };
-    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let cache = SecretCache::start(session.client.clone(), settings, clock, random);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let clock = Arc::new(SystemClock);
+    let cache = SecretCache::start(session.client.clone(), settings, clock, Arc::clone(&random));
     let cache = cache.map_err(|error| unusable(&error))?;
-    let vaults = session.vaults();
-    settle(&cache, &file, &Aliases(vaults.clone())).await?;
-    let socket = file.socket.as_deref().map(|path| (path, file.socket_mode));
-    let socket = match socket {
-        Some((path, mode)) => Some((bind(path, mode).await?, path.to_owned())),
-        None => None,
-    };
-    let http = match file.http {
-        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| {
-            Failure::configuration("port-busy", format!("cannot listen on `{address}`"))
-                .because(error.to_string())
-        })?),
-        None => None,
-    };
-    let agent = Arc::new(Agent::new(cache, rules(&file, &vaults, token.clone())));
+    let aliases = Aliases(session.vaults());
+    settle(&cache, &file, &aliases).await?;
+    let sinks = sinks(&file, &aliases)?;
+    let listeners = Listeners::open(&file).await?;
+    let agent = Arc::new(Agent::new(cache, rules(&file, &aliases, token.clone())));
     tracing::info!(
-        http = http.as_ref().and_then(|http| http.local_addr().ok()).map(|at| at.to_string()),
-        socket = socket.as_ref().map(|(_, path)| path.display().to_string()),
+        http = listeners
+            .http
+            .as_ref()
+            .and_then(|http| http.0.local_addr().ok())
+            .map(|at| at.to_string()),
+        socket = file.socket.as_ref().map(|path| path.display().to_string()),
         credentials = session.client.credentials_name(),
-        "ready"
+        "listening"
     );
-    let reports = reports(&file, &session.client, &Aliases(vaults.clone()));
-    let again = Again { path: arguments.agent_config, vaults, token, reports };
-    serve(agent, (socket, http), signals, again).await
+    let reports = file.consumer.clone();
+    let reports = reports.map(|consumer| Reports { consumer, client: session.client.clone() });
+    let sinks = Sinks::start(&agent, sinks, file.sink_pause(), &random);
+    let again = Again { path: arguments.agent_config, aliases, token, random };
+    Serving { agent, sinks, again }.serve(listeners, reports, signals).await
 }
 
 fn unusable(error: &CacheError) -> Failure {
@@ -162,92 +169,104 @@ async fn settle(
     Ok(())
 }
 
-fn rules(file: &AgentFile, vaults: &BTreeMap<String, String>, token: Option<Sensitive>) -> Rules {
+fn rules(file: &AgentFile, aliases: &Aliases, token: Option<Sensitive>) -> Rules {
+    let held = file.secret.iter().filter_map(|table| aliases.resolve(&table.reference).ok());
     Rules {
         socket: file.rules(),
         http: file.http_references.clone(),
         token,
         names: file.names.clone(),
-        references: Box::new(Aliases(vaults.clone())),
+        held: held.map(|resolved| resolved.key).collect(),
+        references: Box::new(aliases.clone()),
     }
-}
-
-/// What the vault is told, if this machine has a name as a consumer.
-fn reports(file: &AgentFile, client: &Client, references: &Aliases) -> Option<Reports> {
-    let key = |reference: &String| references.resolve(reference).ok().map(|resolved| resolved.key);
-    let keys = file.secret.iter().filter_map(|table| key(&table.reference)).collect();
-    let consumer = file.consumer.clone()?;
-    Some(Reports { consumer, keys, client: client.clone() })
-}
-
-/// Binds the socket; one that a dead agent left is replaced, one that answers is not.
-async fn bind(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
-    let refused = |why: String| {
-        let message = format!("cannot listen on `{}`", path.display());
-        Failure::configuration("socket-busy", message).because(why)
-    };
-    if let Some(parent) = path.parent() {
-        private_file::create_passage(parent, mode >> 2 & 0o011)
-            .map_err(|error| refused(error.to_string()))?;
-    }
-    match UnixStream::connect(path).await {
-        Ok(_) => return Err(refused("another agent answers there".to_owned())),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            private_file::remove_if_present(path).map_err(|error| refused(error.to_string()))?;
-        }
-        Err(_) => {}
-    }
-    let listener = UnixListener::bind(path).map_err(|error| refused(error.to_string()))?;
-    private_file::open_socket(path, mode).map_err(|error| refused(error.to_string()))?;
-    Ok(listener)
 }
 
 /// What reading the configuration again takes.
 struct Again {
     path: PathBuf,
-    vaults: BTreeMap<String, String>,
+    aliases: Aliases,
     token: Option<Sensitive>,
-    reports: Option<Reports>,
+    random: Arc<dyn Random>,
 }
 
-type Listeners = (Option<(UnixListener, PathBuf)>, Option<TcpListener>);
-
-async fn serve(
+/// The agent while it serves.
+struct Serving {
     agent: Arc<Agent>,
-    (socket, http): Listeners,
-    mut signals: EndSignals,
-    mut again: Again,
-) -> Result<(), Failure> {
-    let mut hangups = signal(SignalKind::hangup()).map_err(|error| {
-        Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
-            .because(error.to_string())
-    })?;
-    let path = socket.as_ref().map(|(_, path)| path.clone());
-    let mut tasks = tokio::task::JoinSet::new();
-    if let Some((listener, _)) = socket {
-        tasks.spawn(SocketListener(listener).serve(Arc::clone(&agent)));
-    }
-    if let Some(listener) = http {
-        tasks.spawn(HttpListener(listener).serve(Arc::clone(&agent)));
-    }
-    let (end_reports, ending) = tokio::sync::oneshot::channel();
-    let reports =
-        again.reports.take().map(|reports| tokio::spawn(reports.keep(Arc::clone(&agent), ending)));
-    let supervisor = Supervisor::find();
-    Supervisor::ready();
-    loop {
-        tokio::select! {
-            () = signals.come() => break,
-            () = supervisor.keep_told() => {}
-            _ = hangups.recv() => reload(&agent, &again).await,
+    sinks: Sinks,
+    again: Again,
+}
+
+impl Serving {
+    async fn serve(
+        mut self,
+        listeners: Listeners,
+        reports: Option<Reports>,
+        mut signals: EndSignals,
+    ) -> Result<(), Failure> {
+        let mut hangups = signal(SignalKind::hangup()).map_err(|error| {
+            Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
+                .because(error.to_string())
+        })?;
+        let mut tasks = tokio::task::JoinSet::new();
+        if let Some(listener) = listeners.socket {
+            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
         }
+        if let Some(listener) = listeners.http {
+            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
+        }
+        let (end_reports, ending) = tokio::sync::oneshot::channel();
+        let agent = Arc::clone(&self.agent);
+        let reports = reports.map(|reports| tokio::spawn(reports.keep(agent, ending)));
+        let supervisor = Supervisor::find();
+        let mut is_ready = false;
+        Supervisor::status("waits until files can be made as they should be");
+        loop {
+            tokio::select! {
+                () = signals.come() => break,
+                () = supervisor.keep_told() => {}
+                () = self.sinks.made(), if !is_ready => {
+                    is_ready = true;
+                    Supervisor::status("keeps secrets");
+                    Supervisor::ready();
+                    tracing::info!("ready");
+                }
+                _ = hangups.recv() => self = self.reload().await,
+            }
+        }
+        Supervisor::stopping();
+        drop(end_reports);
+        tasks.shutdown().await;
+        self.sinks.stop().await;
+        leave(reports, listeners.own_socket.as_deref()).await;
+        tracing::info!("stopped");
+        Ok(())
     }
-    Supervisor::stopping();
-    drop(end_reports);
-    tasks.shutdown().await;
-    leave(reports, path.as_deref()).await;
-    tracing::info!("stopped");
-    Ok(())
+
+    /// Reads the configuration again. One that cannot be used changes nothing.
+    async fn reload(self) -> Self {
+        let Self { agent, sinks, again } = self;
+        let (rules, new, pause) = match again.read(&agent).await {
+            Ok(read) => read,
+            Err(failure) => {
+                tracing::error!(why = failure.in_a_line(), "the configuration stays as it was");
+                return Self { agent, sinks, again };
+            }
+        };
+        agent.replace_rules(rules);
+        sinks.stop().await;
+        let sinks = Sinks::start(&agent, new, pause, &again.random);
+        tracing::info!("the configuration was read again");
+        Self { agent, sinks, again }
+    }
+}
+
+impl Again {
+    async fn read(&self, agent: &Agent) -> Result<(Rules, Vec<Sink>, Duration), Failure> {
+        let file = AgentFile::read(&self.path)?;
+        let sinks = sinks(&file, &self.aliases)?;
+        settle(agent.cache(), &file, &self.aliases).await?;
+        Ok((rules(&file, &self.aliases, self.token.clone()), sinks, file.sink_pause()))
+    }
 }
 
 /// Says farewell to the vault, and takes the socket away.
@@ -261,24 +280,5 @@ async fn leave(reports: Option<tokio::task::JoinHandle<()>>, socket: Option<&Pat
         && let Err(error) = private_file::remove_if_present(path)
     {
         tracing::warn!(%error, "the socket stays");
-    }
-}
-
-/// Reads the configuration again. One that cannot be used changes nothing.
-async fn reload(agent: &Agent, again: &Again) {
-    let references = Aliases(again.vaults.clone());
-    let read = async {
-        let file = AgentFile::read(&again.path)?;
-        settle(agent.cache(), &file, &references).await?;
-        Ok::<_, Failure>(rules(&file, &again.vaults, again.token.clone()))
-    };
-    match read.await {
-        Ok(rules) => {
-            agent.replace_rules(rules);
-            tracing::info!("the configuration was read again");
-        }
-        Err(failure) => {
-            tracing::error!(why = failure.in_a_line(), "the configuration stays as it was");
-        }
     }
 }

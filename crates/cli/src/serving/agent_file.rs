@@ -1,18 +1,19 @@
 //! The configuration file of the agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use strongroom_agent::{Pattern, Rule};
+use strongroom_agent::{ChangeCommand, Pattern, Rule, WhenRefused};
 use strongroom_client::{Lifetimes, SecurityClass};
-use strongroom_model::private_file;
+use strongroom_model::private_file::{self, Access};
 
 use crate::duration;
 use crate::failure::Failure;
 use crate::hand::reference::Reference;
+use crate::hand::render;
 
 /// The file; `docs/agent.md` describes it.
 #[derive(Debug, Deserialize)]
@@ -51,6 +52,12 @@ pub(super) struct AgentFile {
     /// References by the names that applications of other stores ask for.
     #[serde(default)]
     pub(super) names: BTreeMap<String, String>,
+    /// Files that are kept as their secrets are.
+    #[serde(default)]
+    pub(super) file: Vec<FileTable>,
+    /// Commands that are run when secrets change.
+    #[serde(default)]
+    pub(super) command: Vec<CommandTable>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
@@ -79,6 +86,57 @@ pub(super) struct SecretTable {
     ttl: Option<Duration>,
     #[serde(default, deserialize_with = "optional_duration")]
     stale_if_error: Option<Duration>,
+}
+
+/// A file, of one reference or of a template.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileTable {
+    pub(super) path: PathBuf,
+    pub(super) reference: Option<String>,
+    pub(super) template: Option<PathBuf>,
+    #[serde(default = "private_mode", deserialize_with = "file_mode")]
+    mode: u32,
+    #[serde(default, deserialize_with = "file_owner")]
+    owner: (Option<u32>, Option<u32>),
+    #[serde(default)]
+    on_change: Vec<String>,
+    #[serde(default, deserialize_with = "optional_duration")]
+    on_change_timeout: Option<Duration>,
+    #[serde(default)]
+    when_refused: Refused,
+}
+
+/// A command without a file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CommandTable {
+    pub(super) references: Vec<String>,
+    run: Vec<String>,
+    #[serde(default, deserialize_with = "optional_duration")]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Refused {
+    #[default]
+    Keep,
+    Remove,
+}
+
+const COMMAND_TIME: Duration = Duration::from_secs(30);
+
+const fn private_mode() -> u32 {
+    0o600
+}
+
+fn file_mode<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    render::mode(&String::deserialize(from)?).map_err(de::Error::custom)
+}
+
+fn file_owner<'de, D: Deserializer<'de>>(from: D) -> Result<(Option<u32>, Option<u32>), D::Error> {
+    render::owner::parse(&String::deserialize(from)?).map_err(de::Error::custom)
 }
 
 const fn group_mode() -> u32 {
@@ -124,8 +182,11 @@ impl AgentFile {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.socket.is_none() && self.http.is_none() {
-            return Err("neither socket nor http is given: nobody could ask".to_owned());
+        let has_sinks = !self.file.is_empty() || !self.command.is_empty();
+        if self.socket.is_none() && self.http.is_none() && !has_sinks {
+            return Err(
+                "there is neither socket, http, [[file]] nor [[command]]: nothing to do".to_owned()
+            );
         }
         if self.http.is_some_and(|address| !address.ip().is_loopback()) {
             return Err("http must be a loopback address: 127.0.0.1 or [::1]".to_owned());
@@ -136,8 +197,12 @@ impl AgentFile {
         if self.socket.is_some() && self.allow.is_empty() {
             return Err("socket without [[allow]]: nobody may read anything".to_owned());
         }
-        if self.consumer.is_some() && self.secret.is_empty() {
-            return Err("consumer without [[secret]]: there is nothing to tell of".to_owned());
+        if self.consumer.is_some() && self.secret.is_empty() && !has_sinks {
+            return Err(
+                "consumer without [[secret]], [[file]] or [[command]]: there is nothing to \
+                        tell of"
+                    .to_owned(),
+            );
         }
         self.lifetimes().check().map_err(|error| error.to_string())?;
         for table in &self.secret {
@@ -148,7 +213,27 @@ impl AgentFile {
             let read = reference.parse::<Reference>();
             read.map_err(|failure| format!("`{reference}`: {}", failure.in_a_line()))?;
         }
+        self.check_sinks()
+    }
+
+    fn check_sinks(&self) -> Result<(), String> {
+        let mut paths = BTreeSet::new();
+        for file in &self.file {
+            file.check().map_err(|why| format!("[[file]] `{}` {why}", file.path.display()))?;
+            if !paths.insert(&file.path) {
+                return Err(format!("[[file]] `{}` stands twice", file.path.display()));
+            }
+        }
+        for command in &self.command {
+            command.check().map_err(|why| format!("[[command]] {:?} {why}", command.run))?;
+        }
         Ok(())
+    }
+
+    /// How often a sink is looked at: what is in the cache costs nothing, what is not costs a call.
+    pub(super) fn sink_pause(&self) -> Duration {
+        let is_kept = !matches!(self.class, Class::Development) || self.ttl.is_some();
+        Duration::from_secs(if is_kept { 1 } else { 10 })
     }
 
     /// How long contents are kept where nothing is said of a secret.
@@ -169,6 +254,81 @@ impl AgentFile {
         };
         self.allow.iter().map(rule).collect()
     }
+}
+
+impl FileTable {
+    fn check(&self) -> Result<(), String> {
+        if !self.path.is_absolute() {
+            return Err("must be an absolute path".to_owned());
+        }
+        match (&self.reference, &self.template) {
+            (Some(reference), None) => known(reference)?,
+            (None, Some(template)) if template.is_absolute() => {}
+            (None, Some(_)) => return Err("needs the absolute path of its template".to_owned()),
+            _ => return Err("needs either a reference or a template".to_owned()),
+        }
+        self.access()?;
+        if self.on_change.is_empty() {
+            return match self.on_change_timeout {
+                Some(_) => Err("has on_change_timeout, but no on_change".to_owned()),
+                None => Ok(()),
+            };
+        }
+        self.command().map(drop)
+    }
+
+    pub(super) fn access(&self) -> Result<Access, String> {
+        let (owner, group) = self.owner;
+        Access::new(self.mode, owner, group).map_err(str::to_owned)
+    }
+
+    pub(super) fn command(&self) -> Result<Option<ChangeCommand>, String> {
+        if self.on_change.is_empty() {
+            return Ok(None);
+        }
+        change_command(&self.on_change, self.on_change_timeout).map(Some)
+    }
+
+    pub(super) fn when_refused(&self) -> WhenRefused {
+        match self.when_refused {
+            Refused::Keep => WhenRefused::Keep,
+            Refused::Remove => WhenRefused::Remove,
+        }
+    }
+}
+
+impl CommandTable {
+    fn check(&self) -> Result<(), String> {
+        if self.references.is_empty() {
+            return Err("follows nothing: references is empty".to_owned());
+        }
+        self.references.iter().try_for_each(|reference| known(reference))?;
+        self.command().map(drop)
+    }
+
+    pub(super) fn command(&self) -> Result<ChangeCommand, String> {
+        change_command(&self.run, self.timeout)
+    }
+}
+
+fn known(reference: &str) -> Result<(), String> {
+    let read = reference.parse::<Reference>();
+    read.map(drop).map_err(|failure| format!("names `{reference}`: {}", failure.in_a_line()))
+}
+
+/// No shell is in between, and no PATH is searched.
+fn change_command(words: &[String], time: Option<Duration>) -> Result<ChangeCommand, String> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("names no program".to_owned());
+    };
+    if !Path::new(program).is_absolute() {
+        return Err(format!("names `{program}`, which must be the absolute path of a program"));
+    }
+    let time_max = time.unwrap_or(COMMAND_TIME);
+    if time_max.is_zero() {
+        return Err("has no time: its timeout must be at least 1s".to_owned());
+    }
+    Ok(ChangeCommand { program: program.into(), arguments: arguments.to_vec(), time_max })
 }
 
 impl SecretTable {

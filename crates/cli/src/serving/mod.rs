@@ -2,6 +2,9 @@
 
 pub(crate) mod agent;
 mod agent_file;
+mod agent_listeners;
+mod agent_probe;
+mod agent_sinks;
 pub(crate) mod dev;
 pub(crate) mod directory;
 pub(crate) mod imds;

@@ -16,6 +16,11 @@ impl Supervisor {
         Self { watchdog: sd_notify::watchdog_enabled() }
     }
 
+    /// Tells what is waited for.
+    pub(super) fn status(text: &str) {
+        tell(NotifyState::Status(text));
+    }
+
     /// Tells that requests are answered.
     pub(super) fn ready() {
         tell(NotifyState::Ready);

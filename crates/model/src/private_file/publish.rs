@@ -111,15 +111,26 @@ pub fn publish(
     Ok(fsync(&directory)?)
 }
 
-/// Returns whether a file is there with this content, mode and owner. Refuses the same places as
+/// How a file stands to what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing has the name.
+    Absent,
+    /// Content, mode or owner is another one.
+    Differs,
+    /// It is as it should be.
+    Same,
+}
+
+/// Compares a file with the content, mode and owner that it should have. Refuses the same places as
 /// [`publish`].
 ///
 /// # Errors
 /// A [`PublishError`].
-pub fn is_published(path: &Path, content: &[u8], access: Access) -> Result<bool, PublishError> {
+pub fn standing(path: &Path, content: &[u8], access: Access) -> Result<Standing, PublishError> {
     let (directory, name) = place(path, access)?;
     if existing(&directory, path, &name)?.is_none() {
-        return Ok(false);
+        return Ok(Standing::Absent);
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = openat(&directory, &name, flags, Mode::empty())?;
@@ -129,11 +140,24 @@ pub fn is_published(path: &Path, content: &[u8], access: Access) -> Result<bool,
         && has(access.owner, stat.st_uid)
         && has(access.group, stat.st_gid);
     if !is_as_asked || u64::try_from(stat.st_size).ok() != u64::try_from(content.len()).ok() {
-        return Ok(false);
+        return Ok(Standing::Differs);
     }
     let mut found = zeroize::Zeroizing::new(Vec::with_capacity(content.len()));
     File::from(file).read_to_end(&mut found)?;
-    Ok(*found == content)
+    Ok(if *found == content { Standing::Same } else { Standing::Differs })
+}
+
+/// Takes a file away, if it is there. Refuses the same places as [`publish`].
+///
+/// # Errors
+/// A [`PublishError`]; the file is still there then.
+pub fn withdraw(path: &Path, access: Access) -> Result<(), PublishError> {
+    let (directory, name) = place(path, access)?;
+    if existing(&directory, path, &name)?.is_none() {
+        return Ok(());
+    }
+    unlinkat(&directory, &name, AtFlags::empty())?;
+    Ok(fsync(&directory)?)
 }
 
 fn write(file: OwnedFd, content: &[u8], access: Access) -> Result<File, PublishError> {
@@ -250,15 +274,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("app.conf");
         for (mode, content) in [(0o600, &b"one"[..]), (0o640, b"two"), (0o400, b"three")] {
-            assert!(!is_published(&path, content, access(mode)).unwrap());
+            assert_ne!(standing(&path, content, access(mode)).unwrap(), Standing::Same);
             put(&path, content, mode).unwrap();
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
             assert_eq!(fs::read(&path).unwrap(), content);
-            assert!(is_published(&path, content, access(mode)).unwrap());
+            assert_eq!(standing(&path, content, access(mode)).unwrap(), Standing::Same);
         }
-        assert!(!is_published(&path, b"three", access(0o600)).unwrap());
-        assert!(!is_published(&path, b"other", access(0o400)).unwrap());
+        for (content, mode) in [(&b"three"[..], 0o600), (b"other", 0o400)] {
+            assert_eq!(standing(&path, content, access(mode)).unwrap(), Standing::Differs);
+        }
         assert_eq!(names(directory.path()), ["app.conf"]);
+        withdraw(&path, access(0o600)).unwrap();
+        withdraw(&path, access(0o600)).unwrap();
+        assert_eq!(standing(&path, b"three", access(0o400)).unwrap(), Standing::Absent);
     }
 
     #[test]
@@ -287,7 +315,8 @@ mod tests {
         for name in ["directory", "link", "dangling", "fifo", "way/x", "directory/../x", "target/x"]
         {
             assert!(put(&at(name), b"x", 0o600).is_err(), "{name}");
-            assert!(is_published(&at(name), b"x", access(0o600)).is_err(), "{name}");
+            assert!(standing(&at(name), b"x", access(0o600)).is_err(), "{name}");
+            assert!(withdraw(&at(name), access(0o600)).is_err(), "{name}");
         }
         for path in ["relative", "/", "/dev/null", "/proc/self/cwd/x", "/proc/x"] {
             assert!(put(Path::new(path), b"x", 0o600).is_err(), "{path}");

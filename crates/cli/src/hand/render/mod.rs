@@ -1,15 +1,15 @@
 //! `render`: a file made of a template and secrets.
 
-mod owner;
+pub(crate) mod owner;
 mod references;
 mod template;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use strongroom_keyring::SystemRandom;
 use strongroom_model::Sensitive;
-use strongroom_model::private_file::{self, Access, PublishError};
+use strongroom_model::private_file::{self, Access, PublishError, Standing};
 
 use self::references::references;
 use self::template::Known;
@@ -43,7 +43,8 @@ pub(crate) struct RenderArguments {
     connection: Connection,
 }
 
-fn mode(text: &str) -> Result<u32, String> {
+/// Reads a file's mode.
+pub(crate) fn mode(text: &str) -> Result<u32, String> {
     let is_octal =
         (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     let mode = u32::from_str_radix(text, 8).ok().filter(|_| is_octal);
@@ -65,8 +66,9 @@ pub(crate) async fn run(
     let absolute = std::env::current_dir().map(|directory| directory.join(path));
     let absolute = absolute.map_err(|error| no_output(path, &error.into()))?;
     if arguments.check {
-        let is_same = private_file::is_published(&absolute, content.expose(), access)
+        let standing = private_file::standing(&absolute, content.expose(), access)
             .map_err(|error| no_output(path, &error))?;
+        let is_same = standing == Standing::Same;
         let says = if is_same { "is as it should be" } else { "would change" };
         write(format!("{} {says}\n", path.display()).as_bytes())?;
         return if is_same { Ok(()) } else { Err(Failure::findings()) };
@@ -79,31 +81,62 @@ async fn rendered(
     arguments: &RenderArguments,
     environment: &Environment,
 ) -> Result<Sensitive, Failure> {
-    let path = arguments.template.display();
-    let refuse = |exit, why: String| {
-        Failure::new(exit, "bad-template", format!("cannot render `{path}`")).because(why)
-    };
-    let text = private_file::read_at_most(&arguments.template, TEMPLATE_BYTES_MAX)
-        .map_err(|error| refuse(Exit::Configuration, error.to_string()))?;
-    let text = String::from_utf8(text)
-        .map_err(|_error| refuse(Exit::Configuration, "it is not UTF-8".to_owned()))?;
-    let references = references(&text);
-    let mention = |(line, text): &(usize, String)| Mention {
-        place: format!("line {line} of `{path}`"),
-        text: text.clone(),
-    };
-    let mentions: Vec<Mention> = references.iter().map(mention).collect();
-    let mut known = Known::new();
-    if !mentions.is_empty() {
-        let session = arguments.connection.open(environment).await?;
-        let plan = Plan::of(&session, mentions)?;
-        let values = plan.values(&plan.read(&session).await?)?;
-        known.extend(references.into_iter().map(|(_, text)| text).zip(values));
+    let template = Template::read(&arguments.template)?;
+    let mentions = template.mentions();
+    if mentions.is_empty() {
+        return template.fill(Vec::new());
     }
-    template::render(&text, known).map_err(|why| refuse(Exit::Failed, why))
+    let session = arguments.connection.open(environment).await?;
+    let plan = Plan::of(&session, mentions)?;
+    template.fill(plan.values(&plan.read(&session).await?)?)
 }
 
-fn no_output(path: &std::path::Path, error: &PublishError) -> Failure {
+/// A template, and the references in it.
+#[derive(Debug)]
+pub(crate) struct Template {
+    path: PathBuf,
+    text: String,
+    /// Each once, with its line.
+    references: Vec<(usize, String)>,
+}
+
+impl Template {
+    /// Reads a template.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let refuse = |why: String| refuse(path, Exit::Configuration, why);
+        let text = private_file::read_at_most(path, TEMPLATE_BYTES_MAX)
+            .map_err(|error| refuse(error.to_string()))?;
+        let text =
+            String::from_utf8(text).map_err(|_error| refuse("it is not UTF-8".to_owned()))?;
+        Ok(Self { path: path.to_owned(), references: references(&text), text })
+    }
+
+    /// Returns the references, each once.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
+        self.references.iter().map(|(_, text)| text.as_str())
+    }
+
+    fn mentions(&self) -> Vec<Mention> {
+        let mention = |(line, text): &(usize, String)| Mention {
+            place: format!("line {line} of `{}`", self.path.display()),
+            text: text.clone(),
+        };
+        self.references.iter().map(mention).collect()
+    }
+
+    /// Renders it with the value of each reference, in their order.
+    pub(crate) fn fill(&self, values: Vec<Sensitive>) -> Result<Sensitive, Failure> {
+        let names = self.references().map(str::to_owned);
+        let known: Known = names.zip(values).collect();
+        template::render(&self.text, known).map_err(|why| refuse(&self.path, Exit::Failed, why))
+    }
+}
+
+fn refuse(path: &Path, exit: Exit, why: String) -> Failure {
+    Failure::new(exit, "bad-template", format!("cannot render `{}`", path.display())).because(why)
+}
+
+fn no_output(path: &Path, error: &PublishError) -> Failure {
     let code = match error {
         PublishError::Unsafe(_) => "unsafe-place",
         PublishError::Io(_) => "no-output",

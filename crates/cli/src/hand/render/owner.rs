@@ -3,7 +3,7 @@ use std::path::Path;
 use strongroom_model::private_file;
 
 /// Reads `USER`, `USER:GROUP` or `:GROUP`, each a name of this machine's or a number.
-pub(super) fn parse(text: &str) -> Result<(Option<u32>, Option<u32>), String> {
+pub(crate) fn parse(text: &str) -> Result<(Option<u32>, Option<u32>), String> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
     if user.is_empty() && group.is_empty() {
         return Err("the form is USER, USER:GROUP or :GROUP".to_owned());

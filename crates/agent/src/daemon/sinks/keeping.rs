@@ -1,0 +1,202 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use strongroom_client::{CacheError, CachedSecret, ClientError};
+use strongroom_model::Random;
+use strongroom_model::private_file::Standing;
+use tokio::time::{Instant, sleep};
+
+use super::holdings::Versions;
+use super::{Agent, Sink};
+
+/// How often a file is compared with what it should be, where its secrets have not changed.
+const COMPARE_EVERY: Duration = Duration::from_mins(1);
+
+/// How long is waited after the first failure in a row, and how long at most.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// The same for a command, and how often it is tried.
+const COMMAND_PAUSE: Duration = Duration::from_secs(2);
+const COMMAND_PAUSE_MAX: Duration = Duration::from_mins(2);
+const COMMAND_TRIES: u32 = 10;
+
+/// A command that is to be run, or has failed too often: whoever reads the file is taken to have what
+/// was there before, until the next change.
+struct Due {
+    tries: u32,
+    at: Option<Instant>,
+}
+
+/// Keeps one sink.
+pub(super) struct Keeper {
+    number: usize,
+    sink: Sink,
+    agent: Arc<Agent>,
+    random: Arc<dyn Random>,
+    /// What the sink has.
+    versions: Option<Versions>,
+    compared_at: Instant,
+    due: Option<Due>,
+    failures: u32,
+    /// The last failure that was logged.
+    told: Option<String>,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        number: usize,
+        sink: Sink,
+        agent: Arc<Agent>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let compared_at = Instant::now();
+        let (versions, due, told) = (None, None, None);
+        Self { number, sink, agent, random, versions, compared_at, due, failures: 0, told }
+    }
+
+    /// Keeps it for as long as it is polled.
+    pub(super) async fn keep(mut self, pause: Duration) {
+        loop {
+            let rest = match self.look().await {
+                Ok(()) => {
+                    self.failures = 0;
+                    self.told = None;
+                    self.run_what_is_due().await;
+                    pause
+                }
+                Err(why) => {
+                    self.note(why);
+                    self.failures = self.failures.saturating_add(1);
+                    doubled(RETRY_PAUSE, self.failures, RETRY_PAUSE_MAX).max(pause)
+                }
+            };
+            sleep(rest).await;
+        }
+    }
+
+    /// Reads the secrets, and makes the file anew if it is not as they are.
+    async fn look(&mut self) -> Result<(), String> {
+        let found = match self.read().await {
+            Ok(found) => found,
+            Err(error) => return Err(self.lost(&error).await),
+        };
+        let version = |found: &CachedSecret| {
+            (found.bundle().secret_id.clone(), found.bundle().version_number)
+        };
+        let versions: Versions = found.iter().map(version).collect();
+        let is_new = self.versions.as_ref() != Some(&versions);
+        if !is_new && self.compared_at.elapsed() < COMPARE_EVERY {
+            return Ok(());
+        }
+        let has_changed = match &self.sink.file {
+            Some(file) => match file.put(&found, &self.random).await? {
+                Standing::Same => false,
+                before => {
+                    self.agent.counters.files_written.fetch_add(1, Relaxed);
+                    tracing::info!(sink = self.sink.title, ?versions, "written");
+                    before == Standing::Differs
+                }
+            },
+            None => is_new && self.versions.is_some(),
+        };
+        self.compared_at = Instant::now();
+        self.versions = Some(versions);
+        if has_changed && self.sink.command.is_some() {
+            self.due = Some(Due { tries: 0, at: Some(Instant::now()) });
+        }
+        self.agent.holdings.made(self.number);
+        self.settle();
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Vec<CachedSecret>, CacheError> {
+        let mut found = Vec::new();
+        for key in &self.sink.keys {
+            found.push(self.agent.cache.get(key).await?);
+        }
+        Ok(found)
+    }
+
+    /// Does what is to be done when a secret cannot be read.
+    async fn lost(&mut self, error: &CacheError) -> String {
+        if let Some(file) = self.sink.file.as_ref().filter(|_| is_refusal(error)) {
+            if let Err(why) = file.refused().await {
+                return format!("{error}; the file could not be taken away: {why}");
+            }
+            // Whatever is read next is written anew.
+            self.versions = None;
+        }
+        error.to_string()
+    }
+
+    /// Logs a failure, unless it is the one that was logged last.
+    fn note(&mut self, why: String) {
+        self.agent.counters.sink_failures.fetch_add(1, Relaxed);
+        if self.told.as_ref() != Some(&why) {
+            tracing::warn!(sink = self.sink.title, why, "not kept");
+            self.told = Some(why);
+        }
+    }
+
+    async fn run_what_is_due(&mut self) {
+        let (Some(due), Some(command)) = (&mut self.due, &self.sink.command) else { return };
+        if due.at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        due.tries += 1;
+        let tries = due.tries;
+        let path = self.sink.file.as_ref().map(|file| file.path.as_path());
+        self.agent.counters.commands_run.fetch_add(1, Relaxed);
+        if let Err(why) = command.run(path).await {
+            self.agent.counters.command_failures.fetch_add(1, Relaxed);
+            let pause = doubled(COMMAND_PAUSE, tries, COMMAND_PAUSE_MAX);
+            due.at = (tries < COMMAND_TRIES).then(|| Instant::now() + pause);
+            let is_tried_again = due.at.is_some();
+            tracing::error!(
+                sink = self.sink.title,
+                tries,
+                is_tried_again,
+                why,
+                "the command failed"
+            );
+            return;
+        }
+        tracing::info!(sink = self.sink.title, tries, "the command was run");
+        self.due = None;
+        self.settle();
+    }
+
+    /// Takes note of the versions in use, once nobody has the old ones any more.
+    fn settle(&self) {
+        if let Some(versions) = self.versions.clone().filter(|_| self.due.is_none()) {
+            self.agent.holdings.has(self.number, versions);
+        }
+    }
+}
+
+fn doubled(first: Duration, count: u32, most: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX);
+    first.saturating_mul(factor.max(1)).min(most)
+}
+
+/// Whether a secret may not be read, or is not there, in contrast to a vault that does not answer.
+fn is_refusal(error: &CacheError) -> bool {
+    match error.client_error() {
+        Some(ClientError::Service(refusal)) => matches!(refusal.status, 401 | 403 | 404),
+        Some(ClientError::Credentials { is_refused, .. }) => *is_refused,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        let secs = |count| doubled(RETRY_PAUSE, count, RETRY_PAUSE_MAX).as_secs();
+        assert_eq!([1, 2, 3, 4, 5, 40, u32::MAX].map(secs), [1, 2, 4, 8, 10, 10, 10]);
+    }
+}
