@@ -10,17 +10,22 @@ import json
 import os
 import re
 import ssl
+import subprocess
 import threading
 
 import jwt
 import oci
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from test_agent import OverSocket
 from test_hand_credentials import READ, hand, home, reads  # noqa: F401  (a fixture)
 from test_principals import claims_of, client_of, federate
+from test_run import until
+from vault import BINARY, ROOT
 
 TOKENS = {"resourcePrincipalToken": "rpt-c4n4ry", "servicePrincipalSessionToken": "spst-c4n4ry"}
 
@@ -316,3 +321,31 @@ def test_a_pod_that_cannot_says_why_and_tells_nothing(home, function, pod):
         assert done.returncode == exit_code and said.encode() in done.stderr, (change, done.stderr)
         assert b"c4n4ry" not in done.stdout + done.stderr, said
         assert not change or not stub.asked
+
+
+def test_the_sidecar_of_kubernetes_reads_as_the_pod(home, function, pod, tmp_path):
+    """The deployment's own configuration and variables: only the vault is another, and where it is."""
+    config, deployment = yaml.safe_load_all((ROOT / "deploy" / "kubernetes-sidecar.yaml").read_text())
+    sidecar, = deployment["spec"]["template"]["spec"]["initContainers"]
+    text = config["data"]["agent.toml"].replace("/run/strongroom", str(tmp_path)).replace("uid = 1000", f"uid = {os.getuid()}")
+    (tmp_path / "agent.toml").write_text(text)
+    variables = {**{item["name"]: item["value"] for item in sidecar["env"]}, "STRONGROOM_VAULT_PROD": home.dev["vault_id"], **in_pod(pod)}
+    assert home.strongroom("put", "secret://dev/app-db", stdin=b"of the pod").returncode == 0
+    with cluster(pod, given(function)) as stub:
+        oracles = hand(home, "get", "secret://prod/app-db", STRONGROOM_ENDPOINT="", **variables)
+        assert oracles.returncode == 4 and b"no answer from secrets.vaults.us-ashburn-1.oci.oraclecloud.com" in oracles.stderr, oracles.stderr
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "STRONGROOM_ENDPOINT": home.dev["base_url"], **variables}
+        command = [str(BINARY), *sidecar["command"][1:-1], str(tmp_path / "agent.toml")]
+        agent = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        try:
+            probe = [*command, "--probe"]
+            until(lambda: subprocess.run(probe, capture_output=True, check=False).returncode == 0, "ready")
+            connection = OverSocket(str(tmp_path / "agent.sock"))
+            connection.request("GET", "/v1/secrets?ref=secret://prod/app-db")
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, b"of the pod")
+        finally:
+            agent.terminate()
+            log = agent.communicate(timeout=20)[1]
+        assert agent.returncode == 0 and b'"credentials":"oke_workload_identity"' in log, log
+        assert len(stub.asked) == 2, "each process asks for one token"
