@@ -90,7 +90,8 @@ impl Client {
     }
 
     /// Returns where the services are.
-    pub(crate) const fn endpoints(&self) -> &Endpoints {
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
 

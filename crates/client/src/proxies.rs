@@ -1,5 +1,6 @@
 //! Proxies, and what is never reached through one.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -76,6 +77,13 @@ fn is_here(host: &str) -> bool {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
         Ok(IpAddr::V6(address)) => address.is_loopback() || address == METADATA,
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+impl fmt::Display for Proxy {
+    /// Shows host and port, without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}", self.place)
     }
 }
 
@@ -238,7 +246,7 @@ mod tests {
             assert_eq!(proxy.place, place);
             let told = proxy.authorization.as_ref().map(|value| value.to_str().unwrap());
             assert_eq!(told, authorization, "{text}");
-            let shown = format!("{proxy:?}");
+            let shown = format!("{proxy:?} {proxy}");
             assert!(!shown.contains("c4n4ry") && !shown.contains("dXNl"), "{shown}");
         }
         for wrong in [

@@ -33,18 +33,23 @@ pub(crate) enum Auth {
 }
 
 impl Auth {
-    /// Weighs flag, environment and configuration file.
+    /// Weighs flag, environment and configuration file, and tells which of them says it.
     pub(super) fn settle(
         flag: Option<Self>,
         environment: &Environment,
         configuration: &Configuration,
-    ) -> Result<Option<Self>, Failure> {
-        if flag.is_some() {
-            return Ok(flag);
+    ) -> Result<Option<(Self, &'static str)>, Failure> {
+        if let Some(flag) = flag {
+            return Ok(Some((flag, "--auth")));
         }
-        let named = environment.auth.as_ref().or(environment.oci_auth.as_ref());
-        let Some(name) = named.or(configuration.auth.as_ref()) else { return Ok(None) };
-        Self::from_str(name, false).map(Some).map_err(|_unknown| {
+        let named = [
+            (&environment.auth, "STRONGROOM_AUTH"),
+            (&environment.oci_auth, "OCI_CLI_AUTH"),
+            (&configuration.auth, "auth of the configuration file"),
+        ];
+        let first = named.into_iter().find_map(|(name, by)| Some((name.as_ref()?, by)));
+        let Some((name, by)) = first else { return Ok(None) };
+        Self::from_str(name, false).map(|auth| Some((auth, by))).map_err(|_unknown| {
             let known = Self::value_variants().iter().filter_map(ValueEnum::to_possible_value);
             let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
             Failure::configuration("unknown-auth", format!("cannot sign as `{name}` says"))
@@ -58,6 +63,8 @@ impl Auth {
 pub(super) struct Found {
     pub(super) credentials: Credentials,
     pub(super) region: Option<Home>,
+    /// Where they are, for people.
+    pub(super) place: String,
 }
 
 /// The region that whoever signs is in.
@@ -71,33 +78,26 @@ pub(super) enum Home {
 
 impl Found {
     /// Finds the credentials that are asked for, or else the first of: a development server's
-    /// profile, a resource principal, a profile, an instance principal.
+    /// profile, a resource principal, a profile, an instance principal. Tells why these.
     pub(super) async fn find(
         settings: &Settings,
         environment: &Environment,
-        (dev, auth): (Option<&Dev>, Option<Auth>),
+        (dev, auth): (Option<&Dev>, Option<(Auth, &'static str)>),
         network: &Network<'_>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, &'static str), Failure> {
         let finder = Finder { settings, environment, dev };
-        match auth {
-            Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
-            Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
-            Some(Auth::InstancePrincipal) => finder.instance(network).await,
-            Some(Auth::ResourcePrincipal) => finder.resource(network).await,
-            Some(Auth::OkeWorkloadIdentity) => finder.workload(),
-            None if dev.is_none() && environment.resource_version.is_some() => {
-                finder.resource(network).await
-            }
-            None if finder.has_profile() => {
-                let profile = finder.profile()?;
-                match profile.security_token_file {
-                    Some(_) => finder.session(&profile),
-                    None => finder.api_key(&profile),
-                }
-            }
-            None if environment.metadata_url.is_some() => finder.instance(network).await,
-            None => Err(finder.nothing()),
-        }
+        let (auth, why) = match auth {
+            Some(named) => named,
+            None => finder.first()?,
+        };
+        let found = match auth {
+            Auth::ApiKey => finder.api_key(&finder.profile()?),
+            Auth::SecurityToken => finder.session(&finder.profile()?),
+            Auth::InstancePrincipal => finder.instance(network).await,
+            Auth::ResourcePrincipal => finder.resource(network).await,
+            Auth::OkeWorkloadIdentity => finder.workload(),
+        };
+        Ok((found?, why))
     }
 }
 
@@ -123,6 +123,40 @@ impl Finder<'_> {
         let named = matches!(self.settings.config_file, Origin::Named(_)) || self.dev.is_some();
         let there = || self.file().is_some_and(|path| private_file::read(&path).is_ok());
         named || self.environment.oci_user.is_some() || there()
+    }
+
+    /// The first kind that there is, and what shows that there is.
+    fn first(&self) -> Result<(Auth, &'static str), Failure> {
+        if self.dev.is_none() && self.environment.resource_version.is_some() {
+            return Ok((Auth::ResourcePrincipal, "OCI_RESOURCE_PRINCIPAL_VERSION is set"));
+        }
+        if self.has_profile() {
+            let kind = match self.profile()?.security_token_file {
+                Some(_) => Auth::SecurityToken,
+                None => Auth::ApiKey,
+            };
+            return Ok((kind, "it is the first that there is"));
+        }
+        if self.environment.metadata_url.is_some() {
+            return Ok((Auth::InstancePrincipal, "OCI_METADATA_BASE_URL is set"));
+        }
+        Err(self.nothing())
+    }
+
+    /// Where the profile is, for people.
+    fn profile_place(&self) -> String {
+        if self.environment.oci_user.is_some() {
+            return "OCI_CLI_USER".to_owned();
+        }
+        let file = self.file().unwrap_or_default();
+        format!("profile `{}` of `{}`", self.profile_name(), file.display())
+    }
+
+    fn profile_name(&self) -> &str {
+        match &self.settings.profile {
+            Origin::Named(name) => name,
+            Origin::DataDirectory | Origin::Default => "DEFAULT",
+        }
     }
 
     fn nothing(&self) -> Failure {
@@ -178,11 +212,7 @@ impl Finder<'_> {
     fn parse(&self, bytes: Vec<u8>) -> Result<Profile, Failure> {
         let text =
             String::from_utf8(bytes).map_err(|_error| self.refused("not UTF-8".to_owned()))?;
-        let name = match &self.settings.profile {
-            Origin::Named(name) => name,
-            Origin::DataDirectory | Origin::Default => "DEFAULT",
-        };
-        Profile::read(&text, name).map_err(|error| self.refused(error.to_string()))
+        Profile::read(&text, self.profile_name()).map_err(|error| self.refused(error.to_string()))
     }
 
     fn api_key(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -199,7 +229,8 @@ impl Finder<'_> {
             read_key(&self.environment.path(path), passphrase)?
         };
         let credentials = Credentials::from(ApiKey { id, key });
-        Ok(Found { credentials, region: profile.region.clone().map(Home::Named) })
+        let region = profile.region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: self.profile_place() })
     }
 
     fn session(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -214,7 +245,8 @@ impl Finder<'_> {
             passphrase: profile.pass_phrase.clone(),
         };
         let credentials = Credentials::of_session(session, Arc::new(SystemClock));
-        Ok(Found { credentials, region: profile.region.clone().map(Home::Named) })
+        let region = profile.region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: self.profile_place() })
     }
 }
 

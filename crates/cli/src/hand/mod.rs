@@ -1,6 +1,7 @@
 //! The commands that take secrets to and from applications.
 
 mod change;
+pub(crate) mod config;
 mod configuration;
 mod credentials;
 pub(crate) mod development;

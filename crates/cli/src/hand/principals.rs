@@ -25,11 +25,16 @@ impl Finder<'_> {
         let instance = self.machine(network)?;
         let region = self.region_beside(&instance).await?;
         let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
-        Ok(Found { credentials, region })
+        let place = format!("metadata service `{}`", self.metadata_url());
+        Ok(Found { credentials, region, place })
+    }
+
+    fn metadata_url(&self) -> &str {
+        self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL)
     }
 
     fn machine(&self, network: &Network<'_>) -> Result<InstancePrincipal, Failure> {
-        let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
+        let url = self.metadata_url();
         let federation = match &self.environment.federation_endpoint {
             Some(url) => {
                 let base = url.trim_end_matches('/').trim_end_matches(FEDERATION_PATH);
@@ -107,9 +112,10 @@ impl Finder<'_> {
         };
         let instance = self.machine(network)?;
         let region = self.region_beside(&instance).await?;
+        let place = format!("service `{service}`");
         let resource = FederatedResource::new(instance, service, federation, path);
         let credentials = Credentials::of_federated_resource(resource, Arc::new(SystemClock));
-        Ok(Found { credentials, region })
+        Ok(Found { credentials, region, place })
     }
 
     /// Version 2.2: token and key are in variables or files.
@@ -134,7 +140,8 @@ impl Finder<'_> {
             },
         };
         let credentials = Credentials::of_resource(principal, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone().map(Home::Named) })
+        let region = environment.resource_region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: "OCI_RESOURCE_PRINCIPAL_RPST".to_owned() })
     }
 
     /// A pod's token, which its cluster gives for that of its service account.
@@ -160,7 +167,8 @@ impl Finder<'_> {
         let workload = WorkloadIdentity::new(host, account, clock, random)
             .map_err(|error| unusable("KUBERNETES_SERVICE_HOST", &error))?;
         let credentials = Credentials::of_workload(workload, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone().map(Home::Named) })
+        let region = environment.resource_region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: format!("cluster `{host}`") })
     }
 }
 

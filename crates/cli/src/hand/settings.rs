@@ -72,6 +72,15 @@ pub(super) struct Settings {
     pub(super) data_dir: Option<PathBuf>,
 }
 
+/// Which flag, variable or setting of the configuration file names a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) endpoint: Option<&'static str>,
+    pub(super) cert_bundle: Option<&'static str>,
+    pub(super) extra_cert_bundle: Option<&'static str>,
+    pub(super) data_dir: Option<&'static str>,
+}
+
 /// Settings of one rank. A data directory stands in for what its own rank does not name.
 struct Layer {
     endpoint: Option<String>,
@@ -97,6 +106,36 @@ impl Settings {
             cert_bundle: layers.iter().find_map(|layer| layer.cert_bundle.clone()),
             extra_cert_bundle: layers.iter().find_map(|layer| layer.extra_cert_bundle.clone()),
             data_dir: layers.iter().find_map(|layer| layer.data_dir.clone()),
+        }
+    }
+
+    /// Tells what names the settings.
+    pub(super) fn names(
+        flags: &Connection,
+        environment: &Environment,
+        configuration: &Configuration,
+    ) -> Names {
+        let layers = layers(flags, environment, configuration);
+        let first = |has: fn(&Layer) -> bool, names: [&'static str; 4]| {
+            layers.iter().zip(names).find_map(|(layer, name)| has(layer).then_some(name))
+        };
+        Names {
+            endpoint: first(
+                |layer| layer.endpoint.is_some(),
+                ["--endpoint", "STRONGROOM_ENDPOINT", "OCI_CLI_ENDPOINT", "endpoint"],
+            ),
+            cert_bundle: first(
+                |layer| layer.cert_bundle.is_some(),
+                ["--cert-bundle", "STRONGROOM_CERT_BUNDLE", "OCI_CLI_CERT_BUNDLE", "cert_bundle"],
+            ),
+            extra_cert_bundle: first(
+                |layer| layer.extra_cert_bundle.is_some(),
+                ["--extra-cert-bundle", "STRONGROOM_EXTRA_CERT_BUNDLE", "", "extra_cert_bundle"],
+            ),
+            data_dir: first(
+                |layer| layer.data_dir.is_some(),
+                ["--data-dir", "STRONGROOM_DATA_DIR", "", "data_dir"],
+            ),
         }
     }
 
