@@ -6,6 +6,7 @@ mod diff;
 mod events;
 mod names;
 mod simulate;
+mod suggest;
 mod tenancy_file;
 mod world;
 
@@ -18,6 +19,7 @@ pub use diff::{
 pub use events::{AuditEvent, EventField, EventKind, EventsError, each_event};
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
+pub use suggest::{HeldStatement, SuggestAsk, Suggestion, suggest};
 pub use tenancy_file::{
     CompartmentEntry, DynamicGroupEntry, GroupEntry, PolicyEntry, PrincipalEntry, TenancyFile,
     WorldFile,

@@ -7,4 +7,5 @@ mod export;
 mod files;
 pub(crate) mod policy;
 mod simulate;
+mod suggest;
 mod tenancy;
