@@ -77,7 +77,8 @@ def test_files_are_there_when_the_agent_is_ready_and_follow_their_secrets(home, 
         assert time.monotonic() - began < 5
         assert home.strongroom("rollback", "secret://dev/db").returncode == 0
         holds(part, b"f1rst-c4n4ry")
-        assert agent.metrics()["files_written_total"] == 7 and agent.metrics()["sinks_unmade"] == 0
+        until(lambda: agent.metrics()["files_written_total"] == 7, "both files written")
+        assert agent.metrics()["sinks_unmade"] == 0
         calls = agent.metrics()["cache_calls_total"]
         time.sleep(2.5)
         assert agent.metrics()["cache_calls_total"] == calls

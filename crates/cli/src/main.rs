@@ -7,6 +7,7 @@ mod environment;
 mod failure;
 mod hand;
 mod logging;
+mod proxies;
 mod serving;
 
 use std::process::ExitCode;
@@ -79,6 +80,8 @@ enum Command {
     Policy(advice::policy::PolicyArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
+    /// Show whom the other commands would call, as whom, and what says so
+    Config(hand::config::ConfigArguments),
     /// Print the environment that points a client at the development server
     Env(hand::env::EnvArguments),
 }
@@ -138,6 +141,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
+        Command::Config(arguments) => hand::config::run(&arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
 }

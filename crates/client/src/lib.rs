@@ -8,13 +8,17 @@ mod client;
 mod consumers;
 mod controls;
 mod credentials;
+mod crypto;
 mod denials;
 mod endpoint;
 mod error;
 mod events;
 mod identity;
 mod ini;
+mod network;
 mod profile;
+mod proxies;
+mod road;
 mod transport;
 mod workloads;
 
@@ -30,7 +34,12 @@ pub use consumers::{
 };
 pub use controls::advance_clock;
 pub use credentials::{
-    ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
+    ApiKey, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
+    ResourcePrincipal, ServiceAccount, SessionToken, TokenPath, WorkloadIdentity,
+};
+pub use crypto::{
+    Ciphertext, DataKey, EncryptionContext, EncryptionKey, Plaintext, Signature, SigningKey,
+    VaultCrypto,
 };
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Elsewhere, Endpoints, RegionMetadata};
@@ -39,6 +48,7 @@ pub use identity::{
     CompartmentSummary, DefinedTagValues, GroupMembership, NamedSummary, PolicySummary,
     TenancyDetails,
 };
+pub use network::{Authorities, Network};
 pub use profile::{Profile, ProfileError};
-pub use transport::Authorities;
+pub use proxies::{Exceptions, Proxies, Proxy};
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

@@ -2,28 +2,45 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints, RegionMetadata};
+use strongroom_client::{
+    Authorities, BaseUrl, Client, ClientError, Endpoints, Network, RegionMetadata,
+};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
 use super::configuration::Configuration;
-use super::credentials::{Auth, Found};
+use super::credentials::{Auth, Found, Home};
 use super::development::Dev;
 use super::output::refused;
 use super::reference::{Place, Reference};
-use super::settings::{Connection, Origin, Settings};
+use super::settings::{Connection, Names, Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
+use crate::proxies::proxies;
 
 /// A client with what is known besides.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
-    dev: Option<Dev>,
+    pub(super) origins: Origins,
+    pub(super) dev: Option<Dev>,
     /// A directory that a flag names comes before what the environment says.
     dev_by_flag: bool,
-    environment: &'a Environment,
-    configuration: Configuration,
+    pub(super) environment: &'a Environment,
+    pub(super) configuration: Configuration,
+}
+
+/// Where things come from, for people.
+#[derive(Debug)]
+pub(super) struct Origins {
+    pub(super) names: Names,
+    pub(super) settings: Settings,
+    /// Where the region is named, if one is needed.
+    pub(super) region: Option<String>,
+    /// Where the credentials are.
+    pub(super) credentials: String,
+    /// Why these credentials and no others.
+    pub(super) why: &'static str,
 }
 
 impl Connection {
@@ -42,24 +59,67 @@ impl Connection {
         let configuration = Configuration::read(self.config.as_deref(), environment)?;
         let settings = Settings::settle(self, environment, &configuration);
         let dev = dev_of(&settings, environment)?;
-        let bundle = settings.cert_bundle.as_deref().map(|path| {
-            private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
-        });
-        let bundle = bundle.transpose()?;
-        let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
+        let bundles = Bundles::read(&settings)?;
+        let network =
+            Network { authorities: bundles.authorities(), proxies: proxies(environment)? };
         let auth = Auth::settle(self.auth, environment, &configuration)?;
-        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities).await?;
-        let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
+        let names = Settings::names(self, environment, &configuration);
+        let found = Found::find(&settings, environment, (dev.as_ref(), auth), &network).await?;
+        let (Found { credentials, region, place }, why) = found;
+        let region_from = region_origin(environment, region.as_ref(), &place);
+        let endpoints = endpoints(&settings, environment, dev.as_ref(), region)?;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let client = Client::new(endpoints, authorities, found.credentials, clock, random);
+        let is_of_region = !matches!(endpoints, Endpoints::One(_));
+        let client = Client::new(endpoints, network, credentials, clock, random);
         let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
+        let region = region_from.filter(|_| is_of_region);
         Ok(Session {
             client,
+            origins: Origins { names, settings, region, credentials: place, why },
             dev,
             dev_by_flag: self.data_dir.is_some(),
             environment,
             configuration,
         })
+    }
+}
+
+fn region_origin(environment: &Environment, region: Option<&Home>, place: &str) -> Option<String> {
+    if environment.oci_region.is_some() {
+        return Some("OCI_CLI_REGION".to_owned());
+    }
+    match region? {
+        Home::Named(_) if place.starts_with("profile ") => Some(place.to_owned()),
+        Home::Named(_) => Some("OCI_RESOURCE_PRINCIPAL_REGION".to_owned()),
+        Home::Told(_) => Some("this machine's metadata".to_owned()),
+    }
+}
+
+/// The certificate authorities that are named.
+struct Bundles {
+    pem: Vec<u8>,
+    /// Whether they are in place of the system's.
+    alone: bool,
+}
+
+impl Bundles {
+    fn read(settings: &Settings) -> Result<Self, Failure> {
+        let mut pem = Vec::new();
+        for path in [&settings.cert_bundle, &settings.extra_cert_bundle].into_iter().flatten() {
+            let refused =
+                |error: std::io::Error| bad_authorities(&format!("`{}`: {error}", path.display()));
+            pem.extend(private_file::read(path).map_err(refused)?);
+            pem.push(b'\n');
+        }
+        Ok(Self { pem, alone: settings.cert_bundle.is_some() })
+    }
+
+    fn authorities(&self) -> Authorities<'_> {
+        match (self.pem.as_slice(), self.alone) {
+            ([], _) => Authorities::System,
+            (pem, true) => Authorities::Bundle(pem),
+            (pem, false) => Authorities::SystemAnd(pem),
+        }
     }
 }
 
@@ -81,7 +141,7 @@ fn endpoints(
     settings: &Settings,
     environment: &Environment,
     dev: Option<&Dev>,
-    region: Option<&String>,
+    region: Option<Home>,
 ) -> Result<Endpoints, Failure> {
     let url = match (&settings.endpoint, dev) {
         (Origin::Named(url), _) => Some(url),
@@ -96,17 +156,21 @@ fn endpoints(
                 .fix("give --endpoint http://127.0.0.1:8790")
         });
     }
-    let named = environment.oci_region.as_ref().or(region);
     let refused = |why: String| {
         Failure::configuration("no-endpoint", "cannot tell which vault to call")
             .because(why)
             .fix("start `strongroom dev`, or give --endpoint URL")
     };
-    let Some(name) = named else {
-        return Err(refused("no endpoint is given, and no region of OCI".to_owned()));
+    let name = match (&environment.oci_region, region) {
+        (Some(name), _) => name.clone(),
+        (None, Some(Home::Named(name))) => name,
+        (None, Some(Home::Told(region))) => return Ok(region.endpoints()),
+        (None, None) => {
+            return Err(refused("no endpoint is given, and no region of OCI".to_owned()));
+        }
     };
     let told = told_regions(environment).map_err(&refused)?;
-    let found = Endpoints::named(name, &told, environment.default_realm.as_deref());
+    let found = Endpoints::named(&name, &told, environment.default_realm.as_deref());
     found.ok_or_else(|| refused(format!("`{name}` is no region of OCI that is known")))
 }
 
@@ -130,17 +194,15 @@ fn told_regions(environment: &Environment) -> Result<Vec<RegionMetadata>, String
 impl Session<'_> {
     /// Returns the OCID of the vault that an alias stands for.
     pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
-        let dev = self.dev.as_ref().filter(|_| alias == "dev").map(|dev| &dev.vault_id);
         let (in_environment, in_file) = (&self.environment.vaults, &self.configuration.vaults);
-        let known = self.first([None, in_environment.get(alias), dev, in_file.get(alias)]);
-        let variable = format!("STRONGROOM_VAULT_{}", alias.to_uppercase().replace('-', "_"));
+        let variable = vault_variable(alias);
         let message = format!("cannot tell which vault `{alias}` is");
         let failure = |why: String| {
             Failure::configuration("unknown-vault", message.clone())
                 .because(why)
                 .fix(format!("export {variable}=<vault OCID>"))
         };
-        let Some(id) = known else {
+        let Some((id, _)) = self.known_vault(alias) else {
             let aliases: Vec<&str> =
                 in_environment.keys().chain(in_file.keys()).map(String::as_str).collect();
             return Err(failure(if aliases.is_empty() {
@@ -150,9 +212,17 @@ impl Session<'_> {
             }));
         };
         match id.parse::<Ocid>() {
-            Ok(ocid) if ocid.is(OcidKind::Vault) => Ok(id),
+            Ok(ocid) if ocid.is(OcidKind::Vault) => Ok(id.clone()),
             _ => Err(failure(format!("it stands for `{id}`, which is no OCID of a vault"))),
         }
+    }
+
+    /// Returns what an alias stands for, and what says so.
+    pub(super) fn known_vault(&self, alias: &str) -> Option<(&String, String)> {
+        let dev = self.dev.as_ref().filter(|_| alias == "dev").map(|dev| &dev.vault_id);
+        let (in_environment, in_file) = (&self.environment.vaults, &self.configuration.vaults);
+        let known = [None, in_environment.get(alias), dev, in_file.get(alias)];
+        self.first(known, [String::new(), vault_variable(alias)])
     }
 
     /// Returns the OCIDs of all vaults that have an alias.
@@ -197,30 +267,66 @@ impl Session<'_> {
 
     /// Returns the compartment to make and list secrets in.
     pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
-        let in_environment = self.environment.compartment_id.as_ref();
-        let dev = self.dev.as_ref().map(|dev| &dev.compartment_id);
-        let in_file = self.configuration.compartment_id.as_ref();
-        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+        self.known_compartment(flag).map(|(id, _)| id.clone()).ok_or_else(|| {
             Failure::configuration("no-compartment", "cannot tell which compartment is meant")
                 .fix("export STRONGROOM_COMPARTMENT_ID=<compartment OCID>")
         })
     }
 
+    /// Returns that compartment, and what names it.
+    pub(super) fn known_compartment<'b>(
+        &'b self,
+        flag: Option<&'b String>,
+    ) -> Option<(&'b String, String)> {
+        let in_environment = self.environment.compartment_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.compartment_id);
+        let in_file = self.configuration.compartment_id.as_ref();
+        let names = ["--compartment-id", "STRONGROOM_COMPARTMENT_ID"].map(str::to_owned);
+        self.first([flag, in_environment, dev, in_file], names)
+    }
+
     /// Returns the key to make secrets with.
     pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
-        let in_environment = self.environment.key_id.as_ref();
-        let dev = self.dev.as_ref().map(|dev| &dev.key_id);
-        let in_file = self.configuration.key_id.as_ref();
-        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+        self.known_key(flag).map(|(id, _)| id.clone()).ok_or_else(|| {
             Failure::configuration("no-key", "cannot tell which key is meant")
                 .fix("export STRONGROOM_KEY_ID=<key OCID>")
         })
     }
 
-    /// Returns the first that is known of flag, environment, development server and file.
-    fn first(&self, [flag, environment, dev, file]: [Option<&String>; 4]) -> Option<String> {
+    /// Returns that key, and what names it.
+    pub(super) fn known_key<'b>(
+        &'b self,
+        flag: Option<&'b String>,
+    ) -> Option<(&'b String, String)> {
+        let in_environment = self.environment.key_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.key_id);
+        let in_file = self.configuration.key_id.as_ref();
+        let names = ["--key-id", "STRONGROOM_KEY_ID"].map(str::to_owned);
+        self.first([flag, in_environment, dev, in_file], names)
+    }
+
+    /// Returns the first that is known of flag, environment, development server and file, and which
+    /// it is.
+    fn first<'b>(
+        &self,
+        [flag, environment, dev, file]: [Option<&'b String>; 4],
+        [flag_name, variable]: [String; 2],
+    ) -> Option<(&'b String, String)> {
+        let flag = flag.map(|value| (value, flag_name));
+        let environment = environment.map(|value| (value, variable));
+        let dev = dev.zip(self.dev.as_ref().map(of_server));
+        let file = file.map(|value| (value, "the configuration file".to_owned()));
         let (second, third) =
             if self.dev_by_flag { (dev, environment) } else { (environment, dev) };
-        flag.or(second).or(third).or(file).cloned()
+        flag.or(second).or(third).or(file)
     }
+}
+
+fn vault_variable(alias: &str) -> String {
+    format!("STRONGROOM_VAULT_{}", alias.to_uppercase().replace('-', "_"))
+}
+
+/// Names a development server, for people.
+pub(super) fn of_server(dev: &Dev) -> String {
+    format!("the development server of `{}`", dev.directory.display())
 }

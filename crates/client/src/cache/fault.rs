@@ -107,6 +107,7 @@ impl CacheError {
             Some(
                 ClientError::Unreachable { .. }
                 | ClientError::LeftAlone { .. }
+                | ClientError::Proxy { .. }
                 | ClientError::Credentials { .. },
             )
             | None => Meaning::Passing,

@@ -19,7 +19,11 @@ mod cache_service;
 mod cache_world;
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod crypto;
 mod identity;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]
