@@ -8,8 +8,12 @@ use crate::error::ClientError;
 /// Failures in a row after which a service is left alone.
 const FAILURES: u32 = 10;
 
-/// How long it is left alone.
-const OPEN_TIME: Duration = Duration::from_secs(30);
+/// How long it is left alone at first; twice as long whenever it is asked again in vain, up to a bound
+/// that applications do not feel when it is back.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const REST_MAX: Duration = Duration::from_secs(5);
+
+const ALMOST_A_SECOND: Duration = Duration::from_nanos(999_999_999);
 
 /// Keeps requests from a service that answers nothing: after so many failures in a row calls fail at
 /// once for a while, then one is let through to see whether it answers again.
@@ -19,7 +23,13 @@ pub(crate) struct Breaker(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    open_until: Option<Instant>,
+    open: Option<Open>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    until: Instant,
+    rest: Duration,
 }
 
 impl Breaker {
@@ -27,13 +37,15 @@ impl Breaker {
     /// the others wait for what becomes of it.
     pub(crate) fn check(&self, now: Instant) -> Result<(), ClientError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.open_until {
-            Some(until) if now < until => {
-                let secs = (until - now).as_secs();
+        match state.open {
+            Some(open) if now < open.until => {
+                // Rounded up: no time is left when it says 0.
+                let secs = (open.until - now + ALMOST_A_SECOND).as_secs();
                 Err(ClientError::LeftAlone { failures: state.failures, secs })
             }
-            Some(_) => {
-                state.open_until = Some(now + OPEN_TIME);
+            Some(open) => {
+                let rest = open.rest.saturating_mul(2).min(REST_MAX);
+                state.open = Some(Open { until: now + rest, rest });
                 Ok(())
             }
             None => Ok(()),
@@ -50,7 +62,8 @@ impl Breaker {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES {
-            state.open_until = Some(now + OPEN_TIME);
+            let rest = state.open.map_or(FIRST_REST, |open| open.rest);
+            state.open = Some(Open { until: now + rest, rest });
         }
     }
 }
@@ -70,13 +83,38 @@ mod tests {
             assert_eq!(breaker.check(Instant::now()), Ok(()));
             breaker.failed(Instant::now());
         }
-        let secs = OPEN_TIME.as_secs();
-        let open = ClientError::LeftAlone { failures: FAILURES, secs };
+        let open = ClientError::LeftAlone { failures: FAILURES, secs: 1 };
         assert_eq!(breaker.check(Instant::now()), Err(open));
-        tokio::time::advance(OPEN_TIME).await;
+        tokio::time::advance(FIRST_REST).await;
         assert_eq!(breaker.check(Instant::now()), Ok(()));
         assert!(breaker.check(Instant::now()).is_err(), "a second one waits for the first");
         breaker.succeeded();
         assert_eq!(breaker.check(Instant::now()), Ok(()));
+    }
+
+    /// Whether the one that is let through fails at once, or hangs and says nothing.
+    #[tokio::test(start_paused = true)]
+    async fn rests_double_to_five_seconds_and_start_anew_after_an_answer() {
+        for hangs in [false, true] {
+            let breaker = Breaker::default();
+            for _ in 0..2 {
+                for _ in 0..FAILURES {
+                    breaker.failed(Instant::now());
+                }
+                let mut rests = Vec::new();
+                for _ in 0..7 {
+                    let began = Instant::now();
+                    while breaker.check(Instant::now()).is_err() {
+                        tokio::time::advance(Duration::from_millis(1)).await;
+                    }
+                    if !hangs {
+                        breaker.failed(Instant::now());
+                    }
+                    rests.push(began.elapsed().as_millis());
+                }
+                assert_eq!(rests, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+                breaker.succeeded();
+            }
+        }
     }
 }
