@@ -55,7 +55,7 @@ class OverSocket(http.client.HTTPConnection):
 
 
 class Agent:
-    def __init__(self, home, directory, kind="high", more="", tables=""):
+    def __init__(self, home, directory, kind="high", more="", tables="", flags=()):
         self.home, self.directory = home, directory
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -64,7 +64,7 @@ class Agent:
         self.write(kind, more, tables)
         self.log = open(directory / "agent.log", "ab")
         self.process = subprocess.Popen(
-            [str(BINARY), "agent", "--agent-config", self.config, "--data-dir", home.directory],
+            [str(BINARY), "agent", "--agent-config", self.config, "--data-dir", home.directory, *flags],
             stdout=self.log, stderr=self.log)
         self.path = str(directory / "run" / "agent.sock")
         began = time.monotonic()
@@ -425,7 +425,7 @@ def test_the_vault_knows_which_version_this_machine_holds(home, tmp_path):
     """A rotation that waits for its consumers waits for this one, and not for one that has stopped."""
     home.new_secret("held", b"one")
     tables = '\n[[secret]]\nreference = "secret://dev/held"\n'
-    agent = Agent(home, tmp_path, more='consumer = "web-1"', tables=tables)
+    agent = Agent(home, tmp_path, more='consumer = "web-1"\nconsumer_grace = "1s"', tables=tables)
     consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
         home.strongroom("versions", "secret://dev/held", "--consumers", "--json").stdout)}
     until = lambda wanted: next(time.monotonic() for _ in range(100) if consumers() == wanted or time.sleep(0.1))
