@@ -119,13 +119,13 @@ def test_rotations_that_wait_for_the_agent(rotating, database, tmp_path):
     """The vault retires each password when nobody uses it any more, though logins take seconds: it is not enough that
     the agent holds the next one."""
     assert rotating.strongroom("retire", REFERENCE, "--within", "1h").returncode == 0
-    more = 'consumer = "web-1"\nconsumer_grace = "5s"'
+    more = 'consumer = "web-1"\nconsumer_grace = "4s"'
     tables = f'\n[[secret]]\nreference = "{REFERENCE}"\n'
     rotations, seed = max(1, ROTATIONS // 3), random.randrange(2**32)
     chance = random.Random(seed)
     with agent_of(rotating, tmp_path / "agent", more=more, tables=tables) as agent:
         until(lambda: json.loads(rotating.strongroom("versions", REFERENCE, "--consumers", "--json").stdout), "a report")
-        variables = {"LOGIN_PAUSE_SECS": "4", "STRONGROOM_AGENT_SOCKET": agent.path}
+        variables = {"LOGIN_PAUSE_SECS": "3", "STRONGROOM_AGENT_SOCKET": agent.path}
         with Application(4 * CLIENTS, [], database.port, "agent", REFERENCE, **variables) as application:
             until_moved_on(rotating, [application])
             for number in range(2, rotations + 2):
