@@ -133,7 +133,7 @@ def test_a_command_that_fails_is_run_again_and_the_vault_waits_for_it(home, tmp_
     held.touch()
     program = hook(tmp_path, f"[ ! -e {held} ]\n")
     tables = table(tmp_path / "slow", of("slow"), on_change=[str(program)])
-    agent = Agent(home, tmp_path, more='consumer = "web-7"', tables=tables)
+    agent = Agent(home, tmp_path, more='consumer = "web-7"\nconsumer_grace = "0s"', tables=tables)
     consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
         home.strongroom("versions", "secret://dev/slow", "--consumers", "--json").stdout)}
     try:

@@ -13,9 +13,10 @@ mod serving;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure, report};
+use crate::failure::{Exit, Failure, report, warn};
 
 /// Secrets manager for Oracle Cloud: a vault that speaks OCI's protocol, and the hand that takes
 /// secrets to applications
@@ -87,6 +88,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    shut_out_core_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse_usage(&error),
@@ -102,6 +104,14 @@ fn main() -> ExitCode {
             .because(error.to_string())),
     };
     conclude(outcome)
+}
+
+/// Any command may hold a value. The command of `run` is as its user has it: exec takes this back, and
+/// the limit on core files stays as it is.
+fn shut_out_core_files() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn("core-files", "core files and debuggers are not shut out", &error.to_string());
+    }
 }
 
 fn conclude(outcome: Result<(), Failure>) -> ExitCode {

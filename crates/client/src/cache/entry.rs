@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::fault::CacheError;
 use super::key::SecretKey;
-use super::lifetimes::{Lifetimes, pause};
+use super::lifetimes::{Lifetimes, pause_after};
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
 
@@ -126,9 +126,16 @@ impl Entry {
     }
 
     /// Notes that a call did not succeed, and draws when the next may be made.
-    pub(super) fn fail(&self, now: Instant, random: &dyn Random) {
+    pub(super) fn fail(&self, now: Instant, error: &CacheError, random: &dyn Random) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        self.leave_until(now + pause(failures, random));
+        self.leave_until(now + pause_after(error.client_error(), failures, random));
+    }
+
+    /// Ends the pause after a call that did not succeed.
+    pub(super) fn wake(&self, now: Instant) {
+        if self.failures.load(Ordering::Relaxed) > 0 && !self.is_called_for() {
+            self.leave_until(now);
+        }
     }
 }
 

@@ -101,6 +101,12 @@ impl CacheError {
         Self::TooOld { secret: key.title().to_owned(), age, why: Arc::new(self) }
     }
 
+    /// Tells whether the service answered nothing, to this call or to those before it.
+    pub(super) fn is_silence(&self) -> bool {
+        let error = self.client_error();
+        matches!(error, Some(ClientError::Unreachable { .. } | ClientError::LeftAlone { .. }))
+    }
+
     pub(super) fn meaning(&self) -> Meaning {
         match self.client_error() {
             Some(ClientError::Credentials { is_refused: true, .. }) => Meaning::Refused,

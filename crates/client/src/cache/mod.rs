@@ -12,6 +12,7 @@ mod shared;
 mod tending;
 mod upstream;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -102,6 +103,7 @@ impl<U: Upstream> SecretCache<U> {
             default_lifetimes: settings.lifetimes,
             calls: Semaphore::new(settings.calls_max.max(1)),
             patience: settings.patience,
+            is_silent: AtomicBool::new(false),
         });
         let tasks = Arc::new(Tasks::start(&shared));
         Ok(Self { shared, tasks })

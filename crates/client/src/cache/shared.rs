@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::entry::{Bytes, CachedSecret, Entry, Evictions, Held, Lack};
 use super::fault::{CacheError, Meaning};
 use super::flight::{Flight, Flights, Outcome};
 use super::key::{Brought, SecretKey};
-use super::lifetimes::{Lifetimes, pause};
+use super::lifetimes::{Lifetimes, pause_after};
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
 
@@ -30,6 +31,8 @@ pub(super) struct Shared<U> {
     pub(super) default_lifetimes: Lifetimes,
     pub(super) calls: Semaphore,
     pub(super) patience: Duration,
+    /// Whether the last call that came back had no answer.
+    pub(super) is_silent: AtomicBool,
 }
 
 /// What a read that is not answered at once does.
@@ -82,6 +85,7 @@ impl<U> Shared<U> {
         let lifetimes = self.lifetimes_of(key);
         let mut flights = self.lock();
         let is_expected = flights.land(key, number);
+        self.hear(fetched.as_ref().err());
         let outcome = fetched.map(|(bundle, read_at)| {
             Arc::new(Entry::new(bundle, read_at, lifetimes, &*self.random))
         });
@@ -93,6 +97,24 @@ impl<U> Shared<U> {
             _ => {}
         }
         outcome
+    }
+
+    /// Takes note whether the service answers. When it does again, nobody waits out a pause that was
+    /// drawn while it did not.
+    fn hear(&self, error: Option<&CacheError>) {
+        let is_silent = error.is_some_and(CacheError::is_silence);
+        let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
+        if is_silent || !was_silent {
+            return;
+        }
+        let now = Instant::now();
+        self.held.retain(|_key, held| match held {
+            Held::There(entry) => {
+                entry.wake(now);
+                true
+            }
+            Held::Lack(lack) => !lack.error.is_silence(),
+        });
     }
 
     /// Draws from a failure what is to be held, and returns what those who wait are told.
@@ -118,13 +140,14 @@ impl<U> Shared<U> {
             None => (None, 0, None),
         };
         if let Some(entry) = usable {
-            entry.fail(now, &*self.random);
+            entry.fail(now, &error, &*self.random);
             return error;
         }
         let (lasts, failures) = match error.meaning() {
             Meaning::Absent => (lifetimes.negative, 0),
             Meaning::Passing => {
-                (pause(before.saturating_add(1), &*self.random), before.saturating_add(1))
+                let failures = before.saturating_add(1);
+                (pause_after(error.client_error(), failures, &*self.random), failures)
             }
             Meaning::Refused | Meaning::Broken => (Duration::ZERO, 0),
         };
