@@ -1,9 +1,10 @@
-//! Advice: what is wrong with policies, and what they decide, without a server.
+//! Advice: what is wrong with policies, what they decide, and how long to cache, without a server.
 
 mod ask;
 mod check;
 mod diff;
 mod names;
+mod plan;
 mod simulate;
 mod tenancy_file;
 mod world;
@@ -13,6 +14,10 @@ pub use check::{Checked, Refused, check_lines, check_rules, check_statement};
 pub use diff::{
     Assumed, AssumedCompartment, Change, Comparison, DiffError, Given, Witness, WitnessPrincipal,
     WitnessSide, diff,
+};
+pub use plan::{
+    Amount, MONTH, Plan, PlanError, PlanRow, Prices, Trace, TraceAbout, TraceKind, Wanted, chart,
+    grouped, parse_trace, plan, spell,
 };
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
