@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod diff;
+mod events;
 mod names;
 mod plan;
 mod simulate;
@@ -15,6 +16,7 @@ pub use diff::{
     Assumed, AssumedCompartment, Change, Comparison, DiffError, Given, Witness, WitnessPrincipal,
     WitnessSide, diff,
 };
+pub use events::{AuditEvent, EventField, EventKind, EventsError, each_event};
 pub use plan::{
     Amount, MONTH, Plan, PlanError, PlanRow, Prices, Trace, TraceAbout, TraceKind, Wanted, chart,
     grouped, parse_trace, plan, spell,
