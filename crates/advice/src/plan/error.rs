@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use strongroom_client::SecurityClass;
+
 use super::spell::spell;
 
 /// Why nothing can be planned: which field, and which rule it breaks.
@@ -54,8 +56,10 @@ pub enum PlanError {
         longest: Duration,
         /// How often the secret rotates.
         rotation: Duration,
-        /// A TTL that would do, if there is one of a minute at least.
-        instead: Option<Duration>,
+        /// A class of which some TTL is below the rotation: the one that was asked for, if it has one.
+        class: SecurityClass,
+        /// The longest such TTL, in whole minutes.
+        instead: Duration,
     },
     /// The replay did not come to its end.
     #[error("the replay broke off: {0}")]

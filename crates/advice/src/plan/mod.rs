@@ -191,10 +191,10 @@ const fn name(class: SecurityClass) -> &'static str {
 }
 
 fn check(ttl: Duration, rotation: Option<Duration>, class: SecurityClass) -> Result<(), PlanError> {
-    let longest = Lifetimes::default().with_ttl(ttl).longest_use();
     if let Some(rotation) = rotation.filter(|rotation| !is_below(ttl, *rotation)) {
-        let instead = instead(rotation, class);
-        return Err(PlanError::TtlExceedsRotation { ttl, longest, rotation, instead });
+        let longest = Lifetimes::default().with_ttl(ttl).longest_use();
+        let (class, instead) = instead(rotation, class);
+        return Err(PlanError::TtlExceedsRotation { ttl, longest, rotation, class, instead });
     }
     if ttl > TTL_MAX { Err(PlanError::TtlTooLong { ttl, most: TTL_MAX }) } else { Ok(()) }
 }
@@ -203,15 +203,17 @@ fn is_below(ttl: Duration, rotation: Duration) -> bool {
     ttl.is_zero() || Lifetimes::default().with_ttl(ttl).longest_use() < rotation
 }
 
-/// Returns the longest TTL in whole minutes that the rotation allows, of the class if there is one.
-fn instead(rotation: Duration, class: SecurityClass) -> Option<Duration> {
-    let minutes = |most: Duration| most.as_secs() / 60;
-    let longest = |most: Duration| {
-        let ttls = (1..=minutes(most)).rev().map(Duration::from_mins);
-        ttls.into_iter().find(|ttl| is_below(*ttl, rotation))
+/// Returns a class that has a TTL below the rotation, and the longest such in whole minutes.
+fn instead(rotation: Duration, class: SecurityClass) -> (SecurityClass, Duration) {
+    let longest = |class: SecurityClass| {
+        let (shortest, longest) = class.ttl_range();
+        let minutes = (shortest.as_secs() / 60..=longest.as_secs() / 60).rev();
+        let ttl = minutes.map(Duration::from_mins).find(|ttl| is_below(*ttl, rotation))?;
+        Some((class, ttl))
     };
-    let (_shortest, of_class) = class.ttl_range();
-    longest(of_class).or_else(|| longest(TTL_MAX))
+    // Without a cache every rotation will do.
+    let uncached = (SecurityClass::Development, Duration::ZERO);
+    longest(class).or_else(|| longest(SecurityClass::High)).unwrap_or(uncached)
 }
 
 /// Returns the TTLs to try, the shortest first.

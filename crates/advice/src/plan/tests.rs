@@ -157,39 +157,28 @@ fn what_is_recommended_is_what_brute_force_finds() {
 }
 
 #[test]
-fn the_example_of_the_mission_comes_out() {
+fn the_example_of_the_mission_has_a_request_for_each_hour() {
     let trace = Trace::even(1000, 1).unwrap();
-    let hour = Wanted { ttl: Some(mins(60)), ..wanted(SecurityClass::Standard) };
-    let plan = plan(&trace, &hour).unwrap();
-    assert_eq!(plan.trace.reads_per_month, 720_000);
-    assert_eq!(plan.price_without_free_requests.to_string(), "$2.16");
-    let (none, cached) = (plan.row(0).unwrap(), plan.row(3600).unwrap());
-    assert_eq!(
-        (none.requests_per_month, none.price_per_month.to_string()),
-        (720_000, "$2.13".into())
-    );
-    assert_eq!(cached.plain_requests_per_month, 720);
-    assert_eq!(cached.price_per_month, Amount::default());
-    assert_eq!(cached.requests_per_month, cached.requests);
+    assert_eq!(trace.about.per_month(plain(&trace, Duration::ZERO)), 720_000);
+    assert_eq!(trace.about.per_month(plain(&trace, mins(60))), 720);
+    let replayed = replay(&trace, Lifetimes::default().with_ttl(mins(60)), None).unwrap();
     // A value is asked for again after 75 % of 54 minutes at the earliest, 85 % of an hour at the latest.
-    assert!((847..=1067).contains(&cached.requests_per_month), "{cached:?}");
-    assert_eq!(cached.saved_thousandths, 998);
-    assert_eq!(plan.recommended_ttl_secs, 1800);
-    assert_eq!(cached.old_value_max_secs, 3600);
+    assert!((847..=1067).contains(&trace.about.per_month(replayed.requests)), "{replayed:?}");
 }
 
 #[test]
 fn classes_keep_to_the_mission_and_a_budget_buys_fresher_values() {
-    let trace = Trace::even(2000, 400).unwrap();
+    let trace = Trace::even(60, 2).unwrap();
     let of = |class, budget: &str| {
-        let budget = Amount::parse(budget).unwrap();
-        let plan = plan(&trace, &Wanted { budget, ..wanted(class) }).unwrap();
-        plan.recommended_ttl_secs / 60
+        let mut wanted = wanted(class);
+        wanted.budget = Amount::parse(budget).unwrap();
+        wanted.prices.free_requests = 0;
+        plan(&trace, &wanted).unwrap().recommended_ttl_secs / 60
     };
     assert_eq!(of(SecurityClass::Development, "0"), 0);
     assert_eq!((of(SecurityClass::Standard, "0"), of(SecurityClass::High, "0")), (60, 15));
-    assert_eq!((of(SecurityClass::Standard, "5"), of(SecurityClass::High, "5")), (30, 5));
-    let some = of(SecurityClass::Standard, "1.1");
+    assert_eq!((of(SecurityClass::Standard, "0.02"), of(SecurityClass::High, "0.07")), (30, 5));
+    let some = of(SecurityClass::Standard, "0.008");
     assert!((31..60).contains(&some), "{some}");
 }
 
@@ -200,20 +189,28 @@ fn a_ttl_that_is_not_below_the_rotation_is_refused_with_one_that_is() {
         let (ttl, rotation) = (ttl.map(mins), Some(mins(rotation)));
         let refused = plan(&trace, &Wanted { ttl, rotation, ..wanted(class) });
         match refused.unwrap_err() {
-            PlanError::TtlExceedsRotation { ttl, instead, .. } => (ttl, instead),
+            PlanError::TtlExceedsRotation { ttl, class, instead, .. } => (ttl, class, instead),
             other => panic!("{other}"),
         }
     };
     let standard = SecurityClass::Standard;
-    assert_eq!(refused(Some(60), 60, standard), (mins(60), Some(mins(54))));
-    assert_eq!(refused(Some(36 * 60), 24 * 60, standard), (mins(36 * 60), Some(mins(60))));
-    assert_eq!(refused(None, 20, standard), (mins(30), Some(mins(18))));
-    assert_eq!(refused(None, 1, SecurityClass::High), (mins(5), None));
+    let (high, none) = (SecurityClass::High, SecurityClass::Development);
+    assert_eq!(refused(Some(60), 60, standard), (mins(60), standard, mins(54)));
+    assert_eq!(refused(Some(36 * 60), 24 * 60, standard), (mins(36 * 60), standard, mins(60)));
+    assert_eq!(refused(None, 20, standard), (mins(30), high, mins(15)));
+    assert_eq!(refused(Some(15), 10, high), (mins(15), high, mins(9)));
+    assert_eq!(refused(None, 1, standard), (mins(30), none, mins(0)));
+    for (rotation, class) in [(60, standard), (20, standard), (10, high), (1, standard)] {
+        let (_, class, ttl) = refused(Some(24 * 60), rotation, class);
+        let (ttl, rotation) = (Some(ttl), Some(mins(rotation)));
+        plan(&trace, &Wanted { ttl, rotation, ..wanted(class) }).unwrap();
+    }
     let hours = Wanted { ttl: Some(mins(61)), ..wanted(standard) };
     assert!(matches!(plan(&trace, &hours), Err(PlanError::TtlTooLong { .. })));
     let below = Wanted { rotation: Some(mins(61)), ..wanted(standard) };
     assert!(plan(&trace, &below).unwrap().rows.iter().all(|row| row.is_below_rotation));
-    let some = Wanted { rotation: Some(mins(40)), ..wanted(standard) };
+    let mut some = Wanted { rotation: Some(mins(40)), ..wanted(standard) };
+    some.prices.free_requests = 0;
     let plan = plan(&trace, &some).unwrap();
     assert_eq!(plan.rows.iter().filter(|row| !row.is_below_rotation).count(), 5);
     assert_eq!(plan.recommended_ttl_secs, 35 * 60);
@@ -221,14 +218,16 @@ fn a_ttl_that_is_not_below_the_rotation_is_refused_with_one_that_is() {
 
 #[test]
 fn a_limit_tells_what_it_refuses_and_what_caches_spare() {
-    let trace = Trace::even(36_000, 20).unwrap();
+    // Twenty at once, every ten seconds for two hours.
+    let turns =
+        (0..720).flat_map(|turn| (0..20).map(move |who| format!("{},{who},s\n", turn * 10)));
+    let trace = parse_trace(&turns.collect::<String>()).unwrap();
     let plan = plan(&trace, &Wanted { limit: Some(15), ..Wanted::default() }).unwrap();
     let (none, cached) = (plan.row(0).unwrap(), plan.row(1800).unwrap());
     assert_eq!((none.peak_per_second, cached.peak_per_second), (20, 20));
-    assert_eq!(none.throttled_per_month, Some(none.requests_per_month / 4));
-    let (span, at_start) = (plan.trace.span_secs, cached.throttled_per_month.unwrap());
-    assert_eq!(at_start * span / (30 * 86_400), 5);
-    assert!(cached.peak_per_second_warm <= 3, "{cached:?}");
+    let refused = [none, cached].map(|row| row.throttled_per_month);
+    assert_eq!(refused, [720 * 5, 5].map(|times| Some(plan.trace.per_month(times))));
+    assert!(cached.peak_per_second_warm <= 5, "{cached:?}");
     let many = Wanted { limit: Some(100), ..Wanted::default() };
     let plan = super::plan(&trace, &many).unwrap();
     assert!(plan.rows.iter().all(|row| row.throttled_per_month == Some(0)));

@@ -11,7 +11,7 @@ pub const MONTH: Duration = Duration::from_hours(24 * 30);
 pub(super) const READS_MAX: usize = 10_000_000;
 
 /// Reads of even traces that are replayed: of more a month has, fewer hours are.
-const EVEN_READS: u64 = 1_500_000;
+const EVEN_READS: u64 = 750_000;
 /// But so many hours at least: some times the longest TTL.
 const EVEN_HOURS_MIN: u64 = 6;
 const HOUR_NANOS: u64 = 3_600_000_000_000;
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn of_many_reads_some_hours_are_made() {
         let trace = Trace::even(100_000, 3).unwrap();
-        assert_eq!((trace.about.span_secs, trace.reads.len()), (15 * 3600, 1_500_000));
+        assert_eq!((trace.about.span_secs, trace.reads.len()), (7 * 3600, 700_000));
         assert_eq!(trace.about.reads_per_month, 72_000_000);
         assert_eq!(Trace::even(1_000_000, 1).unwrap().about.span_secs, 6 * 3600);
         assert_eq!(Trace::even(1, 720).unwrap().reads.len(), 720);
