@@ -11,6 +11,8 @@ const RIGHT: f64 = 610.0;
 const REQUESTS: (f64, f64) = (64.0, 250.0);
 const AGES: (f64, f64) = (300.0, 440.0);
 const HEIGHT: f64 = 490.0;
+/// What a label takes.
+const LABEL: f64 = 15.0;
 
 const INK: &str = "#1f2933";
 const FAINT: &str = "#d5dae0";
@@ -114,7 +116,7 @@ impl Drawing {
         }
         let beside = (LEFT - 8.0, REQUESTS.0 - 14.0);
         text(svg, beside, "end", GREY, "requests")?;
-        text(svg, (LEFT - 8.0, AGES.0 - 14.0), "end", GREY, "age of value")?;
+        text(svg, (LEFT - 8.0, AGES.0 - 14.0), "end", GREY, "age")?;
         for quarter in 0..=4 {
             let secs = self.age_secs_max * f64::from(quarter) / 4.0;
             let y = self.y_of_secs(secs);
@@ -138,7 +140,11 @@ impl Drawing {
         if (self.requests.0..=self.requests.1).contains(&free) {
             let y = self.y_of_requests(free);
             line(svg, (LEFT, y), (RIGHT, y), GREY, "2 3")?;
-            text(svg, (RIGHT + 8.0, y + 4.0), "start", GREY, "free below this")?;
+            // Beside the line, unless the curve ends there, which has its own label.
+            let end = plan.rows.last().map_or(1, |row| row.requests_per_month);
+            let is_taken = (self.y_of_requests(float(end.max(1)).log10()) - y).abs() < LABEL;
+            let label_y = if is_taken { y + LABEL } else { y };
+            text(svg, (RIGHT + 8.0, label_y + 4.0), "start", GREY, "free below this")?;
         }
         let of_requests =
             |row: &PlanRow| self.y_of_requests(float(row.requests_per_month.max(1)).log10());

@@ -42,10 +42,10 @@ pub(crate) struct PlanArguments {
     live: bool,
     /// With --live, how far back
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = positive,
-        requires = "live")]
+        conflicts_with_all = ["reads_per_hour", "trace"])]
     last: u64,
     /// With --live, OCID of the compartment whose secrets are read [default: all of the tenancy]
-    #[arg(long, value_name = "OCID", requires = "live")]
+    #[arg(long, value_name = "OCID", conflicts_with_all = ["reads_per_hour", "trace"])]
     compartment: Option<String>,
     /// TTL to look at, such as 15m; 0s is no cache
     #[arg(long, value_name = "DURATION", value_parser = seconds)]
@@ -60,7 +60,8 @@ pub(crate) struct PlanArguments {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// What requests may cost in a month, in dollars: a shorter TTL is worth that much
-    #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = amount)]
+    #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = amount,
+        allow_negative_numbers = true)]
     budget: Amount,
     /// File of prices, TOML or JSON [default: those of the mission]
     #[arg(long, value_name = "FILE")]

@@ -33,7 +33,8 @@ fn reads(plan: &Plan) -> String {
     let by = count(about.consumers, "consumer");
     let month = format!("{} in 30 days", several(about.reads_per_month, "read"));
     if about.kind == TraceKind::Even {
-        return format!("{month} by {by}, evenly spaced");
+        let at_once = if about.consumers == 1 { "" } else { " at the same times" };
+        return format!("{month} by {by}{at_once}, evenly spaced");
     }
     let of = count(about.secrets, "secret");
     let span = spell(Duration::from_secs(about.span_secs));
@@ -123,7 +124,8 @@ fn notes(plan: &Plan) -> Vec<String> {
         format!("note:  {} is outside of what class {} allows", ttl(row.ttl_secs), plan.class)
     }));
     let looked_at = asked.or_else(|| plan.row(plan.recommended_ttl_secs));
-    notes.extend(looked_at.filter(|row| row.ttl_secs > 0).map(ahead));
+    notes.extend(looked_at.and_then(ahead));
+    notes.extend(looked_at.and_then(|row| busy(plan, row)));
     notes.extend(free(plan));
     let prices = &plan.prices;
     notes.push(format!(
@@ -143,22 +145,38 @@ fn recommendation(plan: &Plan) -> String {
     if row.ttl_secs == 0 {
         return format!("use:   {ttl}, so that values of class {} are always fresh", plan.class);
     }
-    let why = match (row.price_per_month == Amount::default(), plan.budget == Amount::default()) {
-        (true, _) => "costs nothing",
-        (false, true) => "costs no more than the others",
-        (false, false) => "keeps to the budget, or costs no more than the others",
+    let why = match row.price_per_month {
+        price if price == Amount::default() => "costs nothing",
+        price if price <= plan.budget => "keeps to the budget",
+        _ => "costs no more than the others",
     };
     format!("use:   {ttl}, the shortest of class {} that {why}", plan.class)
 }
 
 /// Tells why there are more requests than one for each TTL.
-fn ahead(row: &PlanRow) -> String {
-    let (ttl, made) = (ttl(row.ttl_secs), grouped(row.requests_per_month));
-    let plain = grouped(row.plain_requests_per_month);
-    format!(
-        "note:  one request for each {ttl} would be {plain}; the cache makes {made}: it asks ahead of \
-         time, so that nobody waits"
-    )
+fn ahead(row: &PlanRow) -> Option<String> {
+    let (plain, made) = (row.plain_requests_per_month, row.requests_per_month);
+    (made > plain).then(|| {
+        format!(
+            "note:  one request for each {} would be {}; the cache makes {}: it asks ahead of time, \
+             so that nobody waits",
+            ttl(row.ttl_secs),
+            grouped(plain),
+            grouped(made),
+        )
+    })
+}
+
+/// Tells when even caches that are filled ask for more than the limit.
+fn busy(plan: &Plan, row: &PlanRow) -> Option<String> {
+    let (limit, peak) = (plan.limit_per_second?, row.peak_per_second_warm);
+    (u64::try_from(peak).unwrap_or(u64::MAX) > u64::from(limit)).then(|| {
+        format!(
+            "note:  with {} there are {peak} requests in a second once caches are filled, and the \
+             limit is {limit}: consumers that read at different times need less",
+            ttl(row.ttl_secs),
+        )
+    })
 }
 
 /// Tells what the free requests do to the price.
