@@ -36,7 +36,7 @@ impl SecurityClass {
     pub const fn ttl_range(self) -> (Duration, Duration) {
         match self {
             Self::High => (Duration::from_mins(5), Duration::from_mins(15)),
-            Self::Standard => (Duration::from_mins(30), Duration::from_mins(60)),
+            Self::Standard => (Duration::from_mins(30), Duration::from_hours(1)),
             Self::Development => (Duration::ZERO, Duration::ZERO),
         }
     }
