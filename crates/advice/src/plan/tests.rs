@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use strongroom_client::{Lifetimes, SecurityClass};
@@ -88,7 +89,7 @@ fn random_table(dice: &mut Dice) -> String {
         at_millis += dice.roll(longest_pause * 1000);
         let (consumer, secret) = (dice.roll(consumers), dice.roll(secrets));
         let (secs, millis) = (at_millis / 1000, at_millis % 1000);
-        table.push_str(&format!("{secs}.{millis:03},c{consumer},s{secret}\n"));
+        writeln!(table, "{secs}.{millis:03},c{consumer},s{secret}").unwrap();
     }
     table
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use strongroom_client::Client;
 use strongroom_model::{Clock, SystemClock};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::hand::output::refused;
 
 /// Reads the events of the time that has passed, of one compartment or of the whole tenancy, as JSON.
@@ -15,7 +15,7 @@ pub(super) async fn events(
 ) -> Result<String, Failure> {
     let end = SystemClock.now();
     let start = end.checked_sub(last).map_err(|_out_of_range| {
-        Failure::new(crate::failure::Exit::Usage, "bad-request", "--last goes back too far")
+        Failure::new(Exit::Usage, "bad-request", "--last goes back too far")
     })?;
     let mut found: Vec<Value> = Vec::new();
     for id in compartments(client, compartment).await? {

@@ -150,14 +150,13 @@ impl PlanArguments {
         if let Some(rate) = self.reads_per_hour {
             return Trace::even(rate, self.consumers).map_err(|error| refused(&error));
         }
-        let (text, from) = match &self.trace {
-            Some(path) => (read(path)?, format!("the trace in `{}`", path.display())),
-            None => {
-                let client = self.connection.open(environment).await?.client;
-                let compartment = self.compartment.as_deref();
-                let events = live::events(&client, compartment, Duration::from_secs(self.last));
-                (events.await?, "the audit log".to_owned())
-            }
+        let (text, from) = if let Some(path) = &self.trace {
+            (read(path)?, format!("the trace in `{}`", path.display()))
+        } else {
+            let client = self.connection.open(environment).await?.client;
+            let compartment = self.compartment.as_deref();
+            let events = live::events(&client, compartment, Duration::from_secs(self.last));
+            (events.await?, "the audit log".to_owned())
         };
         parse_trace(&text).map_err(|error| {
             Failure::configuration("bad-trace", format!("cannot use {from}"))

@@ -1,7 +1,8 @@
+use std::time::Duration;
+
 use strongroom_advice::{Plan, PlanRow, grouped, spell};
 
 use super::told::ttl;
-use std::time::Duration;
 
 /// Widths of the two bars.
 const REQUESTS: usize = 30;

@@ -59,11 +59,9 @@ fn wanted(plan: &Plan) -> String {
 
 fn table(plan: &Plan) -> Vec<String> {
     let headings = ["TTL", "REQUESTS", "SAVED", "PRICE", "MEAN AGE", "OLD UP TO", "PEAK/S"];
-    let mut rows = vec![headings.map(str::to_owned).to_vec()];
-    if plan.limit_per_second.is_some() {
-        rows.iter_mut().for_each(|row| row.push("REFUSED".to_owned()));
-    }
-    rows.iter_mut().for_each(|row| row.push(String::new()));
+    let refused = plan.limit_per_second.map(|_limit| "REFUSED");
+    let headings = headings.into_iter().chain(refused).chain([""]);
+    let mut rows = vec![headings.map(str::to_owned).collect()];
     let shown: Vec<&PlanRow> = plan.rows.iter().filter(|row| plan.is_shown(row)).collect();
     rows.extend(shown.into_iter().map(|row| cells(plan, row)));
     aligned(&rows)
