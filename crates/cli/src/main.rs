@@ -79,6 +79,11 @@ enum Command {
     Why(hand::why::WhyArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
+    /// Plan how long to cache secrets: requests, price and age of values for each TTL
+    ///
+    /// Replays reads through the cache that applications use: an even rate, a trace, or an audit log.
+    /// Ends with 5 if the TTL is not below the interval in which the secrets rotate.
+    Plan(Box<advice::plan::PlanArguments>),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
     /// Show whom the other commands would call, as whom, and what says so
@@ -148,6 +153,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
+        Command::Plan(arguments) => advice::plan::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,

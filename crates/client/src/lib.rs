@@ -25,7 +25,8 @@ mod workloads;
 pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use cache::{
     CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
-    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, Upstream,
+    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, ToldTime,
+    Upstream,
 };
 pub use calls::{NewContent, NewSecret, Selector};
 pub use client::Client;

@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod export;
 mod files;
+pub(crate) mod plan;
 pub(crate) mod policy;
 mod simulate;
 mod suggest;

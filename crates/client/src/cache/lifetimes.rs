@@ -31,6 +31,18 @@ pub enum SecurityClass {
     Development,
 }
 
+impl SecurityClass {
+    /// Returns the TTLs that the class allows, from the shortest to the longest.
+    #[must_use]
+    pub const fn ttl_range(self) -> (Duration, Duration) {
+        match self {
+            Self::High => (Duration::from_mins(5), Duration::from_mins(15)),
+            Self::Standard => (Duration::from_mins(30), Duration::from_hours(1)),
+            Self::Development => (Duration::ZERO, Duration::ZERO),
+        }
+    }
+}
+
 /// How long contents of a secret are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lifetimes {
@@ -168,13 +180,16 @@ mod tests {
 
     #[test]
     fn classes_lie_where_the_mission_puts_them() {
-        let mins = |class| Lifetimes::of(class).ttl.as_secs() / 60;
-        assert!((5..=15).contains(&mins(SecurityClass::High)));
-        assert!((30..=60).contains(&mins(SecurityClass::Standard)));
-        assert_eq!(mins(SecurityClass::Development), 0);
+        let mins = |ttl: Duration| ttl.as_secs() / 60;
+        let range = |class: SecurityClass| (mins(class.ttl_range().0), mins(class.ttl_range().1));
+        assert_eq!(range(SecurityClass::High), (5, 15));
+        assert_eq!(range(SecurityClass::Standard), (30, 60));
+        assert_eq!(range(SecurityClass::Development), (0, 0));
         for class in [SecurityClass::High, SecurityClass::Standard, SecurityClass::Development] {
             let lifetimes = Lifetimes::of(class);
             assert_eq!(lifetimes.stale_if_error, Duration::ZERO);
+            let (shortest, longest) = class.ttl_range();
+            assert!((shortest..=longest).contains(&lifetimes.ttl));
             lifetimes.check().unwrap();
         }
     }

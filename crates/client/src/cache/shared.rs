@@ -13,6 +13,7 @@ use super::fault::{CacheError, Meaning};
 use super::flight::{Flight, Flights, Outcome};
 use super::key::{Brought, SecretKey};
 use super::lifetimes::{Lifetimes, pause_after};
+use super::measure::Measure;
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
 
@@ -20,6 +21,7 @@ use crate::answers::SecretBundle;
 #[derive(Debug)]
 pub(super) struct Shared<U> {
     pub(super) upstream: Arc<U>,
+    pub(super) measure: Measure,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) counters: Arc<Counters>,
@@ -59,7 +61,7 @@ impl<U> Shared<U> {
     #[inline]
     pub(super) fn glance(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
-        let now = Instant::now();
+        let now = self.measure.now();
         if now < entry.refresh_at || (now < entry.fresh_until && !entry.is_due(now)) {
             self.counters.hit(key.hash());
             return Some(CachedSecret::new(entry, false));
@@ -70,9 +72,19 @@ impl<U> Shared<U> {
     /// Returns the value that is held now, if it may still be used.
     pub(super) fn fall_back(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
-        let now = Instant::now();
+        let now = self.measure.now();
         let is_stale = now >= entry.fresh_until;
         (now < entry.stale_until).then(|| CachedSecret::new(entry, is_stale))
+    }
+
+    /// Makes an entry of what was read.
+    pub(super) fn entry(
+        &self,
+        bundle: SecretBundle,
+        read_at: Instant,
+        lifetimes: Lifetimes,
+    ) -> Arc<Entry> {
+        Arc::new(Entry::new(bundle, read_at, lifetimes, self.measure.clone(), &*self.random))
     }
 
     /// Takes what a call came to. It is kept if nothing has happened meanwhile that it cannot know of.
@@ -86,9 +98,7 @@ impl<U> Shared<U> {
         let mut flights = self.lock();
         let is_expected = flights.land(key, number);
         self.hear(fetched.as_ref().err());
-        let outcome = fetched.map(|(bundle, read_at)| {
-            Arc::new(Entry::new(bundle, read_at, lifetimes, &*self.random))
-        });
+        let outcome = fetched.map(|(bundle, read_at)| self.entry(bundle, read_at, lifetimes));
         match &outcome {
             Ok(entry) if is_expected => {
                 self.held.insert(key.clone(), Held::There(Arc::clone(entry)));
@@ -124,7 +134,7 @@ impl<U> Shared<U> {
         lifetimes: Lifetimes,
         error: &CacheError,
     ) -> CacheError {
-        let now = Instant::now();
+        let now = self.measure.now();
         let error = error.clone();
         let (usable, before, read_at) = match self.held.get(key) {
             Some(Held::There(entry)) => {
@@ -201,7 +211,7 @@ impl<U> Shared<U> {
 
     /// Lets go of what is over.
     pub(super) fn sweep(&self) {
-        let now = Instant::now();
+        let now = self.measure.now();
         let flights = self.lock();
         self.held.retain(|_key, held| match held {
             Held::There(entry) => now < entry.stale_until,

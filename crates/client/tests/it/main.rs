@@ -16,6 +16,8 @@ mod cache_rotation;
 #[cfg(test)]
 mod cache_service;
 #[cfg(test)]
+mod cache_told;
+#[cfg(test)]
 mod cache_world;
 #[cfg(test)]
 mod calls;
