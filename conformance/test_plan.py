@@ -91,6 +91,18 @@ def test_the_rule_is_enforced_and_the_fix_helps():
         assert helped.returncode == 0, (wrong, fix, helped.stderr)
 
 
+def test_a_limit_is_kept_where_a_ttl_of_the_class_keeps_it():
+    """Ten read at the same time; the column says what would be answered 429."""
+    reads = ["--reads-per-hour", 60, "--consumers", 10]
+    document = planned(*reads, "--limit", 8)
+    none, best = row(document, 0), row(document, document["recommendedTtlSecs"])
+    assert (none["peakPerSecond"], none["throttledPerMonth"]) == (10, none["requestsPerMonth"] // 5)
+    assert best["peakPerSecondWarm"] <= 8 and best["throttledPerMonth"] < none["throttledPerMonth"]
+    printed = plan(*reads, "--limit", 8).stdout
+    assert "REFUSED" in printed and ", within the limit, that " in printed
+    assert "and the limit is 1" in plan(*reads, "--limit", 1).stdout
+
+
 def test_a_drawing_is_xml_and_private(tmp_path):
     drawing = tmp_path / "plan.svg"
     done = plan("--reads-per-hour", 60, "--consumers", 3, "--svg", drawing)

@@ -148,7 +148,9 @@ fn recommendation(plan: &Plan) -> String {
         price if price <= plan.budget => "keeps to the budget",
         _ => "costs no more than the others",
     };
-    format!("use:   {ttl}, the shortest of class {} that {why}", plan.class)
+    let is_calm = plan.limit_per_second.is_some() && busy(plan, row).is_none();
+    let of = if is_calm { ", within the limit," } else { "" };
+    format!("use:   {ttl}, the shortest of class {}{of} that {why}", plan.class)
 }
 
 /// Tells why there are more requests than one for each TTL.
