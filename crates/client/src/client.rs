@@ -29,6 +29,19 @@ pub struct Client {
     random: Arc<dyn Random>,
     transport: Transport,
     breaker: Arc<Breaker>,
+    tries: u32,
+}
+
+/// How often a call is tried, and how long is waited in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Tries, the first one among them.
+    pub tries: u32,
+    /// The longest pause after the first try, in milliseconds; it doubles with every try, and how much
+    /// of it is waited is drawn at random.
+    pub first_pause_ms: u64,
+    /// How long a call may take with all tries and pauses.
+    pub call_time: Duration,
 }
 
 /// A call before it is signed.
@@ -56,7 +69,25 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let transport = Transport::new(authorities, endpoints.over_tls())?;
         let credentials = Arc::new(credentials.into());
-        Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
+        let (breaker, tries) = (Arc::default(), TRIES);
+        Ok(Self { endpoints, credentials, clock, random, transport, breaker, tries })
+    }
+
+    /// How every client tries again, unless it is made to try once.
+    pub const BACKOFF: Backoff =
+        Backoff { tries: TRIES, first_pause_ms: FIRST_PAUSE_MS * 2, call_time: CALL_TIME };
+
+    /// Returns a client with the same credentials that tries every call once.
+    #[must_use]
+    pub fn trying_once(&self) -> Self {
+        Self { tries: 1, breaker: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns a client with the same credentials whose services are all at one URL.
+    #[must_use]
+    pub fn at(&self, url: &BaseUrl) -> Self {
+        let endpoints = Endpoints::One(url.clone());
+        Self { endpoints, breaker: Arc::default(), ..self.clone() }
     }
 
     /// Returns the one URL that answers all services, if there is one.
@@ -105,7 +136,7 @@ impl Client {
                     renewed = true;
                 }
                 Err(error)
-                    if tried < TRIES
+                    if tried < self.tries
                         && may_pass(error, &call)
                         && Instant::now() + pause < until =>
                 {

@@ -54,6 +54,16 @@ impl Transport {
         Ok(Self(HttpClient::builder(TokioExecutor::new()).build(connector)))
     }
 
+    /// Sends a request and returns status and date of the answer, whose body is not read.
+    pub(crate) async fn head(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(u16, Option<String>), ExchangeError> {
+        let answer = self.0.request(request).await?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        Ok((answer.status().as_u16(), date.map(str::to_owned)))
+    }
+
     /// Sends a request and reads the answer, until `until` at the latest.
     pub(crate) async fn send(
         &self,

@@ -74,7 +74,7 @@ faults! {
     WrongPassphrase = "wrong-passphrase";
     /// The profile's fingerprint is of another key.
     FingerprintOfOtherKey = "fingerprint-of-other-key";
-    /// The session's or resource's token is not there, or is none.
+    /// The session's or resource's token is not there, is none, or others may read it.
     NoToken = "no-token";
     /// The token has run out.
     TokenExpired = "token-expired";
@@ -128,6 +128,8 @@ faults! {
     TokenRefused = "token-refused";
     /// The federation service refused the machine's certificate.
     MachineRefused = "machine-refused";
+    /// The federation service, which gives tokens for certificates, does not answer as it should.
+    FederationFails = "federation-fails";
     /// The machine is in no dynamic group.
     NoDynamicGroup = "no-dynamic-group";
     /// The user is in no group.

@@ -162,7 +162,7 @@ pub const TREE: &[Node] = {
         node(C::Profile, "profile", Machine, When::Profile, &[C::Settings]),
         node(C::Key, "private key", Machine, When::Profile, &[C::Profile]),
         node(C::Fingerprint, "fingerprint", Machine, When::ApiKey, &[C::Key]),
-        node(C::Token, "token", Machine, When::Token, &[C::Settings, C::Profile]),
+        node(C::Token, "token", Machine, When::Token, &[C::Settings, C::Profile, C::Key]),
         node(C::Metadata, "metadata", Machine, When::Instance, &[C::Settings]),
         node(C::Certificate, "certificate", Machine, When::Instance, &[C::Metadata]),
         node(C::Endpoint, "endpoint", Way, When::Always, &[C::Settings]),

@@ -60,9 +60,9 @@ impl Auth {
 
 /// Credentials with the region that came along.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) credentials: Credentials,
-    pub(super) region: Option<String>,
+pub(crate) struct Found {
+    pub(crate) credentials: Credentials,
+    pub(crate) region: Option<String>,
 }
 
 impl Found {
@@ -75,34 +75,41 @@ impl Found {
         authorities: Authorities<'_>,
     ) -> Result<Self, Failure> {
         let finder = Finder { settings, environment, dev };
-        match auth {
-            Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
-            Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
-            Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
-            Some(Auth::ResourcePrincipal) => finder.resource(),
-            None if dev.is_none() && environment.resource_version.is_some() => finder.resource(),
-            None if finder.has_profile() => {
-                let profile = finder.profile()?;
-                match profile.security_token_file {
-                    Some(_) => finder.session(&profile),
-                    None => finder.api_key(&profile),
-                }
-            }
-            None if environment.metadata_url.is_some() => finder.instance(authorities).await,
-            None => Err(finder.nothing()),
+        match finder.kind(auth)? {
+            Auth::ApiKey => finder.api_key(&finder.profile()?),
+            Auth::SecurityToken => finder.session(&finder.profile()?),
+            Auth::InstancePrincipal => finder.instance(authorities).await,
+            Auth::ResourcePrincipal => finder.resource(),
         }
     }
 }
 
-struct Finder<'a> {
-    settings: &'a Settings,
-    environment: &'a Environment,
-    dev: Option<&'a Dev>,
+/// Looks for credentials.
+pub(crate) struct Finder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) dev: Option<&'a Dev>,
 }
 
 impl Finder<'_> {
+    /// The kind of credentials that is asked for, or else the first that there is.
+    pub(crate) fn kind(&self, asked: Option<Auth>) -> Result<Auth, Failure> {
+        match asked {
+            Some(auth) => Ok(auth),
+            None if self.dev.is_none() && self.environment.resource_version.is_some() => {
+                Ok(Auth::ResourcePrincipal)
+            }
+            None if self.has_profile() => match self.profile()?.security_token_file {
+                Some(_) => Ok(Auth::SecurityToken),
+                None => Ok(Auth::ApiKey),
+            },
+            None if self.environment.metadata_url.is_some() => Ok(Auth::InstancePrincipal),
+            None => Err(self.nothing()),
+        }
+    }
+
     /// The profile's file: as named, a development server's, or the usual one.
-    fn file(&self) -> Option<PathBuf> {
+    pub(crate) fn file(&self) -> Option<PathBuf> {
         match (&self.settings.config_file, self.dev) {
             (Origin::Named(path), _) => Some(path.clone()),
             (_, Some(dev)) => Some(dev.config_file.clone()),
@@ -111,7 +118,7 @@ impl Finder<'_> {
     }
 
     /// Whether a profile is named, or is there.
-    fn has_profile(&self) -> bool {
+    pub(crate) fn has_profile(&self) -> bool {
         let named = matches!(self.settings.config_file, Origin::Named(_)) || self.dev.is_some();
         let there = || self.file().is_some_and(|path| private_file::read(&path).is_ok());
         named || self.environment.oci_user.is_some() || there()
@@ -137,7 +144,7 @@ impl Finder<'_> {
 
     /// The profile with what the environment says in its place. Where the environment says all of
     /// it, no file is needed.
-    fn profile(&self) -> Result<Profile, Failure> {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
         let path = self.file().ok_or_else(|| self.nothing())?;
         let environment = self.environment;
         let profile = match private_file::read(&path) {
@@ -167,14 +174,18 @@ impl Finder<'_> {
         })
     }
 
+    /// The name of the profile.
+    pub(crate) fn profile_name(&self) -> &str {
+        match &self.settings.profile {
+            Origin::Named(name) => name,
+            Origin::DataDirectory | Origin::Default => "DEFAULT",
+        }
+    }
+
     fn parse(&self, bytes: Vec<u8>) -> Result<Profile, Failure> {
         let text =
             String::from_utf8(bytes).map_err(|_error| self.refused("not UTF-8".to_owned()))?;
-        let name = match &self.settings.profile {
-            Origin::Named(name) => name,
-            Origin::DataDirectory | Origin::Default => "DEFAULT",
-        };
-        Profile::read(&text, name).map_err(|error| self.refused(error.to_string()))
+        Profile::read(&text, self.profile_name()).map_err(|error| self.refused(error.to_string()))
     }
 
     fn api_key(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -210,7 +221,24 @@ impl Finder<'_> {
     }
 
     async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
-        let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
+        let instance = self.machine(authorities)?;
+        let is_told = self.own_endpoint().is_some() || self.environment.oci_region.is_some();
+        let region = if is_told { None } else { Some(self.machine_region(&instance).await?) };
+        let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
+        Ok(Found { credentials, region })
+    }
+
+    /// The URL of the machine's metadata service.
+    pub(crate) fn metadata_url(&self) -> &str {
+        self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL)
+    }
+
+    /// This machine, of which nothing is asked yet.
+    pub(crate) fn machine(
+        &self,
+        authorities: Authorities<'_>,
+    ) -> Result<InstancePrincipal, Failure> {
+        let url = self.metadata_url();
         let bad = |what: &str, error: ClientError| {
             Failure::configuration("bad-endpoint", format!("cannot use {what}"))
                 .because(error.to_string())
@@ -225,11 +253,7 @@ impl Finder<'_> {
         };
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let instance = InstancePrincipal::new(url, federation, authorities, clock, random);
-        let instance = instance.map_err(|error| bad("the metadata service", error))?;
-        let is_told = self.own_endpoint().is_some() || self.environment.oci_region.is_some();
-        let region = if is_told { None } else { Some(self.machine_region(&instance).await?) };
-        let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
-        Ok(Found { credentials, region })
+        instance.map_err(|error| bad("the metadata service", error))
     }
 
     async fn machine_region(&self, instance: &InstancePrincipal) -> Result<String, Failure> {

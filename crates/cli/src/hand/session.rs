@@ -2,12 +2,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_client::{Authorities, BaseUrl, Client, ClientError, Endpoints, RegionMetadata};
+use strongroom_client::{
+    Authorities, BaseUrl, Client, ClientError, Credentials, Endpoints, RegionMetadata,
+};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
 use super::configuration::Configuration;
-use super::credentials::{Auth, Found};
+use super::credentials::{Auth, Finder, Found};
 use super::development::Dev;
 use super::output::refused;
 use super::reference::{Place, Reference};
@@ -19,11 +21,20 @@ use crate::failure::{Exit, Failure};
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
-    dev: Option<Dev>,
+    ground: Ground<'a>,
+}
+
+/// What the settings come to, before anything is asked.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    pub(crate) settings: Settings,
+    pub(crate) dev: Option<Dev>,
+    /// How to sign, if that is said.
+    pub(crate) auth: Option<Auth>,
     /// A directory that a flag names comes before what the environment says.
     dev_by_flag: bool,
-    environment: &'a Environment,
     configuration: Configuration,
+    environment: &'a Environment,
 }
 
 impl Connection {
@@ -34,32 +45,66 @@ impl Connection {
         dev_of(&Settings::settle(self, environment, &configuration), environment)
     }
 
+    /// Weighs flags, environment and the files that they name.
+    pub(crate) fn ground<'a>(&self, environment: &'a Environment) -> Result<Ground<'a>, Failure> {
+        let configuration = Configuration::read(self.config.as_deref(), environment)?;
+        let settings = Settings::settle(self, environment, &configuration);
+        let dev = dev_of(&settings, environment)?;
+        let auth = Auth::settle(self.auth, environment, &configuration)?;
+        let dev_by_flag = self.data_dir.is_some();
+        Ok(Ground { settings, dev, auth, dev_by_flag, configuration, environment })
+    }
+
     /// Makes a client. Asks the machine for its region, if that is all there is to go by.
     pub(crate) async fn open<'a>(
         &self,
         environment: &'a Environment,
     ) -> Result<Session<'a>, Failure> {
-        let configuration = Configuration::read(self.config.as_deref(), environment)?;
-        let settings = Settings::settle(self, environment, &configuration);
-        let dev = dev_of(&settings, environment)?;
-        let bundle = settings.cert_bundle.as_deref().map(|path| {
-            private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
-        });
-        let bundle = bundle.transpose()?;
+        let ground = self.ground(environment)?;
+        let bundle = ground.bundle()?;
         let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
-        let auth = Auth::settle(self.auth, environment, &configuration)?;
-        let found = Found::find(&settings, environment, (dev.as_ref(), auth), authorities).await?;
-        let endpoints = endpoints(&settings, environment, dev.as_ref(), found.region.as_ref())?;
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let client = Client::new(endpoints, authorities, found.credentials, clock, random);
-        let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
-        Ok(Session {
-            client,
-            dev,
-            dev_by_flag: self.data_dir.is_some(),
-            environment,
-            configuration,
-        })
+        let found = ground.find(authorities).await?;
+        let endpoints = ground.endpoints(found.region.as_ref())?;
+        let client = client(endpoints, authorities, found.credentials)?;
+        Ok(Session { client, ground })
+    }
+}
+
+/// Makes a client.
+pub(crate) fn client(
+    endpoints: Endpoints,
+    authorities: Authorities<'_>,
+    credentials: Credentials,
+) -> Result<Client, Failure> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let client = Client::new(endpoints, authorities, credentials, clock, random);
+    client.map_err(|error| bad_authorities(&error.to_string()))
+}
+
+impl Ground<'_> {
+    /// Reads the certificate authorities that are named.
+    pub(crate) fn bundle(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let read = |path: &Path| {
+            private_file::read(path).map_err(|error| bad_authorities(&error.to_string()))
+        };
+        self.settings.cert_bundle.as_deref().map(read).transpose()
+    }
+
+    /// Returns what looks for credentials.
+    pub(crate) fn finder(&self) -> Finder<'_> {
+        let Self { settings, environment, dev, .. } = self;
+        Finder { settings, environment, dev: dev.as_ref() }
+    }
+
+    /// Finds the credentials.
+    pub(crate) async fn find(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
+        let (dev, auth) = (self.dev.as_ref(), self.auth);
+        Found::find(&self.settings, self.environment, (dev, auth), authorities).await
+    }
+
+    /// Finds where to call; `region` is what came along with the credentials.
+    pub(crate) fn endpoints(&self, region: Option<&String>) -> Result<Endpoints, Failure> {
+        endpoints(&self.settings, self.environment, self.dev.as_ref(), region)
     }
 }
 
@@ -107,7 +152,11 @@ fn endpoints(
     };
     let told = told_regions(environment).map_err(&refused)?;
     let found = Endpoints::named(name, &told, environment.default_realm.as_deref());
-    found.ok_or_else(|| refused(format!("`{name}` is no region of OCI that is known")))
+    found.ok_or_else(|| {
+        Failure::configuration("unknown-region", "cannot tell which vault to call")
+            .because(format!("`{name}` is no region of OCI that is known"))
+            .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
+    })
 }
 
 /// Regions beyond the table: those of `OCI_REGION_METADATA`, then those of the file that Oracle's
@@ -127,7 +176,7 @@ fn told_regions(environment: &Environment) -> Result<Vec<RegionMetadata>, String
     Ok(told)
 }
 
-impl Session<'_> {
+impl Ground<'_> {
     /// Returns the OCID of the vault that an alias stands for.
     pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
         let dev = self.dev.as_ref().filter(|_| alias == "dev").map(|dev| &dev.vault_id);
@@ -164,6 +213,57 @@ impl Session<'_> {
         aliases.filter_map(known).collect()
     }
 
+    /// Returns the compartment to make and list secrets in.
+    pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        let in_environment = self.environment.compartment_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.compartment_id);
+        let in_file = self.configuration.compartment_id.as_ref();
+        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+            Failure::configuration("no-compartment", "cannot tell which compartment is meant")
+                .fix("export STRONGROOM_COMPARTMENT_ID=<compartment OCID>")
+        })
+    }
+
+    /// Returns the key to make secrets with.
+    pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        let in_environment = self.environment.key_id.as_ref();
+        let dev = self.dev.as_ref().map(|dev| &dev.key_id);
+        let in_file = self.configuration.key_id.as_ref();
+        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
+            Failure::configuration("no-key", "cannot tell which key is meant")
+                .fix("export STRONGROOM_KEY_ID=<key OCID>")
+        })
+    }
+
+    /// Returns the first that is known of flag, environment, development server and file.
+    fn first(&self, [flag, environment, dev, file]: [Option<&String>; 4]) -> Option<String> {
+        let (second, third) =
+            if self.dev_by_flag { (dev, environment) } else { (environment, dev) };
+        flag.or(second).or(third).or(file).cloned()
+    }
+}
+
+impl Session<'_> {
+    /// Returns the OCID of the vault that an alias stands for.
+    pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
+        self.ground.vault_id(alias)
+    }
+
+    /// Returns the OCIDs of all vaults that have an alias.
+    pub(crate) fn vaults(&self) -> BTreeMap<String, String> {
+        self.ground.vaults()
+    }
+
+    /// Returns the compartment to make and list secrets in.
+    pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        self.ground.compartment_id(flag)
+    }
+
+    /// Returns the key to make secrets with.
+    pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        self.ground.key_id(flag)
+    }
+
     /// Returns the OCID of a secret.
     pub(crate) async fn secret_id(&self, reference: &Reference) -> Result<String, Failure> {
         let (vault, name) = match &reference.place {
@@ -193,34 +293,5 @@ impl Session<'_> {
         let lives = |state: &str| !matches!(state, "DELETING" | "DELETED" | "FAILED");
         let found = listed.into_iter().find(|secret| lives(&secret.lifecycle_state));
         Ok(found.map(|secret| secret.id))
-    }
-
-    /// Returns the compartment to make and list secrets in.
-    pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
-        let in_environment = self.environment.compartment_id.as_ref();
-        let dev = self.dev.as_ref().map(|dev| &dev.compartment_id);
-        let in_file = self.configuration.compartment_id.as_ref();
-        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
-            Failure::configuration("no-compartment", "cannot tell which compartment is meant")
-                .fix("export STRONGROOM_COMPARTMENT_ID=<compartment OCID>")
-        })
-    }
-
-    /// Returns the key to make secrets with.
-    pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
-        let in_environment = self.environment.key_id.as_ref();
-        let dev = self.dev.as_ref().map(|dev| &dev.key_id);
-        let in_file = self.configuration.key_id.as_ref();
-        self.first([flag, in_environment, dev, in_file]).ok_or_else(|| {
-            Failure::configuration("no-key", "cannot tell which key is meant")
-                .fix("export STRONGROOM_KEY_ID=<key OCID>")
-        })
-    }
-
-    /// Returns the first that is known of flag, environment, development server and file.
-    fn first(&self, [flag, environment, dev, file]: [Option<&String>; 4]) -> Option<String> {
-        let (second, third) =
-            if self.dev_by_flag { (dev, environment) } else { (environment, dev) };
-        flag.or(second).or(third).or(file).cloned()
     }
 }

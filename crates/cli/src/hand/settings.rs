@@ -31,7 +31,7 @@ pub(crate) struct Connection {
     pub(super) cert_bundle: Option<PathBuf>,
     /// Data directory of a development server, which tells everything
     #[arg(long, value_name = "DIR")]
-    pub(super) data_dir: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 impl Connection {
@@ -48,7 +48,7 @@ impl Connection {
 
 /// Where a setting comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin<T> {
+pub(crate) enum Origin<T> {
     /// It is named.
     Named(T),
     /// The data directory of a development server tells it.
@@ -59,8 +59,8 @@ pub(super) enum Origin<T> {
 
 /// What the settings come to, before any file but the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) endpoint: Origin<String>,
+pub(crate) struct Settings {
+    pub(crate) endpoint: Origin<String>,
     pub(super) config_file: Origin<PathBuf>,
     pub(super) profile: Origin<String>,
     pub(super) cert_bundle: Option<PathBuf>,
