@@ -85,6 +85,12 @@ pub fn conclude(seen: &Evidence<'_>) -> Finding {
                 )
         }
         (404, SecretSeen::Hidden) => hidden(seen),
+        (409, _) if seen.content.message.contains("expired") => {
+            let message = format!("the content of secret `{}` has expired", seen.label);
+            Finding::certain(Fault::SecretExpired, message)
+                .because(seen.content.said())
+                .fix("strongroom put <the reference>, with a new value on standard input")
+        }
         (409, _) => Finding::likely(
             Fault::StateForbids,
             format!("the state of secret `{}`, its key or its vault forbids reading", seen.label),

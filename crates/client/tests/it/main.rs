@@ -21,6 +21,8 @@ mod cache_world;
 mod calls;
 mod identity;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod retries;
 #[cfg(test)]
 mod script;

@@ -56,18 +56,17 @@ impl Examination<'_> {
             }
             Some(Err(error)) => error,
         };
-        match told(&error) {
-            Told::Broken(finding) => Outcome::Found(finding),
-            Told::Refused(refusal) => match self.judged(&refusal) {
-                Some(finding) => Outcome::Found(finding),
-                None => {
-                    let said = refusal.said();
-                    self.given.is_refused = true;
-                    self.seen.content = Some(refusal);
-                    Outcome::Open(said)
-                }
-            },
+        let refusal = match told(&error) {
+            Told::Broken(finding) => return Outcome::Found(finding),
+            Told::Refused(refusal) => refusal,
+        };
+        if let Some(finding) = self.judged(&refusal) {
+            return Outcome::Found(finding);
         }
+        let said = refusal.said();
+        self.given.is_refused = true;
+        self.seen.content = Some(refusal);
+        Outcome::Open(said)
     }
 
     async fn read(&self) -> Option<Result<SecretBundle, ClientError>> {

@@ -10,7 +10,7 @@ const SKEW_SECS_MAX: i64 = 300;
 
 impl Examination<'_> {
     /// Where to call.
-    pub(super) async fn endpoint(&mut self) -> Outcome {
+    pub(super) fn endpoint(&mut self) -> Outcome {
         let Some(ground) = &self.ground else { return Outcome::Skipped("settings") };
         match ground.bundle() {
             Ok(bundle) => self.bundle = bundle,
