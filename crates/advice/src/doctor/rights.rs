@@ -1,3 +1,7 @@
+use strongroom_model::Permission;
+use strongroom_policy::ast::{Action, Allow, ResourceName, Statement};
+use strongroom_policy::{Verb, parse, permissions_of};
+
 use super::fault::Fault;
 use super::report::{Finding, Outcome};
 
@@ -95,31 +99,30 @@ fn judge_need(label: &str, explained: &Explained, need: &ExplainedNeed) -> Findi
         return of_nobody(explained);
     }
     let what = if of_key { "use the secret's key" } else { "read the secret" };
-    let nearest = need.nearest.first();
-    let (fault, message) = match nearest.map(|statement| statement.failing.as_str()) {
-        Some("condition") => (
+    let (fault, message) = match nearness(need) {
+        Nearness::Condition => (
             Fault::ConditionFails,
             format!("a statement would let the caller {what}, if its condition held"),
         ),
-        Some("location") if of_key => (
+        Nearness::Location if of_key => (
             Fault::KeyInOtherCompartment,
             format!("a statement lets the caller use keys, but the key is in {}", need.place),
         ),
-        Some("location") => (
+        Nearness::Location => (
             Fault::SecretInOtherCompartment,
             format!(
                 "a statement lets the caller read secrets, but the secret is in {}",
                 need.place
             ),
         ),
-        Some("action") if is_of(nearest, of_key) => {
+        Nearness::Verb => {
             (Fault::VerbTooWeak, format!("the verb of a statement is too weak to {what}"))
         }
-        _ if of_key => (
+        Nearness::None if of_key => (
             Fault::MissingKeyRight,
             "the caller may read the secret, but not use its key".to_owned(),
         ),
-        _ => (
+        Nearness::None => (
             Fault::MissingSecretRight,
             format!("no statement lets the caller read secret `{label}`"),
         ),
@@ -131,10 +134,46 @@ fn judge_need(label: &str, explained: &Explained, need: &ExplainedNeed) -> Findi
     }
 }
 
-/// Tells whether a statement's action is about keys, or about secrets.
-fn is_of(statement: Option<&ExplainedStatement>, of_key: bool) -> bool {
-    let word = if of_key { "key" } else { "secret" };
-    statement.is_some_and(|statement| statement.failing_text.to_lowercase().contains(word))
+/// How near a statement comes to granting what is needed, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Nearness {
+    /// It would, if its condition held.
+    Condition,
+    /// It does, elsewhere.
+    Location,
+    /// It would with another verb.
+    Verb,
+    /// It does not.
+    None,
+}
+
+fn nearness(need: &ExplainedNeed) -> Nearness {
+    let permission = Permission::named(&need.permission);
+    let of = |statement: &ExplainedStatement| {
+        let (grants, would) = permission.map_or((false, false), |asked| grants(statement, asked));
+        match statement.failing.as_str() {
+            "condition" => Nearness::Condition,
+            "location" if grants => Nearness::Location,
+            "action" if would => Nearness::Verb,
+            _ => Nearness::None,
+        }
+    };
+    need.nearest.iter().map(of).min().unwrap_or(Nearness::None)
+}
+
+/// Tells whether a statement's action grants a permission, and whether its strongest verb would.
+fn grants(statement: &ExplainedStatement, asked: Permission) -> (bool, bool) {
+    let Ok(Statement::Allow(Allow { action, .. })) = parse(&statement.text) else {
+        return (false, false);
+    };
+    match action.value {
+        Action::Verb(verb, ResourceName::Known(of)) => {
+            let with = |verb| permissions_of(of, verb).contains(asked);
+            (with(verb), with(Verb::Manage))
+        }
+        Action::Permissions(named, _) => (named.iter().any(|one| one.value == asked.name()), false),
+        Action::Verb(..) | Action::Associate(_) => (false, false),
+    }
 }
 
 fn lacking(explained: &Explained, need: &ExplainedNeed) -> String {
@@ -205,9 +244,9 @@ mod tests {
     }
 
     fn need(permission: &str, verdict: &str, nearest: &[(&str, &str)]) -> ExplainedNeed {
-        let statement = |(failing, text): &(&str, &str)| ExplainedStatement {
+        let statement = |(failing, action): &(&str, &str)| ExplainedStatement {
             failing: (*failing).to_owned(),
-            failing_text: (*text).to_owned(),
+            text: format!("Allow group g to {action} in compartment a where request.region = 'x'"),
             ..ExplainedStatement::default()
         };
         ExplainedNeed {
@@ -227,21 +266,24 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_by_the_nearest_statement() {
-        let read = "to read secret-family";
+        let (key, bundle) = ("KEY_DECRYPT", "SECRET_BUNDLE_READ");
         for (permission, nearest, expected) in [
-            ("KEY_DECRYPT", vec![("action", read)], Fault::MissingKeyRight),
-            ("KEY_DECRYPT", vec![("action", "to inspect keys")], Fault::VerbTooWeak),
-            ("KEY_DECRYPT", vec![("location", "in compartment a")], Fault::KeyInOtherCompartment),
-            ("KEY_DECRYPT", vec![("condition", "x = 'y'")], Fault::ConditionFails),
-            ("SECRET_BUNDLE_READ", vec![], Fault::MissingSecretRight),
-            ("SECRET_BUNDLE_READ", vec![("subject", "group b")], Fault::MissingSecretRight),
-            ("SECRET_BUNDLE_READ", vec![("action", "to use keys")], Fault::MissingSecretRight),
-            ("SECRET_BUNDLE_READ", vec![("action", "to inspect secrets")], Fault::VerbTooWeak),
+            (key, vec![("action", "read secret-family")], Fault::MissingKeyRight),
+            (key, vec![("action", "inspect keys")], Fault::VerbTooWeak),
+            (key, vec![("location", "inspect keys")], Fault::MissingKeyRight),
+            (key, vec![("location", "use keys")], Fault::KeyInOtherCompartment),
+            (key, vec![("location", "{KEY_DECRYPT}")], Fault::KeyInOtherCompartment),
             (
-                "SECRET_BUNDLE_READ",
-                vec![("location", "in compartment a")],
-                Fault::SecretInOtherCompartment,
+                key,
+                vec![("action", "inspect keys"), ("location", "use keys")],
+                Fault::KeyInOtherCompartment,
             ),
+            (key, vec![("condition", "use keys")], Fault::ConditionFails),
+            (bundle, vec![], Fault::MissingSecretRight),
+            (bundle, vec![("subject", "read secret-family")], Fault::MissingSecretRight),
+            (bundle, vec![("action", "use keys")], Fault::MissingSecretRight),
+            (bundle, vec![("action", "inspect secret-family")], Fault::VerbTooWeak),
+            (bundle, vec![("location", "read secret-family")], Fault::SecretInOtherCompartment),
         ] {
             let found = explained(need(permission, "not granted", &nearest), &["g"]);
             assert_eq!(fault(&found), Some(expected), "{permission} {nearest:?}");
