@@ -210,6 +210,9 @@ simple("bad-authorities", "a bundle of authorities without a certificate", lambd
 simple("proxy-unreachable", "a proxy that does not run, for Oracle's tools", lambda world: as_user(
     world, "entitled", HTTP_PROXY=f"http://ann:{CANARY}@127.0.0.1:{closed_port()}"))
 
+simple("proxy-takes-metadata", "a proxy, and NO_PROXY without the metadata service", lambda world: (
+    (REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.dev["imds_url"], "HTTP_PROXY": "http://127.0.0.1:1"}))
+
 
 @planted("proxy-needed", "a host that only the proxy can call")
 def proxy(world):

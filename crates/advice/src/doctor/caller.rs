@@ -1,4 +1,5 @@
 use super::fault::Fault;
+use super::groups::group_for;
 use super::report::Finding;
 use super::tree::Signer;
 
@@ -62,10 +63,7 @@ pub fn judge_unauthenticated(seen: &CallerSeen<'_>) -> Finding {
             "{said}; the token is fresh, so that no dynamic group has this machine, or it is \
                      registered no longer"
         ))
-        .fix(
-            "oci iam dynamic-group create --name <name> --description <text> \
-                     --matching-rule \"Any {instance.compartment.id = '<compartment OCID>'}\"",
-        ),
+        .fix(group_for("instance", "<compartment OCID>")),
     }
 }
 

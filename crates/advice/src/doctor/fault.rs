@@ -96,6 +96,8 @@ faults! {
     BadAuthorities = "bad-authorities";
     /// A proxy that the environment names does not answer.
     ProxyUnreachable = "proxy-unreachable";
+    /// Oracle's tools would ask a proxy for this machine's metadata.
+    ProxyTakesMetadata = "proxy-takes-metadata";
     /// The service is reached through the proxy only, which this program does not use.
     ProxyNeeded = "proxy-needed";
     /// The host's name leads to no address.

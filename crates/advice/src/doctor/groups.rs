@@ -41,16 +41,20 @@ pub fn judge_groups(machine: &ResourcePrincipal, groups: &[GroupRule]) -> Outcom
     Outcome::Found(no_group(&machine.id, machine.compartment_id.as_str(), &why))
 }
 
-/// Says that a machine is in no dynamic group.
-pub(super) fn no_group(id: &Ocid, compartment_id: &str, why: &str) -> Finding {
-    let of = id.as_str().split('.').nth(1).unwrap_or("resource");
-    let variable = if of == "instance" { "instance" } else { "resource" };
+fn no_group(id: &Ocid, compartment_id: &str, why: &str) -> Finding {
+    let of = id.as_str().split('.').nth(1).unwrap_or_default();
     Finding::certain(Fault::NoDynamicGroup, format!("this machine ({id}) is in no dynamic group"))
         .because(why)
-        .fix(format!(
-            "oci iam dynamic-group create --name <name> --description <text> --matching-rule \"Any \
-             {{{variable}.compartment.id = '{compartment_id}'}}\""
-        ))
+        .fix(group_for(of, compartment_id))
+}
+
+/// Returns the command that makes a dynamic group of a compartment's machines or resources.
+pub(super) fn group_for(resource_type: &str, compartment_id: &str) -> String {
+    let variable = if resource_type == "instance" { "instance" } else { "resource" };
+    format!(
+        "oci iam dynamic-group create --name <name> --description <text> --matching-rule \"Any \
+         {{{variable}.compartment.id = '{compartment_id}'}}\""
+    )
 }
 
 /// Returns the clause of a rule that does not hold.

@@ -16,7 +16,7 @@ pub fn judge_text(place: &str, text: &str) -> Option<Finding> {
     };
     let message = format!("the reference in {place} has more around it than it should");
     let finding = Finding::certain(Fault::BlanksAroundReference, message).because(what);
-    Some(finding.fix("printf '%s' \"$REFERENCE\" without quotes, blanks and line breaks inside"))
+    Some(finding.fix("take line breaks, blanks and quotes from the value"))
 }
 
 /// Judges whether an OCID is a secret's; what is no OCID is not judged.

@@ -3,7 +3,11 @@ use strongroom_policy::ast::{Action, Allow, ResourceName, Statement};
 use strongroom_policy::{Verb, parse, permissions_of};
 
 use super::fault::Fault;
+use super::groups::group_for;
 use super::report::{Finding, Outcome};
+
+/// Statements that are shown.
+const STATEMENTS_MAX: usize = 3;
 
 /// Why a vault refused a request, as it tells those who may know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +18,8 @@ pub struct Explained {
     pub caller_kind: String,
     /// OCID of the caller.
     pub caller_id: String,
+    /// OCID of the caller's compartment, if it is a machine's and known.
+    pub caller_compartment_id: Option<String>,
     /// Groups and dynamic groups of the caller.
     pub groups: Vec<String>,
     /// Dynamic groups that the caller is not in, with the clause that does not hold.
@@ -85,6 +91,11 @@ fn judge_reason(label: &str, reason: &str) -> Outcome {
 fn judge_need(label: &str, explained: &Explained, need: &ExplainedNeed) -> Finding {
     let of_key = need.permission.starts_with("KEY_");
     match need.verdict.as_str() {
+        "absent" if of_key => {
+            let message = "the secret's key is not there";
+            return Finding::certain(Fault::KeyPendingDeletion, message)
+                .because("the vault knows nothing of the key that the secret names");
+        }
         "absent" => {
             let message = format!("there is no secret `{label}`");
             return Finding::certain(Fault::SecretAbsent, message).because(
@@ -149,16 +160,18 @@ enum Nearness {
 
 fn nearness(need: &ExplainedNeed) -> Nearness {
     let permission = Permission::named(&need.permission);
-    let of = |statement: &ExplainedStatement| {
-        let (grants, would) = permission.map_or((false, false), |asked| grants(statement, asked));
-        match statement.failing.as_str() {
-            "condition" => Nearness::Condition,
-            "location" if grants => Nearness::Location,
-            "action" if would => Nearness::Verb,
-            _ => Nearness::None,
-        }
-    };
-    need.nearest.iter().map(of).min().unwrap_or(Nearness::None)
+    let all = need.nearest.iter().map(|statement| nearness_of(statement, permission));
+    all.min().unwrap_or(Nearness::None)
+}
+
+fn nearness_of(statement: &ExplainedStatement, permission: Option<Permission>) -> Nearness {
+    let (grants, would) = permission.map_or((false, false), |asked| grants(statement, asked));
+    match statement.failing.as_str() {
+        "condition" => Nearness::Condition,
+        "location" if grants => Nearness::Location,
+        "action" if would => Nearness::Verb,
+        _ => Nearness::None,
+    }
 }
 
 /// Tells whether a statement's action grants a permission, and whether its strongest verb would.
@@ -177,18 +190,25 @@ fn grants(statement: &ExplainedStatement, asked: Permission) -> (bool, bool) {
 }
 
 fn lacking(explained: &Explained, need: &ExplainedNeed) -> String {
+    let ExplainedNeed { permission, place, nearest, .. } = need;
+    let Explained { caller_kind, caller_id, groups, .. } = explained;
+    let groups = groups.join(", ");
     let mut lines = vec![format!(
-        "{} in {} is not granted to {} {} (in {})",
-        need.permission,
-        need.place,
-        explained.caller_kind,
-        explained.caller_id,
-        explained.groups.join(", ")
+        "{permission} in {place} is not granted to {caller_kind} {caller_id} (in {groups})"
     )];
-    lines.extend(need.nearest.iter().map(|statement| {
+    let about = |statement: &&ExplainedStatement| {
+        let text = statement.text.to_lowercase();
+        nearness_of(statement, Permission::named(permission)) != Nearness::None
+            || text.contains("secret")
+            || text.contains("key")
+    };
+    lines.extend(nearest.iter().filter(about).take(STATEMENTS_MAX).map(|statement| {
         let ExplainedStatement { place, text, failing, failing_text } = statement;
         format!("{place}: {text} – its {failing} `{failing_text}` does not hold")
     }));
+    if lines.len() == 1 {
+        lines.push("no statement about the caller is about secrets or keys".to_owned());
+    }
     lines.join("\n")
 }
 
@@ -220,9 +240,9 @@ fn of_nobody(explained: &Explained) -> Finding {
         .collect();
     let message = format!("{caller_kind} {caller_id} is in no dynamic group");
     let why = if clauses.is_empty() { "there is none".to_owned() } else { clauses.join("\n") };
-    Finding::certain(Fault::NoDynamicGroup, message).because(why).fix(
-        "oci iam dynamic-group update --dynamic-group-id <OCID> --matching-rule <a rule that holds>",
-    )
+    let compartment_id = explained.caller_compartment_id.as_deref();
+    let fix = group_for(caller_kind, compartment_id.unwrap_or("<compartment OCID>"));
+    Finding::certain(Fault::NoDynamicGroup, message).because(why).fix(fix)
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ impl Refusal {
     pub fn said(&self) -> String {
         match self.code.as_str() {
             "" => format!("{} with no error of OCI's", self.status),
-            code => format!("{} {code}: {}", self.status, self.message),
+            code => format!("{} {code}: {}", self.status, self.message.trim_end_matches('.')),
         }
     }
 }

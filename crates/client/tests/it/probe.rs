@@ -17,16 +17,13 @@ async fn says(answer: &'static str, tls: Option<TlsAcceptor>) -> HostPort {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut asked = [0_u8; 2048];
-            match &tls {
-                Some(tls) => {
-                    let Ok(mut stream) = tls.accept(stream).await else { continue };
-                    let _count = stream.read(&mut asked).await;
-                    let _written = stream.write_all(answer.as_bytes()).await;
-                }
-                None => {
-                    let _count = stream.read(&mut asked).await;
-                    let _written = stream.write_all(answer.as_bytes()).await;
-                }
+            if let Some(tls) = &tls {
+                let Ok(mut stream) = tls.accept(stream).await else { continue };
+                let _count = stream.read(&mut asked).await;
+                let _written = stream.write_all(answer.as_bytes()).await;
+            } else {
+                let _count = stream.read(&mut asked).await;
+                let _written = stream.write_all(answer.as_bytes()).await;
             }
         }
     });

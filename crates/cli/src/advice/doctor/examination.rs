@@ -147,7 +147,12 @@ pub(super) fn told(error: &ClientError) -> Told {
         }),
         ClientError::Unreachable { host, why, perhaps_arrived } => {
             let message = format!("no answer from {host} to a signed call");
-            let fault = if *perhaps_arrived { Fault::NoAnswer } else { Fault::ConnectionRefused };
+            let fault = match why {
+                why if why.contains("dns") => Fault::NameUnknown,
+                _ if *perhaps_arrived => Fault::NoAnswer,
+                why if why.contains("refused") => Fault::ConnectionRefused,
+                _ => Fault::ConnectionTimeout,
+            };
             Told::Broken(Finding::certain(fault, message).because(why))
         }
         ClientError::Answer(what) => {

@@ -94,6 +94,6 @@ async fn ask(examination: &mut Examination<'_>, check: Check) -> Outcome {
         Check::Groups => examination.groups().await,
         Check::Vault => examination.vault().await,
         Check::KeyState => examination.key_state().await,
-        Check::Conclusion => examination.conclusion(),
+        Check::Conclusion => examination.conclusion().await,
     }
 }

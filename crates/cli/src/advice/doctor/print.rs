@@ -33,13 +33,16 @@ pub(super) fn told(examination: &Examination<'_>, walk: &Walk) -> String {
     if !skipped.is_empty() {
         lines.push(format!("  not asked, for what comes before fails: {}", skipped.join(", ")));
     }
-    let mut findings = walk.findings().into_iter();
-    match findings.next() {
-        Some(finding) => lines.extend(verdict(finding)),
-        None if named.is_some() => lines.push("healthy: the secret can be read".to_owned()),
-        None => lines.push("healthy: this machine can call the service".to_owned()),
+    lines.extend(walk.findings().into_iter().flat_map(verdict));
+    let can = match named {
+        Some(_) => "the secret can be read",
+        None => "this machine can call the service",
+    };
+    match walk.verdict() {
+        None => lines.push(format!("healthy: {can}")),
+        Some(finding) if finding.is_risk => lines.push(format!("all the same, {can}")),
+        Some(_) => {}
     }
-    lines.extend(findings.flat_map(verdict));
     lines.iter().map(|line| printable(line) + "\n").collect()
 }
 

@@ -207,10 +207,15 @@ fn of_profile(error: &ProfileError, place: &str, text: &str, path: &Path) -> Fin
 
 fn no_key(path: &Path, error: &std::io::Error) -> Finding {
     let shown = path.display();
-    if error.kind() != ErrorKind::PermissionDenied {
-        return Finding::certain(Fault::NoKeyFile, format!("there is no private key {shown}"))
-            .because(error.to_string())
-            .fix("set `key_file` to the file that `oci setup keys` made");
+    // What the system itself refuses has a number; what is refused for the file's mode has none.
+    let is_mode = error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none();
+    if !is_mode {
+        return Finding::certain(
+            Fault::NoKeyFile,
+            format!("the private key {shown} cannot be read"),
+        )
+        .because(error.to_string())
+        .fix("set `key_file` to the file that `oci setup keys` made, of the user who runs this");
     }
     Finding::certain(Fault::KeyOpenToOthers, format!("the private key {shown} is not used"))
         .because(error.to_string())

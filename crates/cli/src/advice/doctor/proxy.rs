@@ -1,4 +1,4 @@
-use strongroom_advice::doctor::{Fault, Finding, Outcome};
+use strongroom_advice::doctor::{Fault, Finding, Outcome, Signer};
 use strongroom_client::BaseUrl;
 use strongroom_client::probe::{self, HostPort};
 
@@ -56,6 +56,9 @@ fn place(text: &str) -> Option<HostPort> {
 impl Examination<'_> {
     /// The proxies that the environment names for Oracle's tools.
     pub(super) async fn proxy(&self) -> Outcome {
+        if let Some(finding) = self.metadata_by_proxy() {
+            return Outcome::Found(finding);
+        }
         let proxy = self.url.as_ref().and_then(|url| Proxy::of(self.variables, url));
         let Some(proxy) = proxy else { return Outcome::Skipped("") };
         let found = match probe::addresses(&proxy.at).await {
@@ -81,6 +84,20 @@ impl Examination<'_> {
                 )
             }
         }
+    }
+
+    /// Metadata is of this machine: a proxy has that of another, or none.
+    fn metadata_by_proxy(&self) -> Option<Finding> {
+        let ground =
+            self.ground.as_ref().filter(|_| self.given.signer == Some(Signer::Instance))?;
+        let url: BaseUrl = ground.finder().metadata_url().parse().ok()?;
+        let proxy = Proxy::of(self.variables, &url)?;
+        let (shown, host) = (proxy.shown(), url.host_port().host);
+        let message =
+            format!("Oracle's tools would ask the proxy {shown} for this machine's metadata");
+        let finding = Finding::certain(Fault::ProxyTakesMetadata, message).as_risk();
+        let why = format!("NO_PROXY does not name {host}; this program calls without a proxy");
+        Some(finding.because(why).fix(format!("export NO_PROXY={host}")))
     }
 
     /// Tells whether the host that cannot be called here can be called through the proxy.

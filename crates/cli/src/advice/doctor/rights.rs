@@ -1,10 +1,14 @@
 use strongroom_advice::doctor::{
-    Evidence, Explained, ExplainedNeed, ExplainedStatement, GroupRule, KeySeen, Listing, Outcome,
-    SecretSeen, conclude, judge_explained, judge_groups, judge_key_state, judge_vault_state,
+    Evidence, Explained, ExplainedNeed, ExplainedStatement, Fault, Finding, GroupRule, KeySeen,
+    Listing, Outcome, SecretSeen, conclude, judge_explained, judge_groups, judge_key_state,
+    judge_vault_state,
 };
 use strongroom_client::{Denial, DeniedNeed, DeniedStatement, Endpoints};
 
 use super::examination::Examination;
+use crate::hand::SCHEME;
+use crate::hand::reference::Place;
+use crate::hand::similar::nearest;
 
 impl Examination<'_> {
     /// What the vault itself says, to those who may know.
@@ -22,7 +26,16 @@ impl Examination<'_> {
             return Outcome::Open("the answer has no opc-request-id to ask about".to_owned());
         };
         match client.denial(request_id).await {
-            Ok(denial) => judge_explained(&self.label(), &explained(&denial)),
+            Ok(denial) => {
+                let machine = self.machine.as_ref();
+                let caller_compartment_id =
+                    machine.map(|machine| machine.compartment_id.to_string());
+                let explained = Explained { caller_compartment_id, ..explained(&denial) };
+                match judge_explained(&self.label(), &explained) {
+                    Outcome::Found(finding) => Outcome::Found(self.with_similar(finding).await),
+                    other => other,
+                }
+            }
             Err(_refused) => Outcome::Open(format!(
                 "this caller may not read denials; who may, asks `strongroom why {request_id}`"
             )),
@@ -87,7 +100,7 @@ impl Examination<'_> {
     }
 
     /// What fits best what was seen.
-    pub(super) fn conclusion(&self) -> Outcome {
+    pub(super) async fn conclusion(&self) -> Outcome {
         let Some(content) = &self.seen.content else { return Outcome::Skipped("content") };
         let secret = self.seen.secret.as_ref().map_or(SecretSeen::Hidden, |secret| {
             let compartment = secret.rest.get("compartmentId").and_then(|id| id.as_str());
@@ -97,7 +110,7 @@ impl Examination<'_> {
             }
         });
         let label = self.label();
-        Outcome::Found(conclude(&Evidence {
+        let concluded = conclude(&Evidence {
             label: &label,
             content,
             secret: &secret,
@@ -105,7 +118,25 @@ impl Examination<'_> {
             key: self.seen.key.as_ref().unwrap_or(&KeySeen::Hidden),
             suspect: self.seen.suspect.as_ref(),
             signer: self.given.signer,
-        }))
+        });
+        Outcome::Found(self.with_similar(concluded).await)
+    }
+
+    /// Offers a secret with a similar name in place of one that is absent.
+    async fn with_similar(&self, finding: Finding) -> Finding {
+        let place = self.reference.as_ref().map(|reference| &reference.place);
+        let compartment = self.ground.as_ref().map(|ground| ground.compartment_id(None));
+        let (Some(client), Some(Place::Named { vault, name }), Some(Ok(compartment_id)), true) =
+            (&self.client, place, compartment, finding.fault == Fault::SecretAbsent)
+        else {
+            return finding;
+        };
+        let vault_id = self.seen.vault_id.as_deref().unwrap_or_default();
+        let rows = client.secrets(&compartment_id, vault_id, None).await.unwrap_or_default();
+        match nearest(name, rows.iter().map(|row| row.secret_name.as_str())) {
+            Some(near) => finding.fix(format!("{SCHEME}{vault}/{near}, which is there")),
+            None => finding.fix(format!("strongroom ls {vault}")),
+        }
     }
 }
 
@@ -117,6 +148,7 @@ fn explained(denial: &Denial) -> Explained {
         reason: denial.reason.clone(),
         caller_kind: principal.map(|principal| principal.kind.clone()).unwrap_or_default(),
         caller_id: principal.map(|principal| principal.id.clone()).unwrap_or_default(),
+        caller_compartment_id: None,
         groups: principal.map(|principal| principal.groups.clone()).unwrap_or_default(),
         other_groups: others
             .unwrap_or_default()
