@@ -164,6 +164,8 @@ behind("throttled", "429 for every call", lambda _: servers.error(429, "TooManyR
 behind("throttled", "429 for contents only", servers.only("/secretbundles", servers.error(429, "TooManyRequests", "slow down")))
 behind("service-fails", "500 for contents", servers.only("/secretbundles", servers.error(500, "InternalServerError", "oops")))
 behind("service-fails", "503 by a gateway, as HTML", lambda _: servers.page(503))
+behind("service-fails", "503 once, which passes", servers.once(servers.error(503, "ServiceUnavailable", "busy")))
+behind("not-oci", "a redirect to another place", lambda _: (301, {"location": "https://vault.test/"}, b""))
 behind("not-oci", "a page to log in at, in place of the service", lambda _: servers.page(200))
 behind("not-oci", "a web server that knows no such path", lambda _: servers.page(404))
 
@@ -191,6 +193,15 @@ def over_tls(code, what, trusted=True, name="127.0.0.1", days=(-1, 10), scheme="
 
 
 over_tls("unknown-authority", "an authority that is not in the bundle", trusted=False)
+
+
+@planted("unknown-authority", "an authority of one's own, and no bundle")
+def own_authority(world):
+    both, _ = servers.certificate(world.directory)
+    with servers.front(world.dev["base_url"], certificate=both) as url:
+        yield as_user(world, "entitled", STRONGROOM_ENDPOINT=url)
+
+
 over_tls("server-certificate-expired", "a server's certificate that ran out", days=(-20, -2))
 over_tls("server-certificate-of-other-name", "a server's certificate for another name", name="vault.test")
 over_tls("tls-expected", "http:// for a service that speaks TLS", scheme="http")
@@ -244,8 +255,25 @@ with_right("condition-fails", "a condition on the key", "key-named")
 with_right("denied-by-statement", "a statement that denies", "denied")
 with_right("no-group", "a user in no group", "nobody")
 
+# What cannot be told apart from here: the verdict is likely, and of something else.
+with_right("key-in-other-compartment", "the same, the vault does not tell", "key-elsewhere-quiet")
+with_right("condition-fails", "a condition on the secret's name, the vault does not tell", "named-quiet")
+with_right("secret-pending-deletion", "a secret that is to be deleted, for one who may read contents only", "bundles-quiet", "pending")
+simple("no-dynamic-group", "a machine that no matching rule has, the vault does not tell",
+       lambda world: ((REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.quiet_stranger}))
+
+
+@planted("gateway-rewrites-host", "a gateway that rewrites the Host header, which is signed")
+def gateway(world):
+    with servers.front(world.dev["base_url"], host="vault.test") as url:
+        yield as_user(world, "entitled", STRONGROOM_ENDPOINT=url)
+
+
 # States.
 with_right("secret-pending-deletion", "a secret that is to be deleted", "entitled", "pending")
 with_right("secret-expired", "a secret whose content expired", "bare", "expired")
 with_right("key-disabled", "a key that is disabled", "entitled", "of-disabled")
 with_right("key-pending-deletion", "a key that is to be deleted", "entitled", "of-dying")
+with_right("key-disabled", "a key that is disabled, for one who may not see it", "bare", "of-disabled")
+with_right("key-pending-deletion", "a key that is to be deleted, for one who may not see it", "bare", "of-dying")
+with_right("vault-not-active", "a vault that is to be deleted", "entitled", "of-doomed")

@@ -39,7 +39,7 @@ class Front(http.server.BaseHTTPRequestHandler):
         connection = http.client.HTTPConnection(self.server.behind.removeprefix("http://"), timeout=20)
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
-            connection.putheader(name, value)
+            connection.putheader(name, self.server.host if self.server.host and name.lower() == "host" else value)
         connection.endheaders(body)
         answer = connection.getresponse()
         kept = ("content-type", "opc-request-id", "opc-next-page", "date", "etag", "retry-after")
@@ -53,11 +53,11 @@ class Front(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def front(behind="", change=None, certificate=None):
-    """Serves on a free port; yields the URL."""
+def front(behind="", change=None, certificate=None, host=None):
+    """Serves on a free port; yields the URL. `host` replaces the Host header of what is passed on."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Front)
     server.daemon_threads = True
-    server.behind, server.change = behind, change
+    server.behind, server.change, server.host = behind, change, host
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -84,6 +84,12 @@ def page(status):
 def only(part, answer):
     """Answers so where the path has `part`, and leaves the rest to the vault."""
     return lambda request: answer if part in request.path else None
+
+
+def once(answer):
+    """Answers so to the first signed request, and leaves the rest to the vault."""
+    left = [answer]
+    return lambda request: left.pop() if left and request.headers.get("authorization") else None
 
 
 def an_hour_ahead(request):

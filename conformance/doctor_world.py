@@ -80,6 +80,9 @@ class World:
         self.caller("secret-elsewhere", "read secret-family in compartment elsewhere", use)
         self.caller("named", f"read secret-family {SAMPLE} where target.secret.name = 'db-*'", use)
         self.caller("key-named", read, f"use keys {SAMPLE} where target.key.id = 'ocid1.key.oc1.iad.a.b'")
+        self.caller("key-elsewhere-quiet", read, "use keys in compartment elsewhere", tells=False)
+        self.caller("named-quiet", f"read secret-family {SAMPLE} where target.secret.name = 'db-*'", use, tells=False)
+        self.caller("bundles-quiet", f"read secret-bundles {SAMPLE}", use, tells=False)
         self.caller("denied", *BOTH, f"Deny group denied to read secret-family {SAMPLE}")
         self.caller("nobody", grouped=False)
         self.caller("nobody-quiet", grouped=False, tells=False)
@@ -104,6 +107,14 @@ class World:
         move = oci.key_management.models.ChangeKeyCompartmentDetails(compartment_id=self.elsewhere)
         self.keys.change_key_compartment(moved, move)
         self.secret("hidden", compartment_id=self.elsewhere)
+        doomed = self.doomed_vault()
+        self.secret("of-doomed", vault_id=doomed.id, key_id=self.key("doomed", doomed.management_endpoint))
+        kms = self.vault.client(oci.key_management.KmsVaultClient)
+        kms.schedule_vault_deletion(doomed.id, oci.key_management.models.ScheduleVaultDeletionDetails())
+
+    def doomed_vault(self):
+        return self.vault.client(oci.key_management.KmsVaultClient).create_vault(oci.key_management.models.CreateVaultDetails(
+            compartment_id=self.dev["compartment_id"], display_name="doomed", vault_type="DEFAULT")).data
 
     def make_machines(self):
         """The server's own machine has rights; one more is in no dynamic group, and one is removed."""
@@ -115,17 +126,19 @@ class World:
         stranger, self.stranger = self.machine("stranger", self.elsewhere)
         new_policy(self.iam, tenancy, "stranger",
                    f"Allow any-user to read denials in tenancy where request.principal.id = '{stranger}'")
+        _, self.quiet_stranger = self.machine("quiet-stranger", self.elsewhere)
         removed, self.removed = self.machine("removed")
         done = self.vault.strongroom("admin", "instance", "rm", removed)
         assert done.returncode == 0, done.stderr
         self.stale = self.session_token(self.other_private, self.other_public)
         self.revoke_tokens()
 
-    def key(self, name):
+    def key(self, name, endpoint=None):
         details = oci.key_management.models.CreateKeyDetails(
             compartment_id=self.dev["compartment_id"], display_name=name,
             key_shape=oci.key_management.models.KeyShape(algorithm="AES", length=32))
-        return self.keys.create_key(details).data.id
+        keys = self.vault.client(oci.key_management.KmsManagementClient, endpoint) if endpoint else self.keys
+        return keys.create_key(details).data.id
 
     def secret(self, name, **more):
         details = {

@@ -91,6 +91,7 @@ pub fn conclude(seen: &Evidence<'_>) -> Finding {
                 .because(seen.content.said())
                 .fix("strongroom put <the reference>, with a new value on standard input")
         }
+        (409, _) if seen.content.message.contains("key") => of_key_state(seen),
         (409, _) => Finding::likely(
             Fault::StateForbids,
             format!("the state of secret `{}`, its key or its vault forbids reading", seen.label),
@@ -101,6 +102,25 @@ pub fn conclude(seen: &Evidence<'_>) -> Finding {
                 .because(seen.content.said())
         }
     }
+}
+
+/// The service itself says in which state the key is.
+fn of_key_state(seen: &Evidence<'_>) -> Finding {
+    let message = &seen.content.message;
+    let found = if message.contains("DISABLED") {
+        Finding::certain(Fault::KeyDisabled, "the secret's key is disabled").fix(
+            "oci kms management key enable --key-id <key OCID> --endpoint <management endpoint>",
+        )
+    } else if message.contains("DELETION") || message.contains("DELETED") {
+        Finding::certain(Fault::KeyPendingDeletion, "the secret's key is to be deleted, or gone")
+            .fix(
+                "oci kms management key cancel-deletion --key-id <key OCID> --endpoint <management \
+                 endpoint>",
+            )
+    } else {
+        Finding::likely(Fault::StateForbids, "the state of the secret's key forbids reading")
+    };
+    found.because(seen.content.said())
 }
 
 fn without_key(seen: &Evidence<'_>) -> Finding {
@@ -159,8 +179,14 @@ fn hidden(seen: &Evidence<'_>) -> Finding {
         Listing::Refused | Listing::NotAsked => {
             let message =
                 format!("secret `{label}` does not exist, or the caller may not know of it");
+            let group = match seen.signer {
+                Some(Signer::Instance | Signer::Resource) => {
+                    "; statements reach a machine through a dynamic group whose rule it matches"
+                }
+                _ => "",
+            };
             Finding::likely(Fault::MissingOrHidden, message)
-                .because(format!("{said}; neither its description nor a list is shown"))
+                .because(format!("{said}; neither its description nor a list is shown{group}"))
                 .fix(seen.both())
         }
     }
@@ -198,17 +224,40 @@ mod tests {
     ) -> (Fault, Certainty) {
         let (code, message) = ("C".to_owned(), "m".to_owned());
         let content = Refusal { status, code, message, request_id: None, retry_after_secs: None };
-        let seen = Evidence {
+        let found = conclude(&Evidence { secret, listing, key, ..evidence(&content) });
+        (found.fault, found.certainty)
+    }
+
+    #[test]
+    fn the_service_says_which_state_forbids() {
+        for (message, expected) in [
+            ("The secret's key is DISABLED.", Fault::KeyDisabled),
+            ("The secret's key is PENDING_DELETION.", Fault::KeyPendingDeletion),
+            ("The secret's key is UPDATING.", Fault::StateForbids),
+            ("The content of version 1 expired at noon.", Fault::SecretExpired),
+            ("The secret is UPDATING.", Fault::StateForbids),
+        ] {
+            let content = Refusal {
+                status: 409,
+                code: "Conflict".to_owned(),
+                message: message.to_owned(),
+                request_id: None,
+                retry_after_secs: None,
+            };
+            assert_eq!(conclude(&evidence(&content)).fault, expected, "{message}");
+        }
+    }
+
+    fn evidence(content: &Refusal) -> Evidence<'_> {
+        Evidence {
             label: "s",
-            content: &content,
-            secret,
-            listing,
-            key,
+            content,
+            secret: &SecretSeen::Hidden,
+            listing: &Listing::NotAsked,
+            key: &KeySeen::Hidden,
             suspect: None,
             signer: Some(Signer::ApiKey),
-        };
-        let found = conclude(&seen);
-        (found.fault, found.certainty)
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ async fn ask(examination: &mut Examination<'_>, check: Check) -> Outcome {
         Check::Clock => examination.clock(),
         Check::Caller => examination.caller().await,
         Check::Secret => examination.secret().await,
-        Check::State => examination.state(),
+        Check::State => examination.state().await,
         Check::Content => examination.content().await,
         Check::Why => examination.why().await,
         Check::Version => examination.version().await,

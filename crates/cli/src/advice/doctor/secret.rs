@@ -1,4 +1,6 @@
-use strongroom_advice::doctor::{Fault, Finding, Listing, Outcome, judge_secret_state};
+use strongroom_advice::doctor::{
+    Fault, Finding, Listing, Outcome, judge_secret_state, judge_vault_state,
+};
 use strongroom_client::{ClientError, Secret, SecretBundle, SecretVersionSummary, Selector};
 use strongroom_model::{Clock, SystemClock, Timestamp};
 
@@ -36,14 +38,25 @@ impl Examination<'_> {
     }
 
     /// Whether it can be read in its state.
-    pub(super) fn state(&self) -> Outcome {
+    pub(super) async fn state(&self) -> Outcome {
         let Some(secret) = &self.seen.secret else { return Outcome::Skipped("") };
         let restore = format!("strongroom restore {}", secret.id);
         let state = &secret.lifecycle_state;
         let deletion = secret.time_of_deletion.as_deref();
         let found = judge_secret_state(&secret.secret_name, state, deletion, &restore);
         let found = found.or_else(|| expired(secret, SystemClock.now()));
-        found.map_or_else(|| Outcome::Passed(state.clone()), Outcome::Found)
+        let Some(finding) = found else { return Outcome::Passed(state.clone()) };
+        let of_vault = self.vault_of_deletion(&finding, &secret.vault_id).await;
+        Outcome::Found(of_vault.unwrap_or(finding))
+    }
+
+    /// What is in a vault that is to be deleted, is to be deleted too.
+    async fn vault_of_deletion(&self, finding: &Finding, vault_id: &str) -> Option<Finding> {
+        if finding.fault != Fault::SecretPendingDeletion {
+            return None;
+        }
+        let vault = self.client.as_ref()?.vault(vault_id).await.ok()?;
+        judge_vault_state(&vault.id, &vault.lifecycle_state)
     }
 
     /// Whether the content can be read. It is read, and dropped.
