@@ -1,4 +1,4 @@
-//! Advice: what is wrong with policies, and what they decide, without a server.
+//! Advice: what is wrong with policies, what they decide, and why a secret cannot be read, without a server.
 
 mod ask;
 mod check;

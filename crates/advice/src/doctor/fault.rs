@@ -197,4 +197,15 @@ mod tests {
             assert!(fault.says().ends_with('.'), "{}", fault.code());
         }
     }
+
+    #[test]
+    fn every_fault_is_documented() {
+        let page = include_str!("../../../../docs/doctor.md");
+        let (_, rows) = page.split_once("## Faults").unwrap();
+        let said: Vec<&str> =
+            rows.lines().skip_while(|line| !line.starts_with("| ---")).skip(1).collect();
+        let rows =
+            Fault::ALL.iter().map(|fault| format!("| {} | {} |", fault.code(), fault.says()));
+        assert_eq!(said, rows.collect::<Vec<_>>());
+    }
 }
