@@ -133,6 +133,8 @@ refer("secret-absent", "an OCID with a wrong character, of a vault that tells wh
 simple("secret-absent", "an OCID with a wrong character, where the list is shown",
        lambda world: as_user(world, "bare", absent(world.secrets["fine"])))
 simple("secret-absent", "a misspelt name", lambda world: as_user(world, "entitled", "secret://main/fien"))
+simple("vault-absent", "an alias that stands for a vault that is not there",
+       lambda world: as_user(world, "entitled", STRONGROOM_VAULT_MAIN=absent(world.dev["vault_id"])))
 simple("other-region", "a secret of another region",
        lambda world: as_user(world, "nothing-quiet", world.secrets["fine"].replace(".iad.", ".phx.")))
 simple("version-absent", "a stage that no version is in", lambda world: as_user(world, "entitled", REF + "?stage=pending"))
@@ -159,7 +161,17 @@ def behind(code, what, change, **variables):
             yield as_user(world, "entitled", STRONGROOM_ENDPOINT=url, **variables)
 
 
-behind("clock-off", "this machine's clock is an hour behind the service's", servers.an_hour_ahead)
+behind("clock-off", "this machine's clock is an hour behind the service's", servers.hours_ahead(1))
+behind("clock-off", "this machine's clock is six minutes ahead of the service's", servers.hours_ahead(-0.1))
+
+
+@planted("clock-off", "a clock that makes a token look as if it had run out")
+def clock_and_token(world):
+    config = world.profile(**session(world, token()))
+    with servers.front(world.dev["base_url"], servers.hours_ahead(-3)) as url:
+        yield (REF, "--config-file", config), {"STRONGROOM_ENDPOINT": url}
+
+
 behind("throttled", "429 for every call", lambda _: servers.error(429, "TooManyRequests", "slow down", **{"retry-after": "3"}))
 behind("throttled", "429 for contents only", servers.only("/secretbundles", servers.error(429, "TooManyRequests", "slow down")))
 behind("service-fails", "500 for contents", servers.only("/secretbundles", servers.error(500, "InternalServerError", "oops")))
@@ -254,6 +266,13 @@ with_right("condition-fails", "a condition on the secret's name", "named")
 with_right("condition-fails", "a condition on the key", "key-named")
 with_right("denied-by-statement", "a statement that denies", "denied")
 with_right("no-group", "a user in no group", "nobody")
+
+with_right("secret-pending-deletion", "a secret that is to be deleted, which is listed but not described", "bundle-lister-quiet", "pending")
+simple("version-absent", "a stage that no version is in, of a secret that is listed but not described",
+       lambda world: as_user(world, "bundle-lister-quiet", world.secrets["fine"] + "?stage=pending"))
+simple("wrong-ocid-in-profile", "a user's OCID that is cut off, in OCI_CLI_USER",
+       lambda world: as_user(world, "entitled", OCI_CLI_USER=world.dev["user_id"][:16]))
+with_profile("broken-configuration", "a configuration file that is not UTF-8", lambda world: {"text": b"[DEFAULT]\nuser=\xff\n"})
 
 # What cannot be told apart from here: the verdict is likely, and of something else.
 with_right("key-in-other-compartment", "the same, the vault does not tell", "key-elsewhere-quiet")

@@ -92,9 +92,13 @@ def once(answer):
     return lambda request: left.pop() if left and request.headers.get("authorization") else None
 
 
-def an_hour_ahead(request):
-    """A service whose clock is right, where this machine's is an hour behind."""
-    ahead = {"date": email.utils.formatdate(time.time() + 3600, usegmt=True)}
+def hours_ahead(hours):
+    """A service whose clock is right, where this machine's is so many hours behind."""
+    return lambda _: refuses_at(time.time() + hours * 3600)
+
+
+def refuses_at(now):
+    ahead = {"date": email.utils.formatdate(now, usegmt=True)}
     return error(401, "NotAuthenticated", "The required information to complete authentication was not provided.", **ahead)
 
 

@@ -83,6 +83,7 @@ class World:
         self.caller("key-elsewhere-quiet", read, "use keys in compartment elsewhere", tells=False)
         self.caller("named-quiet", f"read secret-family {SAMPLE} where target.secret.name = 'db-*'", use, tells=False)
         self.caller("bundles-quiet", f"read secret-bundles {SAMPLE}", use, tells=False)
+        self.caller("bundle-lister-quiet", f"read secret-bundles {SAMPLE}", f"inspect secrets {SAMPLE}", use, tells=False)
         self.caller("denied", *BOTH, f"Deny group denied to read secret-family {SAMPLE}")
         self.caller("nobody", grouped=False)
         self.caller("nobody-quiet", grouped=False, tells=False)

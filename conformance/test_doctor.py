@@ -14,7 +14,7 @@ DOCS = ROOT / "docs" / "doctor.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 FAULTS_MIN, NAMED_MIN = 35, 33
 # Planted to show what looks alike: see "What stays likely" in the docs.
-ALIKE = 5
+ALIKE = 6
 judged = {}
 
 

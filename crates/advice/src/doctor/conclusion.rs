@@ -1,5 +1,5 @@
 use super::fault::Fault;
-use super::report::Finding;
+use super::report::{Certainty, Finding};
 use super::states::Refusal;
 use super::tree::Signer;
 
@@ -50,6 +50,8 @@ pub enum KeySeen {
 pub struct Evidence<'a> {
     /// What the secret is called.
     pub label: &'a str,
+    /// Whether a certain version of it is asked for, which may be absent where the secret is not.
+    pub selects_version: bool,
     /// How reading its content was refused.
     pub content: &'a Refusal,
     /// What is known of the secret.
@@ -159,7 +161,10 @@ fn hidden(seen: &Evidence<'_>) -> Finding {
     match seen.listing {
         Listing::Has => {
             let message = format!("the caller may list secret `{label}`, but not read it");
-            Finding::certain(Fault::MissingSecretRight, message)
+            let certainty =
+                if seen.selects_version { Certainty::Likely } else { Certainty::Certain };
+            let finding = Finding::certain(Fault::MissingSecretRight, message);
+            Finding { certainty, ..finding }
                 .because(format!("{said}; it is there, for it is listed"))
                 .fix(seen.both())
         }
@@ -213,7 +218,6 @@ impl Evidence<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Certainty;
     use super::*;
 
     fn judged(
@@ -251,6 +255,7 @@ mod tests {
     fn evidence(content: &Refusal) -> Evidence<'_> {
         Evidence {
             label: "s",
+            selects_version: false,
             content,
             secret: &SecretSeen::Hidden,
             listing: &Listing::NotAsked,

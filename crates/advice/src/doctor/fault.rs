@@ -166,6 +166,8 @@ faults! {
     ConditionFails = "condition-fails";
     /// A statement's verb is too weak.
     VerbTooWeak = "verb-too-weak";
+    /// The vault that the alias stands for does not exist.
+    VaultAbsent = "vault-absent";
     /// The vault is to be deleted, or gone.
     VaultNotActive = "vault-not-active";
     /// The key is disabled.

@@ -107,7 +107,16 @@ impl Examination<'_> {
         let signer = self.given.signer.unwrap_or(Signer::ApiKey);
         let profile = self.profile.as_ref();
         let key = profile.and_then(|profile| profile.key_id().ok()).unwrap_or_default();
-        judge_unauthenticated(&CallerSeen { signer, skew_secs: self.skew_secs, said, key: &key })
+        let seen = CallerSeen { signer, skew_secs: self.skew_secs, said, key: &key };
+        self.unless_expired(judge_unauthenticated(&seen))
+    }
+
+    /// What has run out is the reason, unless the clock is.
+    fn unless_expired(&self, judged: Finding) -> Finding {
+        match &self.expired {
+            Some(expired) if judged.fault != Fault::ClockOff => expired.clone(),
+            _ => judged,
+        }
     }
 
     fn without_credentials(&self, error: &ClientError) -> Finding {
@@ -127,8 +136,8 @@ impl Examination<'_> {
         }
         let seen =
             CallerSeen { signer: Signer::Instance, skew_secs: self.skew_secs, said: why, key: "" };
-        let judged = judge_unauthenticated(&seen);
-        if judged.fault == Fault::ClockOff {
+        let judged = self.unless_expired(judge_unauthenticated(&seen));
+        if matches!(judged.fault, Fault::ClockOff | Fault::MachineCertificateExpired) {
             return judged;
         }
         let of = self.machine.as_ref().map(|machine| machine.id.to_string()).unwrap_or_default();
@@ -137,7 +146,7 @@ impl Examination<'_> {
             format!("the certificate of this machine {of} is refused"),
         )
         .because(format!(
-            "{why}; the certificate is valid, so that the machine is registered no longer"
+            "{why}; the certificate has not run out: the machine is registered no longer, or elsewhere"
         ))
         .fix("strongroom admin instance add NAME --identity FILE, and `strongroom imds` with it")
     }

@@ -36,6 +36,8 @@ pub(super) struct Examination<'a> {
     pub(super) url: Option<BaseUrl>,
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) skew_secs: Option<i64>,
+    /// What has run out by this machine's clock, should the service refuse it.
+    pub(super) expired: Option<Finding>,
     /// A client that tries once, so that nothing passes unseen.
     pub(super) client: Option<Client>,
     pub(super) seen: Seen,
@@ -78,6 +80,7 @@ impl<'a> Examination<'a> {
             url: None,
             addresses: Vec::new(),
             skew_secs: None,
+            expired: None,
             client: None,
             seen: Seen::default(),
         }

@@ -59,12 +59,11 @@ impl Examination<'_> {
         let until = certificate.not_after();
         if let Some(until) = until.filter(|until| *until <= SystemClock.now()) {
             let message = "this machine's certificate has run out";
-            let finding = Finding::certain(Fault::MachineCertificateExpired, message);
-            return Outcome::Found(
-                finding
-                    .because(format!("it was valid until {until}"))
-                    .fix("restart the metadata service (`strongroom imds`), which renews it"),
-            );
+            let finding = Finding::certain(Fault::MachineCertificateExpired, message)
+                .because(format!("it was valid until {until}"))
+                .fix("restart the metadata service (`strongroom imds`), which renews it");
+            self.expired = Some(finding);
+            return Outcome::Open(format!("it was valid until {until}, by this machine's clock"));
         }
         let of = self.machine.as_ref().map_or_else(
             || "it names no machine".to_owned(),

@@ -28,10 +28,12 @@ impl Examination<'_> {
         let place = format!("profile `{name}` of {}", path.display());
         match private_file::read(&path) {
             Ok(bytes) => {
-                let text = Sensitive::new(bytes);
-                let text = std::str::from_utf8(text.expose()).unwrap_or_default().to_owned();
-                if let Err(error) = Profile::read(&text, &name) {
-                    return Outcome::Found(of_profile(&error, &place, &text, &path));
+                let content = Sensitive::new(bytes);
+                let Ok(text) = std::str::from_utf8(content.expose()) else {
+                    return Outcome::Found(broken(&path, "it is not UTF-8"));
+                };
+                if let Err(error) = Profile::read(text, &name) {
+                    return Outcome::Found(of_profile(&error, &place, text, &path));
                 }
             }
             Err(error)
@@ -42,11 +44,35 @@ impl Examination<'_> {
             Ok(profile) => profile,
             Err(failure) => return failed(&failure),
         };
-        let found = values(&profile, &place, self.given.signer == Some(Signer::ApiKey));
+        let found = self.values(&profile, &place);
         let found = found.or_else(|| open_to_others(&path));
         let user = profile.user.clone().unwrap_or_default();
         self.profile = Some(profile);
         found.map_or_else(|| Outcome::Passed(format!("{place}, user {user}")), Outcome::Found)
+    }
+
+    /// What every signature needs, and then the values themselves, each in the place it comes from.
+    fn values(&self, profile: &Profile, place: &str) -> Option<Finding> {
+        let of = self.environment;
+        let known = [
+            ("user", &profile.user, of.oci_user.as_ref().map(|_| "OCI_CLI_USER")),
+            ("tenancy", &profile.tenancy, of.oci_tenancy.as_ref().map(|_| "OCI_CLI_TENANCY")),
+            (
+                "fingerprint",
+                &profile.fingerprint,
+                of.oci_fingerprint.as_ref().map(|_| "OCI_CLI_FINGERPRINT"),
+            ),
+            ("region", &profile.region, None),
+            ("key_file", &profile.key_file, of.oci_key_file.as_ref().map(|_| "OCI_CLI_KEY_FILE")),
+            ("security_token_file", &profile.security_token_file, None),
+        ];
+        let is_api_key = self.given.signer == Some(Signer::ApiKey);
+        let needed = |name: &str| is_api_key && ["user", "tenancy", "fingerprint"].contains(&name);
+        known.into_iter().find_map(|(name, value, variable)| match (value, variable) {
+            (None, _) => needed(name).then(|| missing(name, place)),
+            (Some(value), Some(variable)) => judge_values(variable, &[(name, value)]),
+            (Some(value), None) => judge_values(place, &[(name, value)]),
+        })
     }
 
     /// The private key: whether it is there, who may read it, and whether it can be read.
@@ -88,7 +114,7 @@ impl Examination<'_> {
     }
 
     /// The token of a session or resource: whether it is there, and until when it lasts.
-    pub(super) async fn token(&self) -> Outcome {
+    pub(super) async fn token(&mut self) -> Outcome {
         let Some(ground) = &self.ground else { return Outcome::Skipped("settings") };
         let lacks_token =
             self.profile.as_ref().is_some_and(|profile| profile.security_token_file.is_none());
@@ -100,26 +126,35 @@ impl Examination<'_> {
             Err(failure) => return failed(&failure),
         };
         match credentials.expiry().await {
-            Ok(expiry) => of_expiry(expiry, SystemClock.now(), self.given.signer),
+            Ok(expiry) => {
+                let (outcome, expired) = of_expiry(expiry, SystemClock.now(), self.given.signer);
+                self.expired = expired;
+                outcome
+            }
             Err(error) => Outcome::Found(of_token(&error.to_string())),
         }
     }
 }
 
-fn of_expiry(expiry: Option<i64>, now: Timestamp, signer: Option<Signer>) -> Outcome {
-    let expiry = expiry.and_then(|secs| Timestamp::from_second(secs).ok());
-    match expiry {
-        None => Outcome::Passed("it does not say until when it lasts".to_owned()),
-        Some(until) if until > now => Outcome::Passed(format!("it lasts until {until}")),
-        Some(until) => {
-            let finding = Finding::certain(Fault::TokenExpired, "the token has run out")
-                .because(format!("it lasted until {until}"));
-            Outcome::Found(match signer {
-                Some(Signer::Session) => finding.fix("oci session authenticate --no-browser"),
-                _ => finding.fix("see why the platform, or `strongroom imds`, does not replace it"),
-            })
-        }
+/// A token that has run out is a fault only if the service says so: this machine's clock may be wrong.
+fn of_expiry(
+    expiry: Option<i64>,
+    now: Timestamp,
+    signer: Option<Signer>,
+) -> (Outcome, Option<Finding>) {
+    let Some(until) = expiry.and_then(|secs| Timestamp::from_second(secs).ok()) else {
+        return (Outcome::Passed("it does not say until when it lasts".to_owned()), None);
+    };
+    if until > now {
+        return (Outcome::Passed(format!("it lasts until {until}")), None);
     }
+    let finding = Finding::certain(Fault::TokenExpired, "the token has run out")
+        .because(format!("it lasted until {until}"));
+    let finding = match signer {
+        Some(Signer::Session) => finding.fix("oci session authenticate --no-browser"),
+        _ => finding.fix("see why the platform, or `strongroom imds`, does not replace it"),
+    };
+    (Outcome::Open(format!("it lasted until {until}, by this machine's clock")), Some(finding))
 }
 
 fn of_token(why: &str) -> Finding {
@@ -134,28 +169,6 @@ fn of_token(why: &str) -> Finding {
         _ => (Fault::NoToken, "there is no token that could be used"),
     };
     Finding::certain(fault, message).because(why)
-}
-
-/// What every signature needs, and then the values themselves.
-fn values(profile: &Profile, place: &str, is_api_key: bool) -> Option<Finding> {
-    let known = [
-        ("user", profile.user.as_deref()),
-        ("tenancy", profile.tenancy.as_deref()),
-        ("fingerprint", profile.fingerprint.as_deref()),
-        ("region", profile.region.as_deref()),
-        ("key_file", profile.key_file.as_deref()),
-        ("security_token_file", profile.security_token_file.as_deref()),
-    ];
-    let needed = ["user", "tenancy", "fingerprint"];
-    let lacks = |(name, value): &&(&'static str, Option<&str>)| {
-        is_api_key && value.is_none() && needed.contains(name)
-    };
-    if let Some((name, _)) = known.iter().find(lacks) {
-        return Some(missing(name, place));
-    }
-    let set: Vec<(&'static str, &str)> =
-        known.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
-    judge_values(place, &set)
 }
 
 fn missing(name: &str, place: &str) -> Finding {
@@ -178,13 +191,15 @@ fn no_file(path: &Path, error: &std::io::Error) -> Finding {
         .fix("oci setup config")
 }
 
+fn broken(path: &Path, why: &str) -> Finding {
+    let message = format!("{} cannot be read", path.display());
+    Finding::certain(Fault::BrokenConfiguration, message).because(why)
+}
+
 fn of_profile(error: &ProfileError, place: &str, text: &str, path: &Path) -> Finding {
     let found = |fault, message: String| Finding::certain(fault, message);
     match error {
-        ProfileError::Line(_) | ProfileError::Repeated(_) => {
-            found(Fault::BrokenConfiguration, format!("{} cannot be read", path.display()))
-                .because(error.to_string())
-        }
+        ProfileError::Line(_) | ProfileError::Repeated(_) => broken(path, &error.to_string()),
         ProfileError::NoProfile(name) => {
             let names = Profile::names(text);
             let finding =

@@ -3,7 +3,9 @@ use strongroom_advice::doctor::{
     Listing, Outcome, SecretSeen, conclude, judge_explained, judge_groups, judge_key_state,
     judge_vault_state,
 };
-use strongroom_client::{Denial, DeniedNeed, DeniedStatement, Endpoints};
+use strongroom_client::{
+    Client, ClientError, Denial, DeniedNeed, DeniedStatement, Endpoints, Selector,
+};
 
 use super::examination::Examination;
 use crate::hand::SCHEME;
@@ -112,6 +114,10 @@ impl Examination<'_> {
         let label = self.label();
         let concluded = conclude(&Evidence {
             label: &label,
+            selects_version: self
+                .reference
+                .as_ref()
+                .is_some_and(|reference| reference.selector != Selector::Current),
             content,
             secret: &secret,
             listing: self.seen.listing.as_ref().unwrap_or(&Listing::NotAsked),
@@ -132,12 +138,31 @@ impl Examination<'_> {
             return finding;
         };
         let vault_id = self.seen.vault_id.as_deref().unwrap_or_default();
+        if let Some(absent) = absent_vault(client, vault, vault_id).await {
+            return absent;
+        }
         let rows = client.secrets(&compartment_id, vault_id, None).await.unwrap_or_default();
         match nearest(name, rows.iter().map(|row| row.secret_name.as_str())) {
             Some(near) => finding.fix(format!("{SCHEME}{vault}/{near}, which is there")),
             None => finding.fix(format!("strongroom ls {vault}")),
         }
     }
+}
+
+/// Tells whether it is the vault that is not there, which a vault that explains itself says.
+async fn absent_vault(client: &Client, alias: &str, vault_id: &str) -> Option<Finding> {
+    let Err(ClientError::Service(refused)) = client.vault(vault_id).await else { return None };
+    let denial = client.denial(&refused.request_id?).await.ok()?;
+    if denial.required.iter().all(|need| need.verdict != "absent") {
+        return None;
+    }
+    let message = format!("there is no vault {vault_id}, which the alias `{alias}` stands for");
+    let variable = alias.to_uppercase().replace('-', "_");
+    Some(
+        Finding::certain(Fault::VaultAbsent, message)
+            .because("it was never there, is of another tenancy, or is deleted")
+            .fix(format!("export STRONGROOM_VAULT_{variable}=<vault OCID>")),
+    )
 }
 
 /// What the vault said, as the judgment reads it.

@@ -1,7 +1,9 @@
 use strongroom_advice::doctor::{
     Fault, Finding, Listing, Outcome, judge_secret_state, judge_vault_state,
 };
-use strongroom_client::{ClientError, Secret, SecretBundle, SecretVersionSummary, Selector};
+use strongroom_client::{
+    ClientError, Secret, SecretBundle, SecretSummary, SecretVersionSummary, Selector,
+};
 use strongroom_model::{Clock, SystemClock, Timestamp};
 
 use super::examination::{Examination, Told, told};
@@ -121,13 +123,21 @@ impl Examination<'_> {
             (Some(listing), _, _) => listing,
             (None, Some(Place::Id(id)), Some(Ok(compartment_id))) => {
                 match client.secrets_in(&compartment_id).await {
-                    Ok(rows) if rows.iter().any(|row| row.id == id.as_str()) => Listing::Has,
-                    Ok(_) => Listing::Lacks { compartment_id },
+                    Ok(rows) => {
+                        self.seen.listed = rows.into_iter().find(|row| row.id == id.as_str());
+                        match self.seen.listed {
+                            Some(_) => Listing::Has,
+                            None => Listing::Lacks { compartment_id },
+                        }
+                    }
                     Err(_refused) => Listing::Refused,
                 }
             }
             _ => Listing::NotAsked,
         };
+        if let Some(finding) = self.seen.listed.as_ref().and_then(listed_state) {
+            return Outcome::Found(finding);
+        }
         let told = match &listing {
             Listing::Has => Outcome::Passed("it is listed".to_owned()),
             Listing::Lacks { compartment_id } => {
@@ -141,6 +151,11 @@ impl Examination<'_> {
         self.seen.listing = Some(listing);
         told
     }
+}
+
+fn listed_state(secret: &SecretSummary) -> Option<Finding> {
+    let restore = format!("strongroom restore {}", secret.id);
+    judge_secret_state(&secret.secret_name, &secret.lifecycle_state, None, &restore)
 }
 
 /// Says that the content has expired, and a rule forbids to read it.
@@ -197,4 +212,54 @@ fn shown(versions: &[SecretVersionSummary]) -> String {
         format!("{} ({})", version.version_number, version.stages.join(","))
     };
     versions.iter().take(5).map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(rules: &str) -> Secret {
+        let text = format!(
+            r#"{{"id":"s","secretName":"n","lifecycleState":"ACTIVE","vaultId":"v",
+                "timeOfCurrentVersionExpiry":"2026-11-26T12:00:00Z","secretRules":[{rules}]}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn content_expires_where_a_rule_says_so() {
+        let blocks = r#"{"isSecretContentRetrievalBlockedOnExpiry":true}"#;
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (before, after) = (at("2026-11-26T11:59:59Z"), at("2026-11-26T12:00:00Z"));
+        assert!(expired(&secret(blocks), before).is_none());
+        assert_eq!(expired(&secret(blocks), after).unwrap().fault, Fault::SecretExpired);
+        let allows = blocks.replace("true", "false");
+        assert!(expired(&secret(&allows), after).is_none());
+        assert!(expired(&secret(""), after).is_none());
+    }
+
+    #[test]
+    fn versions_are_there_or_not() {
+        let version = |number, stages: &[&str], ends: Option<&str>| SecretVersionSummary {
+            version_number: number,
+            name: None,
+            stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+            time_created: String::new(),
+            time_of_deletion: ends.map(str::to_owned),
+        };
+        let versions =
+            [version(2, &["CURRENT", "LATEST"], None), version(1, &["DEPRECATED"], Some("soon"))];
+        let judged = |selector| judge_versions(&secret(""), &versions, &selector);
+        assert!(matches!(judged(Selector::Number(2)), Outcome::Passed(_)));
+        assert!(matches!(judged(Selector::Stage("LATEST".to_owned())), Outcome::Passed(_)));
+        for selector in [
+            Selector::Number(1),
+            Selector::Number(3),
+            Selector::Stage("PENDING".to_owned()),
+            Selector::Name("blue".to_owned()),
+        ] {
+            let Outcome::Found(found) = judged(selector) else { panic!("not found") };
+            assert_eq!(found.fault, Fault::VersionAbsent);
+        }
+    }
 }

@@ -120,7 +120,7 @@ impl Examination<'_> {
             }
             AnswerFault::CertificateNotNow(why) => {
                 let message = format!("the certificate of {host} is not valid now");
-                found(Fault::ServerCertificateExpired, message)
+                Finding::likely(Fault::ServerCertificateExpired, message)
                     .because(format!("{why}; this machine's clock says {}", SystemClock.now()))
                     .fix("renew the service's certificate, or set this machine's clock")
             }
