@@ -150,7 +150,10 @@ at("bad-endpoint", "an endpoint without http://", "vault.example.com")
 simple("unknown-region", "a misspelt region",
        lambda world: as_user(world, "entitled", STRONGROOM_ENDPOINT="", OCI_CLI_REGION="us-ashbrun-1"))
 at("name-unknown", "a host that has no address", "http://vault.invalid:8790")
-at("connection-refused", "a service that does not run", f"http://127.0.0.1:{closed_port()}")
+simple("connection-refused", "a service that does not run",
+       lambda world: as_user(world, "entitled", STRONGROOM_ENDPOINT=f"http://127.0.0.1:{closed_port()}"))
+simple("no-endpoint", "neither an endpoint nor a region",
+       lambda world: ((REF, "--config-file", world.profile(region=None)), {"STRONGROOM_ENDPOINT": ""}))
 
 
 def behind(code, what, change, **variables):
@@ -217,6 +220,13 @@ def own_authority(world):
 over_tls("server-certificate-expired", "a server's certificate that ran out", days=(-20, -2))
 over_tls("server-certificate-of-other-name", "a server's certificate for another name", name="vault.test")
 over_tls("tls-expected", "http:// for a service that speaks TLS", scheme="http")
+
+
+@planted("tls-failed", "a service that breaks off every TLS handshake")
+def breaks_off(world):
+    _, authority = servers.certificate(world.directory)
+    with servers.hangs_up() as url:
+        yield as_user(world, "entitled", STRONGROOM_ENDPOINT=url, STRONGROOM_CERT_BUNDLE=authority)
 
 
 @planted("not-tls", "https:// for a service that speaks plain HTTP")
@@ -290,6 +300,7 @@ def gateway(world):
 
 # States.
 with_right("secret-pending-deletion", "a secret that is to be deleted", "entitled", "pending")
+with_right("secret-deleted", "a secret that was deleted", "entitled", "deleted")
 with_right("secret-expired", "a secret whose content expired", "bare", "expired")
 with_right("key-disabled", "a key that is disabled", "entitled", "of-disabled")
 with_right("key-pending-deletion", "a key that is to be deleted", "entitled", "of-dying")

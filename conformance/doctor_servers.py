@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -103,6 +104,23 @@ def refuses_at(now):
 
 
 @contextlib.contextmanager
+def hangs_up():
+    """Sends an alert to every TLS greeting: handshake failure."""
+    alert = bytes([21, 3, 3, 0, 2, 2, 40])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        if connection.recv(4096):
+                            connection.sendall(alert)
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
 def silent():
     """Takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -161,8 +179,9 @@ def expired_machine(dev):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     units = ["opc-certtype:instance", f"opc-compartment:{dev['compartment_id']}",
              f"opc-instance:{dev['instance_id']}", f"opc-tenant:{dev['tenancy_id']}"]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, dev["instance_id"], _validate=False),
-                         *(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit, _validate=False) for unit in units)])
+    with warnings.catch_warnings(action="ignore"):
+        names = [(NameOID.COMMON_NAME, dev["instance_id"]), *((NameOID.ORGANIZATIONAL_UNIT_NAME, unit) for unit in units)]
+        subject = x509.Name([x509.NameAttribute(kind, text, _validate=False) for kind, text in names])
     now = datetime.datetime.now(datetime.UTC)
     made = builder(subject, subject, key.public_key(), now, (-3, -1)).sign(key, hashes.SHA256())
     pem = serialization.Encoding.PEM

@@ -1,6 +1,7 @@
 """A live set-up in which one thing at a time is broken for `strongroom doctor` to find."""
 
 import base64
+import datetime
 import hashlib
 import json
 import os
@@ -96,6 +97,10 @@ class World:
         expiry = oci.vault.models.SecretExpiryRule(
             secret_version_expiry_interval="P1D", is_secret_content_retrieval_blocked_on_expiry=True)
         self.secret("expired", secret_rules=[expiry])
+        self.secret("deleted")
+        tomorrow = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1, minutes=5)
+        self.vaults.schedule_secret_deletion(
+            self.secrets["deleted"], oci.vault.models.ScheduleSecretDeletionDetails(time_of_deletion=tomorrow))
         self.vault.advance(days=2)
         for name in ("fine", "db-password", "pending"):
             self.secret(name)

@@ -174,6 +174,12 @@ fn nearness_of(statement: &ExplainedStatement, permission: Option<Permission>) -
     }
 }
 
+fn is_about_secrets_or_keys(statement: &ExplainedStatement) -> bool {
+    let Ok(Statement::Allow(Allow { action, .. })) = parse(&statement.text) else { return false };
+    let named = statement.text.get(action.span).unwrap_or_default().to_lowercase();
+    named.contains("secret") || named.contains("key")
+}
+
 /// Tells whether a statement's action grants a permission, and whether its strongest verb would.
 fn grants(statement: &ExplainedStatement, asked: Permission) -> (bool, bool) {
     let Ok(Statement::Allow(Allow { action, .. })) = parse(&statement.text) else {
@@ -197,10 +203,8 @@ fn lacking(explained: &Explained, need: &ExplainedNeed) -> String {
         "{permission} in {place} is not granted to {caller_kind} {caller_id} (in {groups})"
     )];
     let about = |statement: &&ExplainedStatement| {
-        let text = statement.text.to_lowercase();
         nearness_of(statement, Permission::named(permission)) != Nearness::None
-            || text.contains("secret")
-            || text.contains("key")
+            || is_about_secrets_or_keys(statement)
     };
     lines.extend(nearest.iter().filter(about).take(STATEMENTS_MAX).map(|statement| {
         let ExplainedStatement { place, text, failing, failing_text } = statement;
@@ -266,7 +270,9 @@ mod tests {
     fn need(permission: &str, verdict: &str, nearest: &[(&str, &str)]) -> ExplainedNeed {
         let statement = |(failing, action): &(&str, &str)| ExplainedStatement {
             failing: (*failing).to_owned(),
-            text: format!("Allow group g to {action} in compartment a where request.region = 'x'"),
+            text: format!(
+                "Allow group keys to {action} in compartment a where request.region = 'x'"
+            ),
             ..ExplainedStatement::default()
         };
         ExplainedNeed {
@@ -312,6 +318,23 @@ mod tests {
         assert_eq!(fault(&absent), Some(Fault::SecretAbsent));
         let denied = explained(need("KEY_DECRYPT", "denied", &[]), &["g"]);
         assert_eq!(fault(&denied), Some(Fault::DeniedByStatement));
+    }
+
+    #[test]
+    fn statements_about_something_else_are_not_shown() {
+        let nearest = [
+            ("action", "read secret-family"),
+            ("action", "read denials"),
+            ("action", "use buckets"),
+        ];
+        let found = explained(need("KEY_DECRYPT", "not granted", &nearest), &["secret-keepers"]);
+        let Outcome::Found(found) = judge_explained("s", &found) else { panic!("not found") };
+        assert!(found.why.contains("secret-family"), "{}", found.why);
+        assert!(!found.why.contains("denials") && !found.why.contains("buckets"), "{}", found.why);
+        let none =
+            explained(need("KEY_DECRYPT", "not granted", &nearest[1..]), &["secret-keepers"]);
+        let Outcome::Found(none) = judge_explained("s", &none) else { panic!("not found") };
+        assert!(none.why.contains("no statement about the caller"), "{}", none.why);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(super) fn told(examination: &Examination<'_>, walk: &Walk) -> String {
         lines.push(line);
     }
     if !skipped.is_empty() {
-        lines.push(format!("  not asked, for what comes before fails: {}", skipped.join(", ")));
+        lines.push(format!("  not asked: {}", skipped.join(", ")));
     }
     lines.extend(walk.findings().into_iter().flat_map(verdict));
     let can = match named {

@@ -1,3 +1,5 @@
+use std::net::{IpAddr, SocketAddr};
+
 use strongroom_advice::doctor::{Fault, Finding, Outcome, Signer};
 use strongroom_client::probe::{self, AnswerFault, ConnectFault};
 use strongroom_client::{BaseUrl, Endpoints};
@@ -46,6 +48,9 @@ impl Examination<'_> {
         match probe::addresses(&place).await {
             Ok(addresses) => {
                 self.addresses = addresses;
+                if place.host.parse::<IpAddr>().is_ok() {
+                    return Outcome::Passed(format!("{} is an address", place.host));
+                }
                 let ips = self.addresses.iter().map(|address| address.ip().to_string());
                 Outcome::Passed(format!("{} is {}", place.host, ips.collect::<Vec<_>>().join(", ")))
             }
@@ -169,7 +174,7 @@ fn other_scheme(url: &BaseUrl) -> String {
     format!("--endpoint {other}")
 }
 
-fn unconnected(addresses: &[std::net::SocketAddr], fault: &ConnectFault) -> Finding {
+fn unconnected(addresses: &[SocketAddr], fault: &ConnectFault) -> Finding {
     let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let shown = shown.join(", ");
     match fault {
