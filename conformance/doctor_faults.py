@@ -119,6 +119,13 @@ def machine_certificate(world):
         yield (REF, *MACHINE), {"OCI_METADATA_BASE_URL": f"{url}/opc/v2"}
 
 
+@planted("no-dynamic-group", "a service that answers 401 to a machine without a dynamic group")
+def unauthenticated_machine(world):
+    refuses = servers.only("/20", servers.error(401, "NotAuthenticated", "no"))
+    with servers.front(world.dev["base_url"], refuses) as url:
+        yield (REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.dev["imds_url"], "STRONGROOM_ENDPOINT": url}
+
+
 # The reference.
 def refer(code, what, text):
     simple(code, what, lambda world: as_user(world, "entitled", "DB_SECRET", DB_SECRET=text(world)))
