@@ -247,17 +247,29 @@ at("bad-authorities", "a bundle of authorities that is not there", "https://127.
 simple("bad-authorities", "a bundle of authorities without a certificate", lambda world: as_user(
     world, "entitled", STRONGROOM_ENDPOINT=world.dev["base_url"].replace("http:", "https:"),
     STRONGROOM_CERT_BUNDLE=world.file("nothing in PEM\n")))
-simple("proxy-unreachable", "a proxy that does not run, for Oracle's tools", lambda world: as_user(
-    world, "entitled", HTTP_PROXY=f"http://ann:{CANARY}@127.0.0.1:{closed_port()}"))
+simple("proxy-unreachable", "a proxy that does not run", lambda world: as_user(
+    world, "entitled", STRONGROOM_ENDPOINT="http://vault.test:8790", HTTP_PROXY=f"http://ann:{CANARY}@127.0.0.1:{closed_port()}"))
+simple("bad-proxy", "a proxy of a kind that is not used", lambda world: as_user(
+    world, "entitled", HTTPS_PROXY=f"socks5://ann:{CANARY}@127.0.0.1:1080"))
 
+
+def refusing(what, status, url, variable):
+    @planted("proxy-refuses", what)
+    def plant(world):
+        with servers.front(change=lambda _: (status, {}, b"")) as proxy:
+            yield as_user(world, "entitled", STRONGROOM_ENDPOINT=url, **{variable: proxy})
+
+
+refusing("a proxy that wants a password", 407, "http://vault.test:8790", "http_proxy")
+refusing("a proxy that opens no tunnel", 403, "https://vault.test:8790", "https_proxy")
 simple("proxy-takes-metadata", "a proxy, and NO_PROXY without the metadata service", lambda world: (
     (REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.dev["imds_url"], "HTTP_PROXY": "http://127.0.0.1:1"}))
 
 
-@planted("proxy-needed", "a host that only the proxy can call")
+@planted("proxy-needed", "a host that only the proxy can call, listed in NO_PROXY")
 def proxy(world):
     with servers.front(change=lambda _: (200, {}, b"")) as url:
-        yield as_user(world, "entitled", STRONGROOM_ENDPOINT="http://vault.invalid", http_proxy=url)
+        yield as_user(world, "entitled", STRONGROOM_ENDPOINT="http://vault.invalid", http_proxy=url, NO_PROXY="vault.invalid")
 
 
 # Who asks.

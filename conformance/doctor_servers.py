@@ -38,7 +38,8 @@ class Front(http.server.BaseHTTPRequestHandler):
 
     def of_vault(self, body):
         connection = http.client.HTTPConnection(self.server.behind.removeprefix("http://"), timeout=20)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        path = self.path if self.path.startswith("/") else "/" + self.path.split("/", 3)[3]
+        connection.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             connection.putheader(name, self.server.host if self.server.host and name.lower() == "host" else value)
         connection.endheaders(body)

@@ -47,7 +47,7 @@ def test_a_planted_fault_is_never_mistaken_for_certain(world, fault):
 
 def test_what_works_has_no_fault(world):
     both, authority = servers.certificate(world.directory)
-    with servers.front(world.dev["base_url"], certificate=both) as url:
+    with servers.front(world.dev["base_url"], certificate=both) as url, servers.front(world.dev["base_url"]) as proxy:
         working = {
             "an API key, by name": as_user(world, "entitled"),
             "an API key, by OCID": as_user(world, "entitled", world.secrets["fine"]),
@@ -57,6 +57,7 @@ def test_what_works_has_no_fault(world):
             "no secret": (("--config-file", world.profile()), {}),
             "over TLS": as_user(world, "entitled", STRONGROOM_ENDPOINT=url, STRONGROOM_CERT_BUNDLE=authority),
             "a proxy that this host needs not": as_user(world, "entitled", HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="127.0.0.1"),
+            "through a proxy": as_user(world, "entitled", STRONGROOM_ENDPOINT="http://vault.test", HTTP_PROXY=proxy),
             "a machine": ((REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.dev["imds_url"]}),
         }
         for what, (arguments, variables) in working.items():

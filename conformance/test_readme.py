@@ -80,6 +80,15 @@ def test_the_policies_of_the_readme(vault, tmp_path):
     assert (tmp_path / "tenancy.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_plan_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## How long to cache\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join([f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault)
+    assert printed.startswith("720,000 reads in 30 days") and "would be 720; " in printed and "$2.16" in printed
+    assert (tmp_path / "plan.svg").read_text().startswith("<svg ")
+
+
 def test_the_python_of_the_readme(vault):
     readme = (ROOT / "README.md").read_text()
     program = re.search(r"```python\n(.*?)```", readme, re.S).group(1)

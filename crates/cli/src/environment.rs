@@ -7,6 +7,13 @@ use strongroom_model::Sensitive;
 
 use crate::hand::{SCHEME, canonical_alias};
 
+/// A value that perhaps holds a secret, with the name of its variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) value: Sensitive,
+}
+
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
         /// The environment variables that the program reads, read once at the start.
@@ -23,6 +30,14 @@ macro_rules! variables {
             pub(crate) resource_passphrase: Option<Sensitive>,
             /// `OCI_RESOURCE_PRINCIPAL_RPST`: the resource principal's token, or its path.
             pub(crate) resource_token: Option<Sensitive>,
+            /// `OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING`: token of the pod's service account.
+            pub(crate) account_token: Option<Sensitive>,
+            /// `https_proxy` or `HTTPS_PROXY`: the proxy for TLS, perhaps with a password.
+            pub(crate) https_proxy: Option<Named>,
+            /// `http_proxy` or `HTTP_PROXY`: the proxy for plain HTTP, perhaps with a password.
+            pub(crate) http_proxy: Option<Named>,
+            /// `no_proxy` or `NO_PROXY`: what is reached directly.
+            pub(crate) no_proxy: Option<Named>,
             /// Variables whose value begins as a secret reference does.
             pub(crate) references: Vec<(OsString, String)>,
             /// Variables of this program that are set.
@@ -46,12 +61,23 @@ macro_rules! variables {
                     Some(known).filter(|(_, id)| !id.is_empty())
                 };
                 let secret = |name: &str| read(name).map(|text| Sensitive::new(text.into_bytes()));
+                let either = |names: [&'static str; 2]| {
+                    let value = |name| secret(name).map(|value| Named { name, value });
+                    names.into_iter().find_map(value)
+                };
+                // A request's header `Proxy` is HTTP_PROXY for a program that a web server starts.
+                let is_of_web_server = read("REQUEST_METHOD").is_some();
+                let http_proxy = if is_of_web_server { "http_proxy" } else { "HTTP_PROXY" };
                 Self {
+                    https_proxy: either(["https_proxy", "HTTPS_PROXY"]),
+                    http_proxy: either(["http_proxy", http_proxy]),
+                    no_proxy: either(["no_proxy", "NO_PROXY"]),
                     key_content: secret("OCI_CLI_KEY_CONTENT"),
                     passphrase: secret("OCI_CLI_PASSPHRASE"),
                     resource_key: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"),
                     resource_passphrase: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"),
                     resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
+                    account_token: secret("OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING"),
                     $($field: read($name),)*
                     references: variables.references(),
                     own: variables.own(&[$($name),*]),
@@ -75,6 +101,8 @@ variables! {
     profile = "STRONGROOM_PROFILE";
     /// Path of the certificate authorities to trust in place of the system's, PEM.
     cert_bundle = "STRONGROOM_CERT_BUNDLE";
+    /// Path of the certificate authorities to trust besides, PEM.
+    extra_cert_bundle = "STRONGROOM_EXTRA_CERT_BUNDLE";
     /// Which log lines to write, as `tracing` filters; `info` if absent.
     log = "STRONGROOM_LOG";
     /// OCID of the compartment that `put` makes secrets in.
@@ -91,7 +119,8 @@ variables! {
     oci_region = "OCI_CLI_REGION";
     /// Path of the certificate authorities, as Oracle's command line reads it.
     oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
-    /// How to sign: `api_key`, `security_token`, `instance_principal` or `resource_principal`.
+    /// How to sign: `api_key`, `security_token`, `instance_principal`, `resource_principal` or
+    /// `oke_workload_identity`.
     auth = "STRONGROOM_AUTH";
     /// How to sign, as Oracle's command line reads it.
     oci_auth = "OCI_CLI_AUTH";
@@ -113,10 +142,24 @@ variables! {
     region_metadata = "OCI_REGION_METADATA";
     /// Domain of regions that nobody knows, as Oracle's SDKs read it.
     default_realm = "OCI_DEFAULT_REALM";
-    /// Version of the resource principal, 2.2.
+    /// Version of the resource principal, 1.1 or 2.2.
     resource_version = "OCI_RESOURCE_PRINCIPAL_VERSION";
+    /// URL of the service that tells a resource's token, for version 1.1.
+    resource_token_endpoint = "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT";
+    /// URL of the service that exchanges it, the region's federation service if absent.
+    resource_session_endpoint = "OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT";
+    /// Path of the resource's token, `/20180711/resourcePrincipalToken/{id}` if absent.
+    resource_token_path = "OCI_RESOURCE_PRINCIPAL_RPT_PATH";
+    /// What `{id}` stands for in that path, this machine's OCID if absent.
+    resource_token_id = "OCI_RESOURCE_PRINCIPAL_RPT_ID";
     /// Region of the resource principal.
     resource_region = "OCI_RESOURCE_PRINCIPAL_REGION";
+    /// Host of the cluster that this pod belongs to.
+    cluster_host = "KUBERNETES_SERVICE_HOST";
+    /// Path of the service account's token, Kubernetes' own if absent.
+    account_token_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH";
+    /// Path of the cluster's certificate authorities, Kubernetes' own if absent.
+    account_cert_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_CERT_PATH";
     /// Directory of credentials that systemd gives to a service.
     credentials_directory = "CREDENTIALS_DIRECTORY";
     /// Home directory.

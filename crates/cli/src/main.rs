@@ -7,14 +7,16 @@ mod environment;
 mod failure;
 mod hand;
 mod logging;
+mod proxies;
 mod serving;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure, report};
+use crate::failure::{Exit, Failure, report, warn};
 
 /// Secrets manager for Oracle Cloud: a vault that speaks OCI's protocol, and the hand that takes
 /// secrets to applications
@@ -84,13 +86,21 @@ enum Command {
     Doctor(advice::doctor::DoctorArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
+    /// Plan how long to cache secrets: requests, price and age of values for each TTL
+    ///
+    /// Replays reads through the cache that applications use: an even rate, a trace, or an audit log.
+    /// Ends with 5 if the TTL is not below the interval in which the secrets rotate.
+    Plan(Box<advice::plan::PlanArguments>),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
+    /// Show whom the other commands would call, as whom, and what says so
+    Config(hand::config::ConfigArguments),
     /// Print the environment that points a client at the development server
     Env(hand::env::EnvArguments),
 }
 
 fn main() -> ExitCode {
+    shut_out_core_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse_usage(&error),
@@ -106,6 +116,14 @@ fn main() -> ExitCode {
             .because(error.to_string())),
     };
     conclude(outcome)
+}
+
+/// Any command may hold a value. The command of `run` is as its user has it: exec takes this back, and
+/// the limit on core files stays as it is.
+fn shut_out_core_files() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn("core-files", "core files and debuggers are not shut out", &error.to_string());
+    }
 }
 
 fn conclude(outcome: Result<(), Failure>) -> ExitCode {
@@ -143,9 +161,11 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
         Command::Doctor(arguments) => advice::doctor::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
+        Command::Plan(arguments) => advice::plan::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
+        Command::Config(arguments) => hand::config::run(&arguments, environment).await,
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
 }

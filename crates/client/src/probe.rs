@@ -1,6 +1,7 @@
 //! Looks at the way to a service, without a signature.
 
 use std::error::Error;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,11 +16,17 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::endpoint::BaseUrl;
-use crate::transport::{Authorities, Transport};
+use crate::network::Network;
+use crate::proxies::{Exceptions, Proxies};
+use crate::road::NoTunnel;
+use crate::transport::Transport;
 
 /// How long a connection, and an answer, may take.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// What a proxy answers to who does not say who they are.
+const LOGIN_WANTED: u16 = 407;
 
 /// Longest answer of a proxy to `CONNECT` that is looked at.
 const PROXY_ANSWER_BYTES: usize = 64;
@@ -61,6 +68,13 @@ pub enum AnswerFault {
     NotTls,
     /// TLS fails otherwise.
     Tls(String),
+    /// The proxy on the way does not pass it on.
+    Proxy {
+        /// Its host and port.
+        place: String,
+        /// Its answer's status.
+        status: u16,
+    },
     /// The answer is not HTTP, or ends too early.
     NotHttp(String),
 }
@@ -94,6 +108,29 @@ impl BaseUrl {
         let other = if scheme.eq_ignore_ascii_case("https") { "http" } else { "https" };
         format!("{other}:{rest}").parse().ok()
     }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Returns the proxy that leads to a URL, if one does.
+#[must_use]
+pub fn proxy_to(url: &BaseUrl, proxies: &Proxies) -> Option<HostPort> {
+    let uri: Uri = url.to_string().parse().ok()?;
+    let proxy: BaseUrl = proxies.to(&uri)?.to_string().parse().ok()?;
+    Some(proxy.host_port())
+}
+
+/// Returns the proxy that would lead to a URL, were its host not listed as one to reach directly.
+#[must_use]
+pub fn spared_proxy(url: &BaseUrl, proxies: &Proxies) -> Option<HostPort> {
+    if proxy_to(url, proxies).is_some() {
+        return None;
+    }
+    proxy_to(url, &Proxies { exceptions: Exceptions::default(), ..proxies.clone() })
 }
 
 /// Returns the addresses that a host's name leads to.
@@ -159,8 +196,8 @@ pub async fn tunnel(proxy: &HostPort, to: &HostPort) -> Result<u16, ConnectFault
 ///
 /// # Errors
 /// An [`AnswerFault`].
-pub async fn answer(url: &BaseUrl, authorities: Authorities<'_>) -> Result<Answered, AnswerFault> {
-    let transport = Transport::new(authorities, url.is_over_tls());
+pub async fn answer(url: &BaseUrl, network: &Network<'_>) -> Result<Answered, AnswerFault> {
+    let transport = Transport::new(network.clone(), url.is_over_tls());
     let transport = transport.map_err(|error| AnswerFault::Authorities(error.to_string()))?;
     let request = Request::get(format!("{url}/")).header("accept", "application/json");
     let request = request.body(Full::new(Bytes::new()));
@@ -169,6 +206,9 @@ pub async fn answer(url: &BaseUrl, authorities: Authorities<'_>) -> Result<Answe
     let head = tokio::time::timeout(ANSWER_TIME, transport.head(request)).await;
     let head = head.map_err(|_late| AnswerFault::TimedOut)?;
     let (status, date) = head.map_err(|error| fault_of(&error))?;
+    if let Some(proxy) = proxy_to(url, &network.proxies).filter(|_| status == LOGIN_WANTED) {
+        return Err(AnswerFault::Proxy { place: proxy.to_string(), status });
+    }
     let date = date.and_then(|text| jiff::fmt::rfc2822::parse(&text).ok());
     let date = date.map(|date| date.timestamp());
     Ok(Answered { status, date, took: began.elapsed() })
@@ -176,6 +216,9 @@ pub async fn answer(url: &BaseUrl, authorities: Authorities<'_>) -> Result<Answe
 
 /// Finds what TLS, or HTTP, complains of.
 fn fault_of(error: &(dyn Error + 'static)) -> AnswerFault {
+    if let Some(NoTunnel { place, status }) = NoTunnel::below(error) {
+        return AnswerFault::Proxy { place: place.clone(), status: status.as_u16() };
+    }
     let mut cause = Some(error);
     let mut text = error.to_string();
     while let Some(this) = cause {

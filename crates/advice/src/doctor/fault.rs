@@ -94,11 +94,15 @@ faults! {
     BadEndpoint = "bad-endpoint";
     /// The certificate authorities cannot be read.
     BadAuthorities = "bad-authorities";
-    /// A proxy that the environment names does not answer.
+    /// A variable names a proxy that cannot be used.
+    BadProxy = "bad-proxy";
+    /// The proxy that the environment names for the service does not answer.
     ProxyUnreachable = "proxy-unreachable";
-    /// Oracle's tools would ask a proxy for this machine's metadata.
+    /// The proxy answers, and does not pass calls on.
+    ProxyRefuses = "proxy-refuses";
+    /// Oracle's tools ask a proxy for this machine's metadata.
     ProxyTakesMetadata = "proxy-takes-metadata";
-    /// The service is reached through the proxy only, which this program does not use.
+    /// The service is reached through the proxy only, and `NO_PROXY` says not to use it.
     ProxyNeeded = "proxy-needed";
     /// The host's name leads to no address.
     NameUnknown = "name-unknown";

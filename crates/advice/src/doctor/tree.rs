@@ -36,7 +36,7 @@ pub enum Check {
     Certificate,
     /// Is it known where to call?
     Endpoint,
-    /// Do the proxies of the environment answer?
+    /// Does a proxy lead to the service?
     Proxy,
     /// Does the host's name lead to an address?
     Name,
@@ -166,8 +166,8 @@ pub const TREE: &[Node] = {
         node(C::Metadata, "metadata", Machine, When::Instance, &[C::Settings]),
         node(C::Certificate, "certificate", Machine, When::Instance, &[C::Metadata]),
         node(C::Endpoint, "endpoint", Way, When::Always, &[C::Settings]),
-        node(C::Proxy, "proxies", Way, When::Always, &[C::Endpoint]),
-        node(C::Name, "name", Way, When::Always, &[C::Endpoint]),
+        node(C::Proxy, "proxy", Way, When::Always, &[C::Endpoint]),
+        node(C::Name, "name", Way, When::Always, &[C::Endpoint, C::Proxy]),
         node(C::Connection, "connection", Way, When::Always, &[C::Name]),
         node(C::Answer, "answer", Way, When::Always, &[C::Connection]),
         node(C::Clock, "clock", Way, When::Always, &[C::Answer]),

@@ -6,6 +6,8 @@ mod diff;
 pub(crate) mod doctor;
 mod export;
 mod files;
+pub(crate) mod plan;
 pub(crate) mod policy;
 mod simulate;
+mod suggest;
 mod tenancy;

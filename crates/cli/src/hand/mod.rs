@@ -1,6 +1,7 @@
 //! The commands that take secrets to and from applications.
 
 mod change;
+pub(crate) mod config;
 pub(crate) mod configuration;
 pub(crate) mod credentials;
 pub(crate) mod development;
@@ -11,6 +12,7 @@ pub(crate) mod life;
 pub(crate) mod ls;
 pub(crate) mod output;
 pub(crate) mod pointer;
+mod principals;
 pub(crate) mod put;
 pub(crate) mod reference;
 pub(crate) mod render;

@@ -80,8 +80,10 @@ async fn a_key_is_asked_for_where_its_vault_says() {
     let (client, vaults) = start([answer(200, VAULT)]).await;
     let (elsewhere, keys) = start([answer(200, KEY)]).await;
     assert_eq!(client.vault("v").await.unwrap().lifecycle_state, "ACTIVE");
-    let away = elsewhere.at(client.base_url().unwrap());
-    let key = away.key(elsewhere.base_url().unwrap(), "k").await.unwrap();
+    let key = elsewhere.vault_key(elsewhere.base_url().unwrap(), "k").await.unwrap();
+    let nowhere = "http://127.0.0.1:1".parse().unwrap();
+    let lost = client.trying_once().vault_key(&nowhere, "k").await.unwrap_err();
+    assert!(matches!(lost, ClientError::Unreachable { .. }), "{lost}");
     assert_eq!((key.lifecycle_state.as_str(), key.compartment_id.as_str()), ("DISABLED", "c"));
     let targets = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.target).collect::<Vec<_>>();
     assert_eq!(targets(vaults.seen()), ["/20180608/vaults/v"]);

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use strongroom_client::probe::{self, AnswerFault, ConnectFault, HostPort};
-use strongroom_client::{Authorities, BaseUrl};
+use strongroom_client::{Authorities, BaseUrl, Network, Proxies};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -60,7 +60,7 @@ async fn an_answer_tells_the_time() {
     let place = says(ANSWER, None).await;
     let addresses = probe::addresses(&place).await.unwrap();
     assert_eq!(probe::connect(&addresses).await.unwrap().port(), place.port);
-    let answered = probe::answer(&url("http", &place), Authorities::System).await.unwrap();
+    let answered = probe::answer(&url("http", &place), &Authorities::System.into()).await.unwrap();
     assert_eq!(answered.status, 404);
     assert_eq!(answered.date.unwrap().to_string(), "2026-11-26T12:00:00Z");
 }
@@ -90,7 +90,8 @@ async fn tls_says_what_it_complains_of() {
         let place = says(ANSWER, Some(acceptor)).await;
         let trusted = if is_trusted { &pem } else { &foreign };
         let answered =
-            probe::answer(&url("https", &place), Authorities::Bundle(trusted.as_bytes())).await;
+            probe::answer(&url("https", &place), &Authorities::Bundle(trusted.as_bytes()).into())
+                .await;
         let seen = answered.map(|_answered| ()).map_err(|fault| format!("{fault:?}"));
         match expected {
             None => assert_eq!(seen, Ok(())),
@@ -105,7 +106,7 @@ async fn tls_says_what_it_complains_of() {
 #[tokio::test]
 async fn the_wrong_scheme_shows_either_way() {
     let (acceptor, pem) = certificate(&["127.0.0.1"], (2020, 4000));
-    let bundle = Authorities::Bundle(pem.as_bytes());
+    let bundle = &Network::from(Authorities::Bundle(pem.as_bytes()));
     let plain = says(ANSWER, None).await;
     let over_tls = probe::answer(&url("https", &plain), bundle).await;
     assert_eq!(over_tls, Err(AnswerFault::NotTls));
@@ -115,7 +116,7 @@ async fn the_wrong_scheme_shows_either_way() {
     assert!(matches!(in_the_clear, Err(AnswerFault::NotHttp(_))), "{in_the_clear:?}");
     let other = url.by_other_scheme().unwrap();
     assert_eq!(probe::answer(&other, bundle).await.unwrap().status, 404);
-    let nonsense = probe::answer(&other, Authorities::Bundle(b"nonsense")).await;
+    let nonsense = probe::answer(&other, &Authorities::Bundle(b"nonsense").into()).await;
     assert!(matches!(nonsense, Err(AnswerFault::Authorities(_))), "{nonsense:?}");
 }
 
@@ -136,4 +137,28 @@ fn ports_follow_from_schemes() {
     assert_eq!(of("https://h.test/p"), HostPort { host: "h.test".to_owned(), port: 443 });
     assert_eq!(of("http://[::1]:8790"), HostPort { host: "::1".to_owned(), port: 8790 });
     assert_eq!(of("http://h"), HostPort { host: "h".to_owned(), port: 80 });
+}
+
+#[tokio::test]
+async fn answers_come_through_the_proxy_that_leads_there() {
+    let through = |proxy: &HostPort, exceptions: &str| Network {
+        authorities: Authorities::System,
+        proxies: Proxies {
+            http: Some(proxy.to_string().parse().unwrap()),
+            https: None,
+            exceptions: exceptions.parse().unwrap(),
+        },
+    };
+    let url: BaseUrl = "http://vault.invalid".parse().unwrap();
+    let passes = says(ANSWER, None).await;
+    let network = through(&passes, "");
+    assert_eq!(probe::proxy_to(&url, &network.proxies), Some(passes.clone()));
+    assert_eq!(probe::spared_proxy(&url, &network.proxies), None);
+    assert_eq!(probe::answer(&url, &network).await.unwrap().status, 404);
+    let spared = through(&passes, "vault.invalid").proxies;
+    assert_eq!(probe::proxy_to(&url, &spared), None);
+    assert_eq!(probe::spared_proxy(&url, &spared), Some(passes));
+    let asks = says("HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n", None).await;
+    let refused = probe::answer(&url, &through(&asks, "")).await;
+    assert_eq!(refused, Err(AnswerFault::Proxy { place: asks.to_string(), status: 407 }));
 }

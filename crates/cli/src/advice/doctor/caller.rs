@@ -27,11 +27,11 @@ impl Examination<'_> {
         let (Some(ground), Some(endpoints)) = (&self.ground, &self.endpoints) else {
             return Outcome::Skipped("endpoint");
         };
-        let found = match ground.find(self.authorities()).await {
-            Ok(found) => found,
+        let found = match ground.find(&self.network()).await {
+            Ok((found, _why)) => found,
             Err(failure) => return failed(&failure),
         };
-        let client = match client(endpoints.clone(), self.authorities(), found.credentials) {
+        let client = match client(endpoints.clone(), self.network(), found.credentials) {
             Ok(client) => client.trying_once(),
             Err(failure) => return failed(&failure),
         };

@@ -3,9 +3,10 @@ use std::net::SocketAddr;
 use strongroom_advice::doctor::{
     Circumstances, Fault, Finding, KeySeen, Listing, Outcome, Refusal, Signer,
 };
+use strongroom_client::probe::HostPort;
 use strongroom_client::{
-    Authorities, BaseUrl, Client, ClientError, Endpoints, InstancePrincipal, Profile, Secret,
-    SecretSummary,
+    Authorities, BaseUrl, Client, ClientError, Endpoints, InstancePrincipal, Network, Profile,
+    Proxies, RegionMetadata, Secret, SecretSummary,
 };
 use strongroom_model::{Region, ResourcePrincipal};
 use strongroom_signing::PrivateKey;
@@ -15,7 +16,7 @@ use crate::environment::{Environment, Variables};
 use crate::failure::Failure;
 use crate::hand::credentials::Auth;
 use crate::hand::reference::Reference;
-use crate::hand::session::Ground;
+use crate::hand::session::{Bundles, Ground};
 
 /// What has been seen so far. One question fills in what the next ones need.
 pub(super) struct Examination<'a> {
@@ -29,7 +30,12 @@ pub(super) struct Examination<'a> {
     pub(super) key: Option<PrivateKey>,
     pub(super) instance: Option<InstancePrincipal>,
     pub(super) machine: Option<ResourcePrincipal>,
-    pub(super) bundle: Option<Vec<u8>>,
+    /// What the machine's metadata tell of its region.
+    pub(super) home: Option<RegionMetadata>,
+    pub(super) bundles: Option<Bundles>,
+    pub(super) proxies: Option<Proxies>,
+    /// The proxy on the way.
+    pub(super) via: Option<HostPort>,
     pub(super) endpoints: Option<Endpoints>,
     /// Region that is called, as far as it is known.
     pub(super) region: Option<&'static Region>,
@@ -74,7 +80,10 @@ impl<'a> Examination<'a> {
             key: None,
             instance: None,
             machine: None,
-            bundle: None,
+            home: None,
+            bundles: None,
+            proxies: None,
+            via: None,
             endpoints: None,
             region: None,
             url: None,
@@ -86,8 +95,13 @@ impl<'a> Examination<'a> {
         }
     }
 
-    pub(super) fn authorities(&self) -> Authorities<'_> {
-        self.bundle.as_deref().map_or(Authorities::System, Authorities::Bundle)
+    /// How services are reached, as far as that is known.
+    pub(super) fn network(&self) -> Network<'_> {
+        let bundles = self.bundles.as_ref();
+        Network {
+            authorities: bundles.map_or(Authorities::System, Bundles::authorities),
+            proxies: self.proxies.clone().unwrap_or_default(),
+        }
     }
 
     /// What the secret is called.
@@ -103,7 +117,7 @@ pub(super) const fn signer(auth: Auth) -> Signer {
         Auth::ApiKey => Signer::ApiKey,
         Auth::SecurityToken => Signer::Session,
         Auth::InstancePrincipal => Signer::Instance,
-        Auth::ResourcePrincipal => Signer::Resource,
+        Auth::ResourcePrincipal | Auth::OkeWorkloadIdentity => Signer::Resource,
     }
 }
 
@@ -119,6 +133,7 @@ pub(super) fn finding_of(failure: &Failure) -> Finding {
         "bad-authorities" => Fault::BadAuthorities,
         "no-resource-principal" => Fault::NoResourcePrincipal,
         "bad-profile" => Fault::NoConfiguration,
+        "bad-proxy" => Fault::BadProxy,
         _ => Fault::BadSettings,
     };
     let (message, why, fix) = failure.parts();
@@ -129,6 +144,20 @@ pub(super) fn finding_of(failure: &Failure) -> Finding {
 /// Makes an outcome of it.
 pub(super) fn failed(failure: &Failure) -> Outcome {
     Outcome::Found(finding_of(failure))
+}
+
+/// Says that a proxy does not pass requests on.
+pub(super) fn refusing_proxy(place: &str, status: u16) -> Finding {
+    let finding =
+        Finding::certain(Fault::ProxyRefuses, format!("the proxy {place} does not pass calls on"));
+    match status {
+        407 => finding
+            .because("407: it wants to know who calls")
+            .fix("put user and password into the proxy's URL: http://USER:PASSWORD@HOST:PORT"),
+        _ => finding
+            .because(format!("it answers {status}"))
+            .fix("let the proxy call the service, or list its host in NO_PROXY"),
+    }
 }
 
 /// What a service answered, or why none did.
@@ -158,6 +187,7 @@ pub(super) fn told(error: &ClientError) -> Told {
             };
             Told::Broken(Finding::certain(fault, message).because(why))
         }
+        ClientError::Proxy { place, status } => Told::Broken(refusing_proxy(place, *status)),
         ClientError::Answer(what) => {
             let message = "what answers is no service of OCI";
             let why = format!("its answer to {what} is not what OCI's API describes");

@@ -1,7 +1,7 @@
 use strongroom_advice::doctor::{Fault, Finding, Outcome};
-use strongroom_client::BaseUrl;
 use strongroom_client::probe::{self, ConnectFault};
-use strongroom_model::{Clock, Ocid, ResourcePrincipal, SystemClock};
+use strongroom_client::{Authorities, BaseUrl};
+use strongroom_model::{Clock, Ocid, Region, ResourcePrincipal, SystemClock};
 use strongroom_signing::Certificate;
 
 use super::examination::{Examination, failed};
@@ -23,20 +23,17 @@ impl Examination<'_> {
         if let Err(fault) = reach(&base).await {
             return Outcome::Found(silent(&url, &fault));
         }
-        let bundle = match ground.bundle() {
-            Ok(bundle) => bundle,
-            Err(failure) => return failed(&failure),
-        };
-        self.bundle = bundle;
-        let instance = match finder.machine(self.authorities()) {
+        let instance = match finder.machine(&Authorities::System.into()) {
             Ok(instance) => instance,
             Err(failure) => return failed(&failure),
         };
         match instance.region().await {
             Ok(region) => {
-                self.region = Some(region);
+                let told = format!("{url} answers, region {}", region.region_identifier);
+                self.region = Region::named(&region.region_identifier);
+                self.home = Some(region);
                 self.instance = Some(instance);
-                Outcome::Passed(format!("{url} answers, region {}", region.name))
+                Outcome::Passed(told)
             }
             Err(error) => Outcome::Found(nobody(&url, &error.to_string())),
         }

@@ -79,7 +79,7 @@ async fn ask(examination: &mut Examination<'_>, check: Check) -> Outcome {
         Check::Metadata => examination.metadata().await,
         Check::Certificate => examination.certificate().await,
         Check::Endpoint => examination.endpoint(),
-        Check::Proxy => examination.proxy().await,
+        Check::Proxy => examination.proxy(),
         Check::Name => examination.name().await,
         Check::Connection => examination.connection().await,
         Check::Answer => examination.answer().await,

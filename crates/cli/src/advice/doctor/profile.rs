@@ -3,12 +3,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use strongroom_advice::doctor::{Fault, Finding, Outcome, Signer, judge_fingerprint, judge_values};
-use strongroom_client::{Authorities, Profile, ProfileError};
+use strongroom_client::{Authorities, Network, Profile, ProfileError};
 use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
 use strongroom_signing::{KeyError, PrivateKey};
 
 use super::examination::{Examination, failed};
 use crate::hand::similar::nearest;
+use crate::proxies::proxies;
 use crate::serving::dev::shell_quoted;
 
 const OTHERS: u32 = 0o077;
@@ -121,8 +122,10 @@ impl Examination<'_> {
         if self.given.signer == Some(Signer::Session) && lacks_token {
             return Outcome::Found(missing("security_token_file", "the profile"));
         }
-        let credentials = match ground.find(Authorities::System).await {
-            Ok(found) => found.credentials,
+        let proxies = proxies(self.environment).unwrap_or_default();
+        let network = Network { authorities: Authorities::System, proxies };
+        let credentials = match ground.find(&network).await {
+            Ok((found, _why)) => found.credentials,
             Err(failure) => return failed(&failure),
         };
         match credentials.expiry().await {

@@ -89,7 +89,7 @@ impl Examination<'_> {
         else {
             return Outcome::Skipped("");
         };
-        match client.key(management, &key_id).await {
+        match client.vault_key(management, &key_id).await {
             Ok(key) => {
                 let (id, compartment_id) = (key.id, key.compartment_id);
                 let found = judge_key_state(&id, &key.lifecycle_state, &management.to_string());

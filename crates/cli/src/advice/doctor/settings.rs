@@ -15,8 +15,12 @@ impl Examination<'_> {
             Err(failure) => return failed(&failure),
         };
         let finder = ground.finder();
-        let auth = match finder.kind(ground.auth) {
-            Ok(auth) => auth,
+        let auth = match ground.auth {
+            Some(named) => Ok(named),
+            None => finder.first(),
+        };
+        let auth = match auth {
+            Ok((auth, _why)) => auth,
             // What is wrong with the profile is told in its place.
             Err(failure) if finder.has_profile() && failure.code() == "bad-profile" => Auth::ApiKey,
             Err(failure) => return failed(&failure),
@@ -26,6 +30,7 @@ impl Examination<'_> {
             Auth::SecurityToken => "the token of a session signs".to_owned(),
             Auth::InstancePrincipal => "this machine's certificate signs".to_owned(),
             Auth::ResourcePrincipal => "the token of a resource signs".to_owned(),
+            Auth::OkeWorkloadIdentity => "the token of a pod signs".to_owned(),
         };
         let dev = ground.dev.as_ref();
         let dev = dev.map(|dev| format!(", development server in {}", dev.directory.display()));

@@ -5,7 +5,9 @@ use strongroom_client::probe::{self, AnswerFault, ConnectFault};
 use strongroom_client::{BaseUrl, Endpoints};
 use strongroom_model::{Clock, SystemClock};
 
-use super::examination::{Examination, failed};
+use super::examination::{Examination, failed, refusing_proxy};
+use super::proxy;
+use crate::hand::credentials::Home;
 
 /// Seconds that clocks may differ before signatures do not hold.
 const SKEW_SECS_MAX: i64 = 300;
@@ -14,18 +16,18 @@ impl Examination<'_> {
     /// Where to call.
     pub(super) fn endpoint(&mut self) -> Outcome {
         let Some(ground) = &self.ground else { return Outcome::Skipped("settings") };
-        match ground.bundle() {
-            Ok(bundle) => self.bundle = bundle,
+        match ground.bundles() {
+            Ok(bundles) => self.bundles = Some(bundles),
             Err(failure) => return failed(&failure),
         }
-        let named = match self.given.signer {
+        let home = match self.given.signer {
             Some(Signer::ApiKey | Signer::Session) => {
-                ground.finder().profile().ok().and_then(|profile| profile.region)
+                ground.finder().profile().ok().and_then(|profile| profile.region).map(Home::Named)
             }
-            Some(Signer::Resource) => self.environment.resource_region.clone(),
-            Some(Signer::Instance) | None => self.region.map(|region| region.name.to_owned()),
+            Some(Signer::Resource) => self.environment.resource_region.clone().map(Home::Named),
+            Some(Signer::Instance) | None => self.home.clone().map(Home::Told),
         };
-        let endpoints = match ground.endpoints(named.as_ref()) {
+        let endpoints = match ground.endpoints(home) {
             Ok(endpoints) => endpoints,
             Err(failure) => return failed(&failure),
         };
@@ -36,15 +38,13 @@ impl Examination<'_> {
             self.region = Some(region);
         }
         self.endpoints = Some(endpoints);
-        let trust = self.bundle.as_ref().map_or("", |_| ", authorities of a file");
-        let url = self.url.as_ref().map(ToString::to_string).unwrap_or_default();
-        Outcome::Passed(format!("{url}{trust}"))
+        Outcome::Passed(self.url.as_ref().map(ToString::to_string).unwrap_or_default())
     }
 
-    /// The host's name.
+    /// The name of the host, or of the proxy on the way to it.
     pub(super) async fn name(&mut self) -> Outcome {
         let Some(url) = &self.url else { return Outcome::Skipped("endpoint") };
-        let place = url.host_port();
+        let place = self.via.clone().unwrap_or_else(|| url.host_port());
         match probe::addresses(&place).await {
             Ok(addresses) => {
                 self.addresses = addresses;
@@ -53,6 +53,9 @@ impl Examination<'_> {
                 }
                 let ips = self.addresses.iter().map(|address| address.ip().to_string());
                 Outcome::Passed(format!("{} is {}", place.host, ips.collect::<Vec<_>>().join(", ")))
+            }
+            Err(why) if self.via.is_some() => {
+                Outcome::Found(proxy::silent(&place, &ConnectFault::Other(why)))
             }
             Err(why) => {
                 let message = format!("the name {} leads to no address", place.host);
@@ -67,19 +70,21 @@ impl Examination<'_> {
 
     /// The address.
     pub(super) async fn connection(&mut self) -> Outcome {
-        match probe::connect(&self.addresses).await {
-            Ok(address) => Outcome::Passed(address.to_string()),
-            Err(fault) => {
-                let found = unconnected(&self.addresses, &fault);
-                Outcome::Found(self.behind_proxy().await.unwrap_or(found))
-            }
+        let fault = match probe::connect(&self.addresses).await {
+            Ok(address) => return Outcome::Passed(address.to_string()),
+            Err(fault) => fault,
+        };
+        if let Some(via) = &self.via {
+            return Outcome::Found(proxy::silent(via, &fault));
         }
+        let found = unconnected(&self.addresses, &fault);
+        Outcome::Found(self.behind_proxy().await.unwrap_or(found))
     }
 
     /// The first answer, which shows TLS, the service's clock, and how long the way is.
     pub(super) async fn answer(&mut self) -> Outcome {
         let Some(url) = self.url.clone() else { return Outcome::Skipped("endpoint") };
-        match probe::answer(&url, self.authorities()).await {
+        match probe::answer(&url, &self.network()).await {
             Ok(answered) => {
                 let now = SystemClock.now().as_second();
                 self.skew_secs = answered.date.map(|date| date.as_second() - now);
@@ -141,6 +146,7 @@ impl Examination<'_> {
             AnswerFault::Tls(why) => {
                 found(Fault::TlsFailed, format!("TLS with {host} fails")).because(why)
             }
+            AnswerFault::Proxy { place, status } => refusing_proxy(&place, status),
             AnswerFault::NotHttp(why) => self.no_http(url, why).await,
         }
     }
@@ -150,7 +156,7 @@ impl Examination<'_> {
         let over_tls =
             url.by_other_scheme().filter(|other| other.to_string().starts_with("https:"));
         if let Some(other) = over_tls {
-            let answered = probe::answer(&other, self.authorities()).await;
+            let answered = probe::answer(&other, &self.network()).await;
             let speaks = !matches!(
                 answered,
                 Err(AnswerFault::NotTls | AnswerFault::NotHttp(_) | AnswerFault::TimedOut)
