@@ -97,3 +97,12 @@ def test_the_python_of_the_readme(vault):
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60,
         check=False)
     assert done.stdout == "hello from strongroom\n", done.stderr
+
+
+def test_the_doctor_of_the_readme(vault):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## Why can it not be read\?\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["printf 'correct horse' | strongroom put secret://dev/db-password", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "healthy: the secret can be read" in printed and "fault[secret-absent]" in printed
+    assert "fix: secret://dev/db-password, which is there" in printed and printed.endswith("a fault was found\n")

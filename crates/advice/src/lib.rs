@@ -1,8 +1,9 @@
-//! Advice: what is wrong with policies, what they decide, and how long to cache, without a server.
+//! Advice: what is wrong with policies, what they decide, why a secret cannot be read, and how long to cache, without a server.
 
 mod ask;
 mod check;
 mod diff;
+pub mod doctor;
 mod events;
 mod names;
 mod plan;

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use strongroom_model::Sensitive;
@@ -46,16 +47,18 @@ macro_rules! variables {
         }
 
         impl Environment {
-            /// Reads the environment. A variable that is empty counts as absent.
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one place where the environment is read"
-            )]
+            /// Reads the variables of this process.
             pub(crate) fn read() -> Self {
-                let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-                let vault = |(name, value): (String, String)| {
+                Self::of(&Variables::of_process())
+            }
+
+            /// Takes what this program reads. A variable that is empty counts as absent.
+            pub(crate) fn of(variables: &Variables) -> Self {
+                let read = |name: &str| variables.get(name).map(str::to_owned);
+                let vault = |(name, value): (&str, &str)| {
                     let alias = name.strip_prefix("STRONGROOM_VAULT_")?;
-                    Some((canonical_alias(alias), value)).filter(|(_, id)| !id.is_empty())
+                    let known = (canonical_alias(alias), value.to_owned());
+                    Some(known).filter(|(_, id)| !id.is_empty())
                 };
                 let secret = |name: &str| read(name).map(|text| Sensitive::new(text.into_bytes()));
                 let either = |names: [&'static str; 2]| {
@@ -76,9 +79,9 @@ macro_rules! variables {
                     resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
                     account_token: secret("OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING"),
                     $($field: read($name),)*
-                    references: references_of_process(),
-                    own: own_of_process(&[$($name),*]),
-                    vaults: variables_of_process().filter_map(vault).collect(),
+                    references: variables.references(),
+                    own: variables.own(&[$($name),*]),
+                    vaults: variables.texts().filter_map(vault).collect(),
                 }
             }
         }
@@ -167,31 +170,59 @@ variables! {
     config_home = "XDG_CONFIG_HOME";
 }
 
-/// Variables that are not text are of no use to this program.
-fn variables_of_process() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-fn references_of_process() -> Vec<(OsString, String)> {
-    let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
-    std::env::vars_os()
-        .filter(|(_, value)| begins(value))
-        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
-        .collect()
-}
-
 /// Variables that hold a secret themselves.
 const SECRET: [&str; 2] = ["OCI_CLI_KEY_CONTENT", "OCI_CLI_PASSPHRASE"];
 
-/// Returns those of Strongroom's variables, and of Oracle's that this program reads, that are set.
-fn own_of_process(names: &[&str]) -> Vec<OsString> {
-    let own = |name: &str| {
-        let is_oracles = names.contains(&name) || SECRET.contains(&name);
-        name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && is_oracles
-    };
-    let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| name.to_str().is_some_and(own)).collect()
+/// The variables of a process, any of which may hold a secret.
+#[derive(Default)]
+pub(crate) struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    /// Takes those of this process.
+    pub(crate) fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// Takes those that are given.
+    pub(crate) fn given(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        Self(variables.collect())
+    }
+
+    /// Returns a variable that is text and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Those that are not text are of no use to this program.
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+    }
+
+    fn references(&self) -> Vec<(OsString, String)> {
+        let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
+        let referring = self.0.iter().filter(|(_, value)| begins(value));
+        referring
+            .map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    /// Returns the names of Strongroom's variables, and of Oracle's that this program reads, that
+    /// are set.
+    fn own(&self, names: &[&str]) -> Vec<OsString> {
+        let own = |name: &str| {
+            let is_oracles = names.contains(&name) || SECRET.contains(&name);
+            name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && is_oracles
+        };
+        let names = self.0.iter().map(|(name, _)| name.clone());
+        names.filter(|name| name.to_str().is_some_and(own)).collect()
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables").finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -228,6 +259,15 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_are_not_shown() {
+        let set = [("DB_PASSWORD".into(), "c4n4ry".into()), ("EMPTY".into(), OsString::new())];
+        let variables = Variables::given(set.into_iter());
+        assert_eq!(variables.get("DB_PASSWORD"), Some("c4n4ry"));
+        assert_eq!((variables.get("EMPTY"), variables.get("db_password")), (None, None));
+        assert_eq!(format!("{variables:?}"), "Variables { .. }");
+    }
 
     #[test]
     fn directories_are_below_home_unless_named() {

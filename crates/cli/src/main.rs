@@ -77,6 +77,13 @@ enum Command {
     Retire(hand::retire::RetireArguments),
     /// Explain why a request was refused, and which statement would allow it
     Why(hand::why::WhyArguments),
+    /// Find out why a secret cannot be read
+    ///
+    /// Walks the tree of causes, cheapest first: what lies on this machine, the way to the service,
+    /// who asks, the secret, the rights, the key. Reads the content only to see whether it can be read,
+    /// and never shows it. Prints what was checked, the fault with its certainty, and what repairs it.
+    /// Ends with 5 if there is a fault.
+    Doctor(advice::doctor::DoctorArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
     /// Plan how long to cache secrets: requests, price and age of values for each TTL
@@ -152,6 +159,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
+        Command::Doctor(arguments) => advice::doctor::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
         Command::Plan(arguments) => advice::plan::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,

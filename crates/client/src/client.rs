@@ -30,6 +30,19 @@ pub struct Client {
     random: Arc<dyn Random>,
     transport: Transport,
     breaker: Arc<Breaker>,
+    tries: u32,
+}
+
+/// How often a call is tried, and how long is waited in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Tries, the first one among them.
+    pub tries: u32,
+    /// The longest pause after the first try, in milliseconds; it doubles with every try, and how much
+    /// of it is waited is drawn at random.
+    pub first_pause_ms: u64,
+    /// How long a call may take with all tries and pauses.
+    pub call_time: Duration,
 }
 
 /// A call before it is signed.
@@ -68,7 +81,18 @@ impl Client {
         (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
     ) -> Result<Self, ClientError> {
         let transport = Transport::new(network, endpoints.over_tls())?;
-        Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
+        let (breaker, tries) = (Arc::default(), TRIES);
+        Ok(Self { endpoints, credentials, clock, random, transport, breaker, tries })
+    }
+
+    /// How every client tries again, unless it is made to try once.
+    pub const BACKOFF: Backoff =
+        Backoff { tries: TRIES, first_pause_ms: FIRST_PAUSE_MS * 2, call_time: CALL_TIME };
+
+    /// Returns a client with the same credentials that tries every call once.
+    #[must_use]
+    pub fn trying_once(&self) -> Self {
+        Self { tries: 1, breaker: Arc::default(), ..self.clone() }
     }
 
     /// Returns the one URL that answers all services, if there is one.
@@ -133,7 +157,7 @@ impl Client {
                     renewed = true;
                 }
                 Err(error)
-                    if tried < TRIES
+                    if tried < self.tries
                         && may_pass(error, &call)
                         && Instant::now() + pause < until =>
                 {

@@ -15,21 +15,23 @@ mod error;
 mod events;
 mod identity;
 mod ini;
+mod kms;
 mod network;
+pub mod probe;
 mod profile;
 mod proxies;
 mod road;
 mod transport;
 mod workloads;
 
-pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
+pub use answers::{Key, Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use cache::{
     CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
     STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, ToldTime,
     Upstream,
 };
 pub use calls::{NewContent, NewSecret, Selector};
-pub use client::Client;
+pub use client::{Backoff, Client};
 pub use consumers::{
     SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
 };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::error::{ClientError, ServiceError};
 use crate::network::Network;
-use crate::proxies::Proxies;
+use crate::proxies::{Proxies, Proxy};
 use crate::road::{NoTunnel, Road};
 
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -51,6 +51,27 @@ impl Transport {
         Ok(Self { client, proxies })
     }
 
+    /// A tunnel is its proxy's matter; what is not in one tells the proxy itself who it is.
+    fn tell_proxy(&self, request: &mut Request<Full<Bytes>>) -> Option<&Proxy> {
+        let is_plain = request.uri().scheme_str() == Some("http");
+        let proxy = self.proxies.to(request.uri()).filter(|_| is_plain)?;
+        if let Some(authorization) = &proxy.authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        Some(proxy)
+    }
+
+    /// Sends a request and returns status and date of the answer, whose body is not read.
+    pub(crate) async fn head(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(u16, Option<String>), ExchangeError> {
+        self.tell_proxy(&mut request);
+        let answer = self.client.request(request).await?;
+        let date = answer.headers().get("date").and_then(|date| date.to_str().ok());
+        Ok((answer.status().as_u16(), date.map(str::to_owned)))
+    }
+
     /// Sends a request and reads the answer, until `until` at the latest.
     pub(crate) async fn send(
         &self,
@@ -62,12 +83,7 @@ impl Transport {
             let host = host.clone();
             ClientError::Unreachable { host, why, perhaps_arrived }
         };
-        // A tunnel is its proxy's matter; what is not in one tells the proxy itself who it is.
-        let is_plain = request.uri().scheme_str() == Some("http");
-        let proxy = self.proxies.to(request.uri()).filter(|_| is_plain);
-        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.as_ref()) {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
-        }
+        let proxy = self.tell_proxy(&mut request);
         let exchange = async {
             let lost = |error: ExchangeError| match NoTunnel::below(&error) {
                 Some(NoTunnel { place, status }) => refused_by(place, status.as_u16()),

@@ -3,6 +3,7 @@
 mod cases;
 mod check;
 mod diff;
+pub(crate) mod doctor;
 mod export;
 mod files;
 pub(crate) mod plan;

@@ -76,7 +76,7 @@ fn rows(session: &Session<'_>) -> Result<Vec<Row>, Failure> {
     let by = format!("{} ({})", origins.credentials, origins.why);
     let mut rows = vec![whom(session), row("auth", client.credentials_name().to_owned(), by)];
     rows.extend(trust(session));
-    rows.extend(roads(session.environment)?);
+    rows.extend(roads(session.ground.environment)?);
     rows.extend(taken_for_granted(session));
     Ok(rows)
 }
@@ -87,8 +87,8 @@ fn row(setting: &str, value: String, origin: impl Into<String>) -> Row {
 
 fn whom(session: &Session<'_>) -> Row {
     let origins = &session.origins;
-    let named = match (&origins.settings.endpoint, &session.dev) {
-        (Origin::Named(_), _) => origins.names.endpoint.map(str::to_owned),
+    let named = match (&session.ground.settings.endpoint, &session.ground.dev) {
+        (Origin::Named(_), _) => session.ground.names.endpoint.map(str::to_owned),
         (_, Some(dev)) => Some(of_server(dev)),
         (_, None) => origins.region.clone(),
     };
@@ -98,7 +98,7 @@ fn whom(session: &Session<'_>) -> Row {
 }
 
 fn trust(session: &Session<'_>) -> Vec<Row> {
-    let (names, settings) = (session.origins.names, &session.origins.settings);
+    let (names, settings) = (session.ground.names, &session.ground.settings);
     let bundle = |setting, path: &Option<PathBuf>, name: Option<&'static str>| {
         let (path, name) = (path.as_ref()?, name?);
         Some(row(setting, path.display().to_string(), name))
@@ -126,8 +126,9 @@ fn taken_for_granted(session: &Session<'_>) -> Vec<Row> {
         found.map(|(value, origin)| row(setting, value.clone(), origin))
     };
     let vaults = session.vaults().into_keys();
-    let vaults = vaults.map(|alias| of(&format!("vaults.{alias}"), session.known_vault(&alias)));
-    let compartment = of("compartment_id", session.known_compartment(None));
-    let key = of("key_id", session.known_key(None));
+    let vaults =
+        vaults.map(|alias| of(&format!("vaults.{alias}"), session.ground.known_vault(&alias)));
+    let compartment = of("compartment_id", session.ground.known_compartment(None));
+    let key = of("key_id", session.ground.known_key(None));
     vaults.chain([compartment, key]).flatten().collect()
 }

@@ -60,16 +60,16 @@ impl Auth {
 
 /// Credentials with the region that came along.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) credentials: Credentials,
-    pub(super) region: Option<Home>,
+pub(crate) struct Found {
+    pub(crate) credentials: Credentials,
+    pub(crate) region: Option<Home>,
     /// Where they are, for people.
     pub(super) place: String,
 }
 
 /// The region that whoever signs is in.
 #[derive(Debug)]
-pub(super) enum Home {
+pub(crate) enum Home {
     /// By its name.
     Named(String),
     /// With all that endpoints are made of.
@@ -102,7 +102,7 @@ impl Found {
 }
 
 /// Looks for credentials of one kind.
-pub(super) struct Finder<'a> {
+pub(crate) struct Finder<'a> {
     pub(super) settings: &'a Settings,
     pub(super) environment: &'a Environment,
     pub(super) dev: Option<&'a Dev>,
@@ -110,7 +110,7 @@ pub(super) struct Finder<'a> {
 
 impl Finder<'_> {
     /// The profile's file: as named, a development server's, or the usual one.
-    fn file(&self) -> Option<PathBuf> {
+    pub(crate) fn file(&self) -> Option<PathBuf> {
         match (&self.settings.config_file, self.dev) {
             (Origin::Named(path), _) => Some(path.clone()),
             (_, Some(dev)) => Some(dev.config_file.clone()),
@@ -119,14 +119,14 @@ impl Finder<'_> {
     }
 
     /// Whether a profile is named, or is there.
-    fn has_profile(&self) -> bool {
+    pub(crate) fn has_profile(&self) -> bool {
         let named = matches!(self.settings.config_file, Origin::Named(_)) || self.dev.is_some();
         let there = || self.file().is_some_and(|path| private_file::read(&path).is_ok());
         named || self.environment.oci_user.is_some() || there()
     }
 
     /// The first kind that there is, and what shows that there is.
-    fn first(&self) -> Result<(Auth, &'static str), Failure> {
+    pub(crate) fn first(&self) -> Result<(Auth, &'static str), Failure> {
         if self.dev.is_none() && self.environment.resource_version.is_some() {
             return Ok((Auth::ResourcePrincipal, "OCI_RESOURCE_PRINCIPAL_VERSION is set"));
         }
@@ -152,7 +152,7 @@ impl Finder<'_> {
         format!("profile `{}` of `{}`", self.profile_name(), file.display())
     }
 
-    fn profile_name(&self) -> &str {
+    pub(crate) fn profile_name(&self) -> &str {
         match &self.settings.profile {
             Origin::Named(name) => name,
             Origin::DataDirectory | Origin::Default => "DEFAULT",
@@ -179,7 +179,7 @@ impl Finder<'_> {
 
     /// The profile with what the environment says in its place. Where the environment says all of
     /// it, no file is needed.
-    fn profile(&self) -> Result<Profile, Failure> {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
         let path = self.file().ok_or_else(|| self.nothing())?;
         let environment = self.environment;
         let profile = match private_file::read(&path) {

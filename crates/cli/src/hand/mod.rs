@@ -2,8 +2,8 @@
 
 mod change;
 pub(crate) mod config;
-mod configuration;
-mod credentials;
+pub(crate) mod configuration;
+pub(crate) mod credentials;
 pub(crate) mod development;
 pub(crate) mod env;
 pub(crate) mod generate;
@@ -18,9 +18,9 @@ pub(crate) mod reference;
 pub(crate) mod render;
 pub(crate) mod retire;
 pub(crate) mod run;
-mod session;
+pub(crate) mod session;
 pub(crate) mod settings;
-mod similar;
+pub(crate) mod similar;
 mod values;
 pub(crate) mod versions;
 

@@ -29,11 +29,13 @@ impl Finder<'_> {
         Ok(Found { credentials, region, place })
     }
 
-    fn metadata_url(&self) -> &str {
+    /// The URL of the machine's metadata service.
+    pub(crate) fn metadata_url(&self) -> &str {
         self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL)
     }
 
-    fn machine(&self, network: &Network<'_>) -> Result<InstancePrincipal, Failure> {
+    /// This machine, of which nothing is asked yet.
+    pub(crate) fn machine(&self, network: &Network<'_>) -> Result<InstancePrincipal, Failure> {
         let url = self.metadata_url();
         let federation = match &self.environment.federation_endpoint {
             Some(url) => {

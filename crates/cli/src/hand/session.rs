@@ -3,13 +3,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use strongroom_client::{
-    Authorities, BaseUrl, Client, ClientError, Endpoints, Network, RegionMetadata,
+    Authorities, BaseUrl, Client, ClientError, Credentials, Endpoints, Network, RegionMetadata,
 };
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, OcidKind, SystemClock, private_file};
 
 use super::configuration::Configuration;
-use super::credentials::{Auth, Found, Home};
+use super::credentials::{Auth, Finder, Found, Home};
 use super::development::Dev;
 use super::output::refused;
 use super::reference::{Place, Reference};
@@ -23,18 +23,26 @@ use crate::proxies::proxies;
 pub(crate) struct Session<'a> {
     pub(crate) client: Client,
     pub(super) origins: Origins,
-    pub(super) dev: Option<Dev>,
+    pub(super) ground: Ground<'a>,
+}
+
+/// What the settings come to, before anything is asked.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    pub(super) names: Names,
+    pub(super) settings: Settings,
+    pub(crate) dev: Option<Dev>,
+    /// How to sign, if that is said, and what says so.
+    pub(crate) auth: Option<(Auth, &'static str)>,
     /// A directory that a flag names comes before what the environment says.
     dev_by_flag: bool,
     pub(super) environment: &'a Environment,
-    pub(super) configuration: Configuration,
+    configuration: Configuration,
 }
 
 /// Where things come from, for people.
 #[derive(Debug)]
 pub(super) struct Origins {
-    pub(super) names: Names,
-    pub(super) settings: Settings,
     /// Where the region is named, if one is needed.
     pub(super) region: Option<String>,
     /// Where the credentials are.
@@ -51,37 +59,46 @@ impl Connection {
         dev_of(&Settings::settle(self, environment, &configuration), environment)
     }
 
+    /// Weighs flags, environment and the files that they name.
+    pub(crate) fn ground<'a>(&self, environment: &'a Environment) -> Result<Ground<'a>, Failure> {
+        let configuration = Configuration::read(self.config.as_deref(), environment)?;
+        let settings = Settings::settle(self, environment, &configuration);
+        let dev = dev_of(&settings, environment)?;
+        let auth = Auth::settle(self.auth, environment, &configuration)?;
+        let names = Settings::names(self, environment, &configuration);
+        let dev_by_flag = self.data_dir.is_some();
+        Ok(Ground { names, settings, dev, auth, dev_by_flag, environment, configuration })
+    }
+
     /// Makes a client. Asks the machine for its region, if that is all there is to go by.
     pub(crate) async fn open<'a>(
         &self,
         environment: &'a Environment,
     ) -> Result<Session<'a>, Failure> {
-        let configuration = Configuration::read(self.config.as_deref(), environment)?;
-        let settings = Settings::settle(self, environment, &configuration);
-        let dev = dev_of(&settings, environment)?;
-        let bundles = Bundles::read(&settings)?;
+        let ground = self.ground(environment)?;
+        let bundles = ground.bundles()?;
         let network =
             Network { authorities: bundles.authorities(), proxies: proxies(environment)? };
-        let auth = Auth::settle(self.auth, environment, &configuration)?;
-        let names = Settings::names(self, environment, &configuration);
-        let found = Found::find(&settings, environment, (dev.as_ref(), auth), &network).await?;
-        let (Found { credentials, region, place }, why) = found;
+        let (Found { credentials, region, place }, why) = ground.find(&network).await?;
         let region_from = region_origin(environment, region.as_ref(), &place);
-        let endpoints = endpoints(&settings, environment, dev.as_ref(), region)?;
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let endpoints = ground.endpoints(region)?;
         let is_of_region = !matches!(endpoints, Endpoints::One(_));
-        let client = Client::new(endpoints, network, credentials, clock, random);
-        let client = client.map_err(|error| bad_authorities(&error.to_string()))?;
+        let client = client(endpoints, network, credentials)?;
         let region = region_from.filter(|_| is_of_region);
-        Ok(Session {
-            client,
-            origins: Origins { names, settings, region, credentials: place, why },
-            dev,
-            dev_by_flag: self.data_dir.is_some(),
-            environment,
-            configuration,
-        })
+        let origins = Origins { region, credentials: place, why };
+        Ok(Session { client, origins, ground })
     }
+}
+
+/// Makes a client.
+pub(crate) fn client(
+    endpoints: Endpoints,
+    network: Network<'_>,
+    credentials: Credentials,
+) -> Result<Client, Failure> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let client = Client::new(endpoints, network, credentials, clock, random);
+    client.map_err(|error| bad_authorities(&error.to_string()))
 }
 
 fn region_origin(environment: &Environment, region: Option<&Home>, place: &str) -> Option<String> {
@@ -96,7 +113,8 @@ fn region_origin(environment: &Environment, region: Option<&Home>, place: &str) 
 }
 
 /// The certificate authorities that are named.
-struct Bundles {
+#[derive(Debug)]
+pub(crate) struct Bundles {
     pem: Vec<u8>,
     /// Whether they are in place of the system's.
     alone: bool,
@@ -114,7 +132,7 @@ impl Bundles {
         Ok(Self { pem, alone: settings.cert_bundle.is_some() })
     }
 
-    fn authorities(&self) -> Authorities<'_> {
+    pub(crate) fn authorities(&self) -> Authorities<'_> {
         match (self.pem.as_slice(), self.alone) {
             ([], _) => Authorities::System,
             (pem, true) => Authorities::Bundle(pem),
@@ -171,7 +189,11 @@ fn endpoints(
     };
     let told = told_regions(environment).map_err(&refused)?;
     let found = Endpoints::named(&name, &told, environment.default_realm.as_deref());
-    found.ok_or_else(|| refused(format!("`{name}` is no region of OCI that is known")))
+    found.ok_or_else(|| {
+        Failure::configuration("unknown-region", "cannot tell which vault to call")
+            .because(format!("`{name}` is no region of OCI that is known"))
+            .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
+    })
 }
 
 /// Regions beyond the table: those of `OCI_REGION_METADATA`, then those of the file that Oracle's
@@ -191,7 +213,32 @@ fn told_regions(environment: &Environment) -> Result<Vec<RegionMetadata>, String
     Ok(told)
 }
 
-impl Session<'_> {
+impl Ground<'_> {
+    /// Reads the certificate authorities that are named.
+    pub(crate) fn bundles(&self) -> Result<Bundles, Failure> {
+        Bundles::read(&self.settings)
+    }
+
+    /// Returns what looks for credentials.
+    pub(crate) fn finder(&self) -> Finder<'_> {
+        let Self { settings, environment, dev, .. } = self;
+        Finder { settings, environment, dev: dev.as_ref() }
+    }
+
+    /// Finds the credentials, and tells why these.
+    pub(crate) async fn find(
+        &self,
+        network: &Network<'_>,
+    ) -> Result<(Found, &'static str), Failure> {
+        let (dev, auth) = (self.dev.as_ref(), self.auth);
+        Found::find(&self.settings, self.environment, (dev, auth), network).await
+    }
+
+    /// Finds where to call; `region` is what came along with the credentials.
+    pub(crate) fn endpoints(&self, region: Option<Home>) -> Result<Endpoints, Failure> {
+        endpoints(&self.settings, self.environment, self.dev.as_ref(), region)
+    }
+
     /// Returns the OCID of the vault that an alias stands for.
     pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
         let (in_environment, in_file) = (&self.environment.vaults, &self.configuration.vaults);
@@ -232,37 +279,6 @@ impl Session<'_> {
         let aliases = in_environment.keys().chain(in_file.keys()).cloned().chain(dev);
         let known = |alias: String| self.vault_id(&alias).ok().map(|id| (alias, id));
         aliases.filter_map(known).collect()
-    }
-
-    /// Returns the OCID of a secret.
-    pub(crate) async fn secret_id(&self, reference: &Reference) -> Result<String, Failure> {
-        let (vault, name) = match &reference.place {
-            Place::Id(id) => return Ok(id.to_string()),
-            Place::Named { vault, name } => (vault, name),
-        };
-        let vault_id = self.vault_id(vault)?;
-        let compartment_id = self.compartment_id(None)?;
-        let found = self.find(&compartment_id, &vault_id, name).await?;
-        found.ok_or_else(|| {
-            let message = format!("cannot find secret `{name}`");
-            Failure::new(Exit::Failed, "missing-or-hidden", message).because(format!(
-                "vault `{vault}` shows no secret of this name in {compartment_id}"
-            ))
-        })
-    }
-
-    /// Looks for a secret by name and returns its OCID; one that is deleted is not there.
-    pub(crate) async fn find(
-        &self,
-        compartment_id: &str,
-        vault_id: &str,
-        name: &str,
-    ) -> Result<Option<String>, Failure> {
-        let listed = self.client.secrets(compartment_id, vault_id, Some(name)).await;
-        let listed = listed.map_err(|error| refused(&error, &format!("find secret `{name}`")))?;
-        let lives = |state: &str| !matches!(state, "DELETING" | "DELETED" | "FAILED");
-        let found = listed.into_iter().find(|secret| lives(&secret.lifecycle_state));
-        Ok(found.map(|secret| secret.id))
     }
 
     /// Returns the compartment to make and list secrets in.
@@ -319,6 +335,59 @@ impl Session<'_> {
         let (second, third) =
             if self.dev_by_flag { (dev, environment) } else { (environment, dev) };
         flag.or(second).or(third).or(file)
+    }
+}
+
+impl Session<'_> {
+    /// Returns the OCID of the vault that an alias stands for.
+    pub(crate) fn vault_id(&self, alias: &str) -> Result<String, Failure> {
+        self.ground.vault_id(alias)
+    }
+
+    /// Returns the OCIDs of all vaults that have an alias.
+    pub(crate) fn vaults(&self) -> BTreeMap<String, String> {
+        self.ground.vaults()
+    }
+
+    /// Returns the compartment to make and list secrets in.
+    pub(crate) fn compartment_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        self.ground.compartment_id(flag)
+    }
+
+    /// Returns the key to make secrets with.
+    pub(crate) fn key_id(&self, flag: Option<&String>) -> Result<String, Failure> {
+        self.ground.key_id(flag)
+    }
+
+    /// Returns the OCID of a secret.
+    pub(crate) async fn secret_id(&self, reference: &Reference) -> Result<String, Failure> {
+        let (vault, name) = match &reference.place {
+            Place::Id(id) => return Ok(id.to_string()),
+            Place::Named { vault, name } => (vault, name),
+        };
+        let vault_id = self.vault_id(vault)?;
+        let compartment_id = self.compartment_id(None)?;
+        let found = self.find(&compartment_id, &vault_id, name).await?;
+        found.ok_or_else(|| {
+            let message = format!("cannot find secret `{name}`");
+            Failure::new(Exit::Failed, "missing-or-hidden", message).because(format!(
+                "vault `{vault}` shows no secret of this name in {compartment_id}"
+            ))
+        })
+    }
+
+    /// Looks for a secret by name and returns its OCID; one that is deleted is not there.
+    pub(crate) async fn find(
+        &self,
+        compartment_id: &str,
+        vault_id: &str,
+        name: &str,
+    ) -> Result<Option<String>, Failure> {
+        let listed = self.client.secrets(compartment_id, vault_id, Some(name)).await;
+        let listed = listed.map_err(|error| refused(&error, &format!("find secret `{name}`")))?;
+        let lives = |state: &str| !matches!(state, "DELETING" | "DELETED" | "FAILED");
+        let found = listed.into_iter().find(|secret| lives(&secret.lifecycle_state));
+        Ok(found.map(|secret| secret.id))
     }
 }
 

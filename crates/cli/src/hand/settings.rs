@@ -63,7 +63,7 @@ pub(super) enum Origin<T> {
 
 /// What the settings come to, before any file but the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) endpoint: Origin<String>,
     pub(super) config_file: Origin<PathBuf>,
     pub(super) profile: Origin<String>,

@@ -118,6 +118,15 @@ impl InstancePrincipal {
         Arc::clone(&self.clients.clock)
     }
 
+    /// Asks the metadata service for the machine's certificate, PEM, and for its key, which must belong
+    /// to it.
+    ///
+    /// # Errors
+    /// A [`ClientError`] if there is none, or the two are not a pair.
+    pub async fn certificate(&self) -> Result<String, ClientError> {
+        Ok(self.pair().await?.0)
+    }
+
     async fn ask(&self, path: &str) -> Result<Sensitive, ClientError> {
         let mut tried = 0;
         loop {

@@ -137,6 +137,19 @@ impl Credentials {
         }
     }
 
+    /// Gets credentials anew, and returns until when they hold, in seconds since 1970; an API key has
+    /// no end.
+    ///
+    /// # Errors
+    /// A [`ClientError`] if there are none.
+    pub async fn expiry(&self) -> Result<Option<i64>, ClientError> {
+        let bearer = match &self.0 {
+            Kind::ApiKey(_) => return Ok(None),
+            Kind::Renewed(renewed) => renewed.source.get().await,
+        };
+        bearer.map(|bearer| Some(bearer.expires_at))
+    }
+
     /// Returns what to sign the next request with.
     pub(crate) async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         match &self.0 {

@@ -25,6 +25,8 @@ mod calls;
 mod crypto;
 mod identity;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod retries;

@@ -37,6 +37,17 @@ async fn reads_are_tried_again_where_that_may_help() {
 }
 
 #[tokio::test]
+async fn who_wants_to_see_every_failure_tries_once() {
+    for status in [429, 500, 503] {
+        let (client, script) = start((0..6).map(|_| answer(status, ""))).await;
+        let error = client.trying_once().secret("s").await.unwrap_err();
+        assert!(matches!(error, ClientError::Service(told) if told.status == status));
+        assert_eq!(script.seen().len(), 1, "{status}");
+    }
+    assert_eq!(Client::BACKOFF.tries, 5);
+}
+
+#[tokio::test]
 async fn a_creation_keeps_its_token_over_its_tries() {
     let (client, script) = start([answer(503, ""), answer(429, ""), answer(200, SECRET)]).await;
     let content = Sensitive::new(b"x".to_vec());
