@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod diff;
+pub mod lint;
 mod names;
 mod simulate;
 mod tenancy_file;

@@ -77,6 +77,8 @@ enum Command {
     Why(hand::why::WhyArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
+    /// Explain a finding of `lint`
+    Explain(advice::explain::ExplainArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
     /// Print the environment that points a client at the development server
@@ -138,6 +140,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
+        Command::Explain(arguments) => advice::explain::run(&arguments),
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
 }

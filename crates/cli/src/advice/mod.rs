@@ -3,8 +3,10 @@
 mod cases;
 mod check;
 mod diff;
+pub(crate) mod explain;
 mod export;
 mod files;
+pub(crate) mod lint;
 pub(crate) mod policy;
 mod simulate;
 mod tenancy;

@@ -18,7 +18,7 @@ pub(crate) mod retire;
 pub(crate) mod run;
 mod session;
 pub(crate) mod settings;
-mod similar;
+pub(crate) mod similar;
 mod values;
 pub(crate) mod versions;
 

@@ -1,6 +1,6 @@
 /// Returns the candidate that is most like a name, if any is like it: at most two characters of it
 /// are wrong, missing or too many, or a third of them if it is longer.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -1,0 +1,17 @@
+//! Finds in code and policies what should not be there.
+
+mod baseline;
+mod catalogue;
+mod finding;
+mod fix;
+mod report;
+mod source;
+mod suppression;
+
+pub use self::baseline::{Baseline, BaselineError};
+pub use self::catalogue::{Rule, RuleId, rule_named, rules};
+pub use self::finding::{Edit, Finding, Fix, Label, Level};
+pub use self::fix::fixed;
+pub use self::report::{Format, report};
+pub use self::source::{Position, SourceFile};
+pub use self::suppression::{Suppressed, suppress};
