@@ -1,12 +1,41 @@
 //! `lint`: what should not be there in code and policies.
 
+mod code;
 mod conclusion;
 mod walk;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use strongroom_advice::lint::{Format, Level};
+
+use self::code::LintCodeArguments;
+use crate::failure::Failure;
+
+/// Arguments of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    #[command(subcommand)]
+    command: LintCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LintCommand {
+    /// Find in code what should not be done with secrets
+    ///
+    /// Programs in Python, JavaScript, TypeScript, Go, Java and Rust are read, and shell wherever it
+    /// stands: scripts, workflows, container files, Terraform, Markdown. Ends with 5 if something is
+    /// found at or above --level. `strongroom explain CODE` explains a finding; a comment
+    /// `strongroom-lint: allow CODE -- reason` on its line or the one before suppresses it.
+    Code(Box<LintCodeArguments>),
+}
+
+/// Runs a `lint` command.
+pub(crate) fn run(arguments: &LintArguments) -> Result<(), Failure> {
+    match &arguments.command {
+        LintCommand::Code(arguments) => code::run(arguments),
+    }
+}
 
 /// What both kinds of `lint` take.
 #[derive(Debug, Args)]
