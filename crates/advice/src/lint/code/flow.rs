@@ -144,6 +144,9 @@ impl<'a> Flow<'a> {
     pub(super) fn new(outline: &'a Outline) -> Self {
         let returning = vec![false; outline.functions.len()];
         let mut flow = Self { outline, held: BTreeMap::new(), returning };
+        if !outline.calls.iter().any(|call| flow.yields_secret(call)) {
+            return flow;
+        }
         // Once for what functions return, once for those that call them.
         for _round in 0..3 {
             flow.assign();

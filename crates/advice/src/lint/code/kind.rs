@@ -75,14 +75,13 @@ pub(super) fn is_test(path: &str) -> bool {
     let name = parts.next().unwrap_or("");
     let is_directory_of_tests = |part: &str| {
         matches!(
-            part,
+            part.trim_start_matches('_').trim_end_matches('_'),
             "test"
                 | "tests"
                 | "testing"
                 | "testdata"
                 | "test_data"
                 | "fixtures"
-                | "__tests__"
                 | "spec"
                 | "specs"
                 | "mocks"

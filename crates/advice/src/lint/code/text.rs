@@ -65,6 +65,11 @@ impl<'a> Text<'a> {
         self.outline.get_or_init(|| outline(self.kind, &self.file.text)).as_ref()
     }
 
+    /// Returns the outline if it is asked for: a tree takes longer than all else.
+    pub(super) fn outline_if(&self, is_asked_for: bool) -> Option<&Outline> {
+        if is_asked_for { self.outline() } else { None }
+    }
+
     /// Returns Terraform's blocks.
     pub(super) fn blocks(&self) -> &[Block] {
         self.blocks.get_or_init(|| blocks(self.kind, &self.file.text))

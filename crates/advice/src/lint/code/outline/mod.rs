@@ -12,12 +12,14 @@ use super::kind::Kind;
 /// What a program does, as far as rules ask.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
-    /// The first is the file itself.
+    /// In the order in which they begin; the first is the file itself.
     pub(super) functions: Vec<Function>,
+    /// In the order in which they begin.
     pub(super) calls: Vec<Call>,
     pub(super) assigns: Vec<Assign>,
     /// Expressions that functions return.
     pub(super) returns: Vec<Return>,
+    /// In the order in which they begin.
     pub(super) mentions: Vec<Mention>,
     pub(super) loops: Vec<Loop>,
 }
@@ -108,13 +110,21 @@ pub(super) fn is_within(inner: &Range<usize>, outer: &Range<usize>) -> bool {
 impl Outline {
     /// Returns the mentions within a part of the text.
     pub(super) fn mentions_in(&self, span: &Range<usize>) -> impl Iterator<Item = &Mention> {
-        self.mentions.iter().filter(move |mention| is_within(&mention.span, span))
+        let from = self.mentions.partition_point(|mention| mention.span.start < span.start);
+        let after = self.mentions.iter().skip(from);
+        after
+            .take_while(|mention| mention.span.start < span.end)
+            .filter(|mention| mention.span.end <= span.end)
     }
 
     /// Returns the calls within a part of the text.
     pub(super) fn calls_in(&self, span: &Range<usize>) -> impl Iterator<Item = (usize, &Call)> {
-        let span = span.clone();
-        self.calls.iter().enumerate().filter(move |(_, call)| is_within(&call.span, &span))
+        let from = self.calls.partition_point(|call| call.span.start < span.start);
+        let after = self.calls.iter().enumerate().skip(from);
+        let end = span.end;
+        after
+            .take_while(move |(_, call)| call.span.start < end)
+            .filter(move |(_, call)| call.span.end <= end)
     }
 
     /// Returns the calls around a mention, the nearest first.

@@ -17,6 +17,7 @@ pub(super) fn walk(root: Node<'_>, text: &str) -> Outline {
         head: 0..0,
     });
     walker.visit(root, &Place::default());
+    walker.outline.mentions.sort_by_key(|mention| mention.span.start);
     walker.outline
 }
 

@@ -57,7 +57,14 @@ static SAID_TO_BE_WRONG: Pattern = Pattern::new(
     r"(?i)\b(mistakes?|wrong|incorrect|invalid|no such|not exist|doesn't exist|does not|instead of|never|don't|not `|not a|vs\.?|deprecated|confused?)\b|❌|✗",
 );
 
+/// Files that tell of commands that were.
+static HISTORY: Pattern =
+    Pattern::new(r"(?i)(^|/)(changelog|changes|history|release[-_]?notes)[^/]*$");
+
 pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
+    if HISTORY.is_in(&text.file.path) {
+        return;
+    }
     for invocation in text.invocations() {
         if invocation.place == Place::Prose {
             continue;

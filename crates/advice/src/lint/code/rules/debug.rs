@@ -47,13 +47,21 @@ static SETTING: Pattern = Pattern::new(
     r#"(?m)(OCI_GO_SDK_DEBUG["']?\s*[:=]\s*["']?(?:1|2|3|v|i|true|verbose|info)\b|["']?log_requests["']?\]?\s*[:=]\s*True\b)"#,
 );
 
+/// A condition that somebody turns on.
+static ASKED_FOR: Pattern = Pattern::new(r"(?i)\bif\b.*(debug|verbose|log|trace)");
+
+fn line_before<'a>(text: &Text<'a>, offset: usize) -> &'a str {
+    text.file.line(text.file.position(offset).line.saturating_sub(1))
+}
+
 pub(super) fn look_at_settings(text: &Text<'_>, found: &mut Vec<Finding>) {
     if text.is_test {
         return;
     }
     for span in SETTING.all(&text.file.text) {
         let sets_environment = text.at(span.clone()).starts_with("OCI_GO");
-        if text.is_comment(span.start) || sets_environment && !text.is_pipeline() {
+        let is_asked_for = ASKED_FOR.is_in(line_before(text, span.start));
+        if is_asked_for || text.is_comment(span.start) || sets_environment && !text.is_pipeline() {
             continue;
         }
         found.push(

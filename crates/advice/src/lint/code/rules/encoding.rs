@@ -194,7 +194,11 @@ fn is_encoded(text: &Text<'_>, value: &Word, before: &[Command]) -> bool {
             || value.text.contains("file://")
             || value.text.starts_with(['<', '@']);
     };
-    if ENCODED.is_in(name) || name.chars().all(|letter| letter.is_ascii_digit()) {
+    // What a workflow was given is not seen.
+    if ENCODED.is_in(name)
+        || name.contains('.')
+        || name.chars().all(|letter| letter.is_ascii_digit())
+    {
         return true;
     }
     let assigned = before

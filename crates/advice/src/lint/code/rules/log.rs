@@ -8,8 +8,15 @@ use super::super::flow::{Flow, passes};
 use super::super::kind::Kind;
 use super::super::names::{is_secret_name, is_secret_variable, snake};
 use super::super::outline::{Call, Mention, Outline, last};
+use super::super::pattern::Pattern;
+use super::super::scan::Subject;
 use super::super::shell::{Command, Word};
 use super::super::text::Text;
+
+/// A line that writes, or refuses, with a name that may be a secret's: what is worth a tree.
+static TELLS: Pattern = Pattern::new(
+    r"(?i)(print|log|echo|console|raise|throw|errorf|write|dbg|warn|info|error|debug)[^\n]{0,200}(password|passwd|secret_?value|secret_?content|vault_?secret|(decoded|decrypted)_?(secret|content|value))|get_?(vault_?)?secret(_?value)?\(",
+);
 
 const WHY: &str =
     "logs and terminals are kept, copied and read by more people than may read the secret";
@@ -19,7 +26,8 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     if text.is_test {
         return;
     }
-    if let Some(outline) = text.outline() {
+    let may_tell = text.subjects.has(Subject::Bundle) || TELLS.is_in(&text.file.text);
+    if let Some(outline) = text.outline_if(may_tell) {
         in_program(text, outline, found);
     }
     for script in text.scripts() {

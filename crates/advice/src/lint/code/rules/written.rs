@@ -66,11 +66,18 @@ impl<'a> Write<'a> {
         let write = Self { script, number, command, path };
         let earlier = script.commands.get(..number)?;
         let is_hidden = earlier.iter().any(|other| hides(other, command));
-        let is_harmless = path.text.is_empty() || HARMLESS.is_in(&path.text);
+        let is_harmless = path.text.is_empty() || write.is_for_anyone();
         if is_harmless || is_hidden || write.is_born_private() {
             return None;
         }
         Some(write)
+    }
+
+    /// Whether the path, or what its variables were given, is of a file that nobody has to hide.
+    fn is_for_anyone(&self) -> bool {
+        let assigned = self.script.commands.iter().flat_map(|other| &other.assignments);
+        let mut given = assigned.filter(|(name, _)| self.path.variables.contains(name));
+        HARMLESS.is_in(&self.path.text) || given.any(|(_, value)| HARMLESS.is_in(&value.text))
     }
 
     /// Whether the file's name was made by a program that makes it private.
