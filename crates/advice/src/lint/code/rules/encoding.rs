@@ -7,6 +7,7 @@ use super::super::super::finding::{Edit, Finding};
 use super::super::names::snake;
 use super::super::outline::{Mention, Outline};
 use super::super::pattern::Pattern;
+use super::super::scan::Subject;
 use super::super::shell::{Command, Word};
 use super::super::text::Text;
 
@@ -23,7 +24,8 @@ static DECODES: Pattern = Pattern::new(
 const READ_WHY: &str = "OCI hands out the content of a secret in base 64; what is used as it is, is not the value that was stored";
 
 pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
-    if let Some(outline) = text.outline().filter(|_| !text.is_test) {
+    let may_read = text.subjects.has(Subject::Bundle) && !text.is_test;
+    if let Some(outline) = text.outline_if(may_read) {
         in_program(text, outline, found);
     }
     in_terraform(text, found);

@@ -15,7 +15,7 @@ use super::super::text::Text;
 
 /// A line that writes, or refuses, with a name that may be a secret's: what is worth a tree.
 static TELLS: Pattern = Pattern::new(
-    r"(?i)(print|log|echo|console|raise|throw|errorf|write|dbg|warn|info|error|debug)[^\n]{0,200}(password|passwd|secret_?value|secret_?content|vault_?secret|(decoded|decrypted)_?(secret|content|value))|get_?(vault_?)?secret(_?value)?\(",
+    r"(?i)((print\w*|log\w*|console\.\w+|errorf|dbg|warn\w*|info|error|debug|trace|write|echo|bail|anyhow|panic)!?\(|\b(raise|throw)\b)[^\n]{0,200}(password|passwd|secret_?value|secret_?content|vault_?secret|(decoded|decrypted)_?(secret|content|value))|get_?(vault_?)?secret(_?value)?\(",
 );
 
 const WHY: &str =

@@ -37,7 +37,7 @@ const fn check(subjects: &[Subject], look: fn(&Text<'_>, &mut Vec<Finding>)) -> 
 pub(super) static CHECKS: &[Check] = &[
     check(&[Subject::Ocid], ocid::look),
     check(&[Subject::Content], plain::look),
-    check(&[Subject::Mode], written::look),
+    check(&[Subject::Mode, Subject::KeyName], written::look),
     check(&[Subject::Mode], created::look),
     check(&[Subject::Bundle, Subject::Value, Subject::Content], log::look),
     check(&[Subject::Bundle], cache::look),

@@ -8,6 +8,7 @@ use super::super::kind::Kind;
 use super::super::names::snake;
 use super::super::outline::Outline;
 use super::super::pattern::Pattern;
+use super::super::scan::Subject;
 use super::super::shell::Command;
 use super::super::text::Text;
 
@@ -25,7 +26,7 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     for script in text.scripts() {
         in_shell(text, &script.commands, found);
     }
-    if let Some(outline) = text.outline() {
+    if let Some(outline) = text.outline_if(text.subjects.has(Subject::Deletion)) {
         in_program(text, outline, found);
     }
     in_terraform(text, found);
