@@ -3,7 +3,12 @@
 mod command;
 mod letters;
 mod reader;
+mod steering;
+mod words;
 
 pub(super) use self::command::{Command, Word};
 pub(super) use self::letters::Letters;
 pub(super) use self::reader::read;
+
+#[cfg(test)]
+mod tests;
