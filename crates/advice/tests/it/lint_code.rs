@@ -147,3 +147,17 @@ fn labelled_places_of_public_code_are_told_apart() {
     println!("all  precision {:.2}  recall {:.2}", all.precision(), all.recall());
     assert!(all.precision() >= 0.9 && all.recall() >= 0.8);
 }
+
+/// Pieces as people write them, a few lines each, of every language.
+#[test]
+fn pieces_are_told_apart() {
+    let pieces: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../corpus/code-pieces.json")).unwrap();
+    for piece in &pieces {
+        let field = |name: &str| piece[name].as_str().unwrap();
+        let rule = rules_about_code().find(|rule| rule.id == field("rule")).unwrap();
+        let text = format!("{}\n", field("text"));
+        let is_found = finds(rule, field("file"), &text);
+        assert_eq!(is_found, piece["found"].as_bool().unwrap(), "{}:\n{text}", rule.id);
+    }
+}

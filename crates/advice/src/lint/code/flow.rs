@@ -129,6 +129,8 @@ const PASSING: &[&str] = &[
     "print_to_string",
     "body",
     "any",
+    "secret_bundle_content",
+    "secret_bundle",
 ];
 
 /// Follows secrets through a program.
@@ -214,9 +216,7 @@ impl<'a> Flow<'a> {
         mention: &Mention,
         value: Option<&std::ops::Range<usize>>,
     ) -> bool {
-        if !self.holds_secret(mention)
-            || mention.method.as_deref().is_some_and(|method| !passes(method))
-        {
+        if !self.holds_secret(mention) || !mention.methods.iter().all(|method| passes(method)) {
             return false;
         }
         value.is_none_or(|value| self.passes_within(mention.call, value))

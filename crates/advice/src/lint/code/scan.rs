@@ -47,6 +47,7 @@ const WORDS: &[(&str, Subject)] = &[
     ("setposixfilepermissions", Subject::Mode),
     ("password", Subject::Value),
     ("passwd", Subject::Value),
+    ("get_secret", Subject::Value),
     ("secret_value", Subject::Value),
     ("secretvalue", Subject::Value),
     ("vault_secret", Subject::Value),

@@ -68,8 +68,8 @@ pub(super) struct Mention {
     pub(super) function: usize,
     /// The call in whose arguments it stands.
     pub(super) call: Option<usize>,
-    /// The method that is called of it.
-    pub(super) method: Option<String>,
+    /// The methods that are called of it, and the parts that are taken of what they return.
+    pub(super) methods: Vec<String>,
 }
 
 #[derive(Debug)]

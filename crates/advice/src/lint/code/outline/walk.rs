@@ -32,6 +32,8 @@ struct Place {
     function: usize,
     loops: Vec<usize>,
     call: Option<usize>,
+    /// What is called or taken of the node's value.
+    methods: Vec<String>,
     depth: usize,
 }
 
@@ -118,7 +120,7 @@ impl Walker<'_> {
             return self.children(node, place);
         }
         if let Some(path) = path(node, self.text) {
-            self.mention(path, node.byte_range(), place, None);
+            self.mention(path, node.byte_range(), place);
         }
         self.calls_in_path(node, place);
     }
@@ -128,20 +130,24 @@ impl Walker<'_> {
         if matches!(node.kind(), "identifier" | "field_identifier" | "type_identifier") {
             return;
         }
-        let place = place.deeper();
+        let mut inner = place.deeper();
+        let part = field(node, &["attribute", "property", "field", "name"]);
+        inner.methods.extend(part.map(|part| text_of(part, self.text).to_owned()));
         let mut cursor = node.walk();
         for child in node.named_children(&mut cursor) {
-            if !is_name(child.kind()) {
-                self.visit(child, &place);
+            if is_call(child.kind()) {
+                self.visit(child, &inner);
+            } else if !is_name(child.kind()) {
+                self.visit(child, &place.deeper());
             } else if child.kind() != "identifier" {
-                self.calls_in_path(child, &place);
+                self.calls_in_path(child, &inner);
             }
         }
     }
 
-    fn mention(&mut self, path: String, span: Range<usize>, place: &Place, method: Option<String>) {
-        let (function, call) = (place.function, place.call);
-        self.outline.mentions.push(Mention { path, span, function, call, method });
+    fn mention(&mut self, path: String, span: Range<usize>, place: &Place) {
+        let (function, call, methods) = (place.function, place.call, place.methods.clone());
+        self.outline.mentions.push(Mention { path, span, function, call, methods });
     }
 
     fn function(&mut self, node: Node<'_>, place: &Place) {
@@ -197,18 +203,11 @@ impl Walker<'_> {
             parent: place.call,
         });
         if let Some(receiver) = receiver(node) {
-            if let Some(path) = path(receiver, self.text) {
-                self.mention(path, receiver.byte_range(), place, Some(method));
-                if is_call(receiver.kind()) {
-                    self.visit(receiver, &place.deeper());
-                } else {
-                    self.calls_in_path(receiver, place);
-                }
-            } else {
-                self.visit(receiver, &place.deeper());
-            }
+            let mut of_receiver = place.deeper();
+            of_receiver.methods.insert(0, method);
+            self.receiver(receiver, &of_receiver);
         }
-        let inner = Place { call: Some(number), ..place.deeper() };
+        let inner = Place { call: Some(number), methods: Vec::new(), ..place.deeper() };
         let Some(arguments) = arguments else { return };
         if node.kind() == "macro_invocation" {
             self.tokens(arguments, &inner);
@@ -216,6 +215,19 @@ impl Walker<'_> {
             self.children(arguments, &inner);
         }
         self.class_body(node, place);
+    }
+
+    fn receiver(&mut self, node: Node<'_>, place: &Place) {
+        let path = path(node, self.text);
+        let is_path = path.is_some() && !is_call(node.kind());
+        if let Some(path) = path {
+            self.mention(path, node.byte_range(), place);
+        }
+        if is_path {
+            self.calls_in_path(node, place);
+        } else {
+            self.visit(node, place);
+        }
     }
 
     fn class_body(&mut self, node: Node<'_>, place: &Place) {
@@ -232,7 +244,7 @@ impl Walker<'_> {
             match child.kind() {
                 "identifier" => {
                     let name = text_of(child, self.text).to_owned();
-                    self.mention(name, child.byte_range(), place, None);
+                    self.mention(name, child.byte_range(), place);
                 }
                 "string_literal" => self.filled_in(child, place),
                 _ if place.depth < DEEPEST => self.tokens(child, &place.deeper()),
@@ -250,7 +262,7 @@ impl Walker<'_> {
             let name = rest.get(..end.unwrap_or(0)).unwrap_or("");
             if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
                 let from = start + at + 1;
-                self.mention(name.to_owned(), from..from + name.len(), place, None);
+                self.mention(name.to_owned(), from..from + name.len(), place);
             }
         }
     }
@@ -266,7 +278,7 @@ impl Walker<'_> {
             });
             self.visit(value, &place.deeper());
             if let Some(path) = path(target, self.text).filter(|path| path.contains('[')) {
-                self.mention(path, target.byte_range(), place, None);
+                self.mention(path, target.byte_range(), place);
             }
         } else {
             self.children(node, place);

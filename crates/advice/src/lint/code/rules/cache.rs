@@ -63,7 +63,11 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
         let keeps_here = KEEPS.is_in(text.at(function.span.clone())) && call.function != 0;
         if let (Some(place), false) = (place, keeps_here) {
             found.push(finding(call, &format!("a secret is read {place}")));
-        } else if is_cut_out(text, outline) && !keeps {
+        } else if is_cut_out(text, outline)
+            && !keeps
+            && !is_definition(text, call)
+            && call.loops.is_empty()
+        {
             let message = "a secret is read, and nothing is seen that keeps it";
             found.push(finding(call, message).at_level(Level::Info));
         }
@@ -181,6 +185,14 @@ fn makes_client(text: &Text<'_>, outline: &Outline, number: usize, function: &Fu
                 || callee.contains("SecretsClient.builder"))
     };
     !is_static && outline.calls.iter().any(|call| is_client(&call))
+}
+
+/// Whether a method's head is taken for a call, as it looks where its class is cut off.
+fn is_definition(text: &Text<'_>, call: &Call) -> bool {
+    static HEAD: Pattern = Pattern::new(
+        r"^\s*(export|public|private|protected|static|async|function|func|def)\b[^=]*$",
+    );
+    HEAD.is_in(text.line_of(call.span.start).0)
 }
 
 /// Whether a text is a piece of a program: it names no module, defines nothing, and is short.

@@ -130,7 +130,8 @@ fn unknown(text: &Text<'_>, invocation: &Invocation, command: &[&Spoken]) -> Opt
 
 /// Whether words are there to be run: options follow, or the word is a verb and nothing does.
 fn is_meant(invocation: &Invocation, command: &[&Spoken], known: usize, wrong: &str) -> bool {
-    let is_verb = INVENTED_VERBS.contains(&wrong) || known == 0;
+    let next = command.get(known + 1).map_or("", |word| word.text.as_str());
+    let is_verb = [wrong, next].iter().any(|word| INVENTED_VERBS.contains(word)) || known == 0;
     let after = invocation
         .words
         .iter()

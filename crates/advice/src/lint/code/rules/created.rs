@@ -80,8 +80,15 @@ fn closed_path(text: &Text<'_>, call: &Call) -> Option<String> {
     if !is_method {
         return modes.first().map(|path| plain(path));
     }
-    // `path.chmod(0o600)`
-    call.callee.rsplit_once('.').map(|(path, _)| path.to_owned())
+    receiver(text, call).map(|span| text.at(span).to_owned())
+}
+
+/// Returns where the object is whose method a call calls: `path` of `path.chmod(0o600)`.
+fn receiver(text: &Text<'_>, call: &Call) -> Option<Range<usize>> {
+    let end = call.arguments.first().map_or(call.span.end, |first| first.start);
+    let head = text.at(call.span.start..end);
+    let at = head.rfind(&format!(".{}", call.name()))?;
+    Some(call.span.start..call.span.start + at)
 }
 
 /// Whether a mode is a name that was given a private mode before.
@@ -89,13 +96,17 @@ fn is_named_private(text: &Text<'_>, mode: &str) -> bool {
     let name = mode.trim_start_matches('&').trim();
     let is_name =
         !name.is_empty() && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
-    is_name
-        && text.file.text.lines().any(|line| {
-            line.contains(name)
-                && line.contains(['=', '('])
-                && PRIVATE.is_in(line)
-                && !OPEN.is_in(line)
-        })
+    let mut given = text
+        .file
+        .text
+        .lines()
+        .filter(|line| line.split_once('=').is_some_and(|(names, _)| names.contains(name)));
+    let is_private = |line: &str| PRIVATE.is_in(line) && !OPEN.is_in(line);
+    match given.next() {
+        Some(first) => is_name && (is_private(first) || given.any(is_private)),
+        // Java's permissions have a type of their own, which is seldom used to open a file.
+        None => is_name && text.kind == Kind::Java,
+    }
 }
 
 fn plain(path: &str) -> String {
@@ -112,11 +123,7 @@ fn made(text: &Text<'_>, call: &Call) -> Option<(Made, Range<usize>)> {
         }
         Some((kind, span))
     };
-    let method = |kind: Made| {
-        let (path, _) = call.callee.rsplit_once('.')?;
-        let start = call.span.start;
-        (text.at(start..start + path.len()) == path).then(|| (kind, start..start + path.len()))
-    };
+    let method = |kind: Made| receiver(text, call).map(|span| (kind, span));
     let callee = call.callee.as_str();
     match (text.kind, call.name()) {
         (Kind::Python, "open") if callee == "open" || callee == "io.open" => {

@@ -38,7 +38,7 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
 }
 
 fn is_content(mention: &Mention) -> bool {
-    let whole = match mention.method.as_deref() {
+    let whole = match mention.methods.first() {
         Some(method) if method.starts_with("get") => format!("{}.{method}", mention.path),
         _ => mention.path.clone(),
     };
@@ -162,6 +162,31 @@ fn undecoded(span: Range<usize>, text: &Text<'_>) -> Finding {
 static ENCODED: Pattern = Pattern::new(r"(?i)(b64|base64|base_64|enc(oded)?$|enc_)");
 
 fn in_shell(text: &Text<'_>, command: &Command, before: &[Command]) -> Option<Finding> {
+    undecoded_in_shell(text, command).or_else(|| unencoded(text, command, before))
+}
+
+static DECODES_IN_SHELL: Pattern =
+    Pattern::new(r"(base64 +(-i +)?(-d|-D|--d)|b64decode|base64 -di|@base64d|FromBase64)");
+
+/// A content that a variable takes as it comes, in a script that decodes nothing.
+fn undecoded_in_shell(text: &Text<'_>, command: &Command) -> Option<Finding> {
+    let (_, value) = command.assignments.iter().find(|(_, value)| {
+        let raw = text.at(value.span.clone());
+        raw.contains("secret-bundle get")
+            && raw.contains("bundle-content")
+            && !raw.contains("base64")
+    })?;
+    if DECODES_IN_SHELL.is_in(&text.file.text) {
+        return None;
+    }
+    let message = "the content of a secret is used without being decoded";
+    Some(
+        Finding::new(&BASE64_MISSING, value.span.clone(), message, READ_WHY)
+            .advise("| base64 -d behind the command"),
+    )
+}
+
+fn unencoded(text: &Text<'_>, command: &Command, before: &[Command]) -> Option<Finding> {
     let value = command.option("--secret-content-content").or_else(|| fragment(command))?;
     if is_encoded(text, value, before) {
         return None;

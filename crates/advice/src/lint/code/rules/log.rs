@@ -95,7 +95,7 @@ fn is_told(flow: &Flow<'_>, mention: &Mention, sink: &Call) -> bool {
     if !between.into_iter().all(|call| passes(call.name())) {
         return false;
     }
-    if mention.method.as_deref().is_some_and(|method| !passes(method)) {
+    if !mention.methods.iter().all(|method| passes(method)) {
         return false;
     }
     flow.holds_secret(mention) || is_secret_by_name(mention)
@@ -103,12 +103,19 @@ fn is_told(flow: &Flow<'_>, mention: &Mention, sink: &Call) -> bool {
 
 fn is_secret_by_name(mention: &Mention) -> bool {
     let name = mention.last();
+    let is_getter =
+        |method: &String| matches!(method.as_str(), "getSecretBundle" | "getSecretBundleContent");
+    if mention.methods.iter().any(is_getter) {
+        return true;
+    }
     if mention.path.contains('(') || mention.path.contains('[') {
         return false;
     }
     let is_part = mention.path.contains('.');
     let words = snake(name);
-    let is_bundle = matches!(words.as_str(), "secret_bundle" | "secret_bundle_content");
+    let is_content = words == "content" && snake(&mention.path).contains("secret_bundle_content");
+    let is_bundle =
+        matches!(words.as_str(), "secret_bundle" | "secret_bundle_content") || is_content;
     // A field is often one of a form, of a message or of settings, and its name alone says little.
     is_bundle || is_secret_name(name) && (!is_part || words.contains("secret_"))
 }

@@ -86,7 +86,7 @@ fn names_a_thing(unique: &str) -> bool {
     let is_base32 = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
     };
-    let tail = unique.rsplit('.').next().unwrap_or(unique);
+    let tail = unique.split('.').max_by_key(|part| part.len()).unwrap_or(unique);
     if unique.len() < FEWEST_LETTERS || !unique.split('.').all(is_base32) {
         return false;
     }
