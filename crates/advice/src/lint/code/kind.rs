@@ -88,10 +88,13 @@ pub(super) fn is_test(path: &str) -> bool {
                 | "e2e"
         ) || part.ends_with("-tests")
             || part.ends_with("_tests")
+            || part.contains("fixture")
+            || part.starts_with("test-")
     };
     let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
     stem.starts_with("test_")
         || stem.ends_with("_test")
+        || stem == "testing"
         || (stem.ends_with("tests") || stem.ends_with("test")) && extension == "java"
         || name.contains(".test.")
         || name.contains(".spec.")

@@ -3,6 +3,7 @@
 use super::super::super::catalogue::DEBUG_OUTPUT;
 use super::super::super::finding::{Edit, Finding};
 use super::super::invocation::{Invocation, Place};
+use super::super::kind::Kind;
 use super::super::pattern::Pattern;
 use super::super::text::Text;
 
@@ -55,7 +56,7 @@ fn line_before<'a>(text: &Text<'a>, offset: usize) -> &'a str {
 }
 
 pub(super) fn look_at_settings(text: &Text<'_>, found: &mut Vec<Finding>) {
-    if text.is_test {
+    if text.is_test || text.kind == Kind::Markdown {
         return;
     }
     for span in SETTING.all(&text.file.text) {

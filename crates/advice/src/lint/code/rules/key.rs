@@ -2,6 +2,7 @@
 
 use super::super::super::catalogue::{PRIVATE_KEY_IN_TREE, READABLE_KEY_FILE};
 use super::super::super::finding::{Finding, Level};
+use super::super::kind::Kind;
 use super::super::pattern::Pattern;
 use super::super::text::Text;
 use super::chmod::mode_of;
@@ -39,7 +40,7 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
             "whoever can read the tree, now or in its history, can act as the owner of the key",
         )
         .advise("make a new key, delete the old one where it is registered, and keep the new one out of the tree");
-        let is_harmless = text.is_test || is_locked;
+        let is_harmless = text.is_test || is_locked || text.kind == Kind::Markdown;
         found.push(if is_harmless { finding.at_level(Level::Info) } else { finding });
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::super::super::catalogue::TTL_EXCEEDS_ROTATION;
 use super::super::super::finding::Finding;
+use super::super::kind::Kind;
 use super::super::pattern::Pattern;
 use super::super::scan::Subject;
 use super::super::text::Text;
@@ -17,20 +18,36 @@ static ROTATION: Pattern = Pattern::new(
     r#"(?im)(?:^|[^\w-])["']?((?:[\w-]*[_-])?rotat(?:ion|e)(?:[_-]?(?:interval|period|window|every|after))(?:[_-](secs?|seconds|s|minutes|mins?|hours?|days?))?|rotationInterval)["']?\s*(?::\s*\w+\s*=|:=|[:=])\s*["']?((?:[0-9][0-9_ *]*[0-9]|[0-9])\s*[smhd]?\b|PT?[0-9][0-9A-Z]*|timedelta\([^\n)]*)"#,
 );
 
+/// What tells that the rotation is of a secret of OCI.
+static OF_VAULT: Pattern =
+    Pattern::new(r"(?i)(\boci\b|ocid1\.|oraclecloud|secret_?bundle|strongroom|secret://)");
+
+/// Names of how long a secret is kept, whatever else the file is about.
+static OF_SECRET: Pattern = Pattern::new(r"(?i)(secret|cache)");
+
+static PLAIN: Pattern =
+    Pattern::new(r"(?i)^ttl([_-](secs?|seconds|s|minutes|mins?|hours?|days?))?$");
+
 struct Setting {
+    name: String,
+    /// Whether it is written as OCI writes intervals.
+    is_iso: bool,
     span: Range<usize>,
     shown: String,
     seconds: u64,
 }
 
 pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
-    if !(text.subjects.has(Subject::Rotation) && text.subjects.has(Subject::Lifetime)) {
+    let has_both = text.subjects.has(Subject::Rotation) && text.subjects.has(Subject::Lifetime);
+    if !has_both || text.is_test || text.kind == Kind::Markdown {
         return;
     }
     let rotations = settings(text, &ROTATION, "d");
     let Some(shortest) = rotations.iter().min_by_key(|setting| setting.seconds) else { return };
+    let speaks_of_vault = OF_VAULT.is_in(&text.file.text) || shortest.is_iso;
     for kept in settings(text, &TTL, "s") {
-        if kept.seconds < shortest.seconds {
+        let is_ours = OF_SECRET.is_in(&kept.name) || speaks_of_vault && PLAIN.is_in(&kept.name);
+        if kept.seconds < shortest.seconds || !is_ours {
             continue;
         }
         found.push(
@@ -56,7 +73,13 @@ fn settings(text: &Text<'_>, pattern: &Pattern, unit: &str) -> Vec<Setting> {
         let unit = in_name.clone().map_or(unit, |span| text.at(span));
         if let Some(seconds) = seconds(text.at(value.clone()), unit).filter(|seconds| *seconds > 0)
         {
-            settings.push(Setting { span: name.start..value.end, shown: shown(seconds), seconds });
+            settings.push(Setting {
+                name: text.at(name.clone()).to_owned(),
+                is_iso: text.at(value.clone()).starts_with('P'),
+                span: name.start..value.end,
+                shown: shown(seconds),
+                seconds,
+            });
         }
     }
     settings

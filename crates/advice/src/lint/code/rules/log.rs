@@ -116,6 +116,11 @@ fn is_secret_by_name(mention: &Mention) -> bool {
     let is_content = words == "content" && snake(&mention.path).contains("secret_bundle_content");
     let is_bundle =
         matches!(words.as_str(), "secret_bundle" | "secret_bundle_content") || is_content;
+    let is_type = name.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && name.contains(|letter: char| letter.is_ascii_lowercase());
+    if is_type && !is_bundle {
+        return false;
+    }
     // A field is often one of a form, of a message or of settings, and its name alone says little.
     is_bundle || is_secret_name(name) && (!is_part || words.contains("secret_"))
 }
@@ -268,14 +273,16 @@ fn prints_bundle(text: &Text<'_>, command: &Command) -> bool {
     reads && is_whole && !command.is_piped && !command.is_captured && command.outputs.is_empty()
 }
 
+static SHOWN: Pattern = Pattern::new(
+    r"(\bdata\.oci_secrets_secretbundle\.[^\s]+secret_bundle_content|\brandom_password\.[\w-]+(\[[^\]]*\])?\.result|\btls_private_key\.[\w-]+(\[[^\]]*\])?\.private_key_)",
+);
+
 /// Outputs of Terraform that show a secret: they are printed after each run.
 fn in_terraform(text: &Text<'_>, found: &mut Vec<Finding>) {
     for block in text.blocks().iter().filter(|block| block.kind == "output") {
         let Some(value) = block.attribute("value") else { continue };
         let shown = text.at(value.value.clone());
-        let is_secret = shown.contains("secret_bundle_content")
-            || shown.contains("random_password.") && shown.contains(".result")
-            || shown.contains("private_key_pem");
+        let is_secret = SHOWN.is_in(shown);
         let is_marked = block
             .attribute("sensitive")
             .is_some_and(|sensitive| text.at(sensitive.value.clone()).trim() == "true");

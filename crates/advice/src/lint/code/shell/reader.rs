@@ -35,6 +35,8 @@ pub(super) struct Place {
     pub(super) branches: Vec<(usize, usize)>,
     /// What was begun and not ended: the words that end it.
     pub(super) open: Vec<&'static str>,
+    /// The first command of each group that is open.
+    pub(super) groups: Vec<usize>,
     /// Documents that begin on the next line: their ends, and the command that reads each.
     pub(super) documents: Vec<(String, bool)>,
 }
@@ -44,6 +46,8 @@ pub(super) struct Place {
 struct Draft {
     command: Command,
     has_begun: bool,
+    /// The first command of the group that it ends.
+    group: Option<usize>,
 }
 
 impl Reader<'_> {
@@ -123,6 +127,7 @@ impl Reader<'_> {
     }
 
     fn subshell(&mut self, draft: &mut Draft, place: &Place) {
+        let start = self.offset();
         self.at += 1;
         self.numbers += 1;
         let mut inner = place.clone();
@@ -132,30 +137,25 @@ impl Reader<'_> {
         self.list(&mut inner, Some(')'));
         self.depth -= 1;
         self.at += 1;
-        drop(std::mem::take(draft));
-        let is_piped = self.is_pipe_ahead();
-        if is_piped {
-            for command in self.commands.iter_mut().skip(first) {
-                command.is_piped = true;
-            }
-        }
-    }
-
-    fn is_pipe_ahead(&self) -> bool {
-        let mut ahead = 0;
-        while self.peek_at(ahead) == Some(' ') {
-            ahead += 1;
-        }
-        self.peek_at(ahead) == Some('|') && self.peek_at(ahead + 1) != Some('|')
+        let command = Command { span: start..self.offset(), ..Command::default() };
+        *draft = Draft { command, has_begun: true, group: Some(first) };
     }
 
     /// Ends a command, if there is one, and takes note of what it steers.
     fn finish(&mut self, draft: &mut Draft, place: &mut Place, is_piped: bool) {
-        let Draft { mut command, has_begun } = std::mem::take(draft);
+        let Draft { mut command, has_begun, group } = std::mem::take(draft);
         if !has_begun {
             return;
         }
-        steer(&mut command, place, &mut self.numbers);
+        let ended = steer(&mut command, place, &mut self.numbers, self.commands.len());
+        if let (Some(first), true) = (group.or(ended), command.words.is_empty()) {
+            // Where a group's output goes, that of its commands goes.
+            for inner in self.commands.iter_mut().skip(first) {
+                inner.outputs.extend(command.outputs.iter().cloned());
+                inner.is_piped |= is_piped;
+            }
+            return;
+        }
         command.is_piped = is_piped;
         command.is_captured = place.is_captured;
         command.is_in_function = place.functions > 0;

@@ -8,9 +8,21 @@ pub(super) fn next_branch(place: &mut Place) {
     }
 }
 
-/// Takes off the words that steer, and takes note of what they begin and end.
-pub(super) fn steer(command: &mut Command, place: &mut Place, numbers: &mut usize) {
+/// Takes off the words that steer, and takes note of what they begin and end. Returns the first command
+/// of the group that ends. `next` is the number of the command that comes.
+pub(super) fn steer(
+    command: &mut Command,
+    place: &mut Place,
+    numbers: &mut usize,
+    next: usize,
+) -> Option<usize> {
+    let mut ended = None;
     while let Some(first) = command.words.first().map(|word| word.text.clone()) {
+        match first.as_str() {
+            "if" | "case" | "while" | "until" | "for" | "select" | "{" => place.groups.push(next),
+            "fi" | "esac" | "done" | "}" => ended = place.groups.pop(),
+            _ => {}
+        }
         match first.as_str() {
             "if" | "case" => {
                 *numbers += 1;
@@ -36,19 +48,20 @@ pub(super) fn steer(command: &mut Command, place: &mut Place, numbers: &mut usiz
                 }
             }
             "then" | "do" | "while" | "until" | "done" | "!" => {}
-            _ => return,
+            _ => return ended,
         }
         if first == "case" {
             command.words.clear();
-            return;
+            return ended;
         }
         if command.words.is_empty() {
-            return;
+            return ended;
         }
         let word = command.words.remove(0);
         begin_after(command, &word);
         take_assignments(command);
     }
+    ended
 }
 
 fn begin_after(command: &mut Command, word: &Word) {

@@ -66,6 +66,28 @@ fn functions_and_prefixes() {
 }
 
 #[test]
+fn the_output_of_a_group_is_that_of_its_commands() {
+    let all =
+        commands("{\n  echo a\n  echo b\n} >> f\n(echo c) | d\nfor x in y; do\n e\ndone > g\nh");
+    let out = |command: &Command| {
+        let paths = command.outputs.iter().map(|output| output.path.text.clone());
+        (command.name().to_owned(), paths.collect::<Vec<_>>().join(" "), command.is_piped)
+    };
+    let found: Vec<_> = all.iter().map(out).collect();
+    let expected = [
+        ("echo", "f", false),
+        ("echo", "f", false),
+        ("echo", "", true),
+        ("d", "", false),
+        ("for", "g", false),
+        ("e", "g", false),
+        ("h", "", false),
+    ];
+    let expected = expected.map(|(name, path, piped)| (name.to_owned(), path.to_owned(), piped));
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn any_text_is_read_to_its_end() {
     for text in ["$(", "`", "\"a", "a <<E", "((((", "${", "x)y)z", "<", "a\\", "${{ a", "'", "2>"] {
         drop(commands(text));
