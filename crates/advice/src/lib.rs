@@ -5,6 +5,7 @@ mod check;
 mod diff;
 pub mod doctor;
 mod events;
+pub mod lint;
 mod names;
 mod plan;
 mod simulate;

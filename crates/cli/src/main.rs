@@ -91,6 +91,10 @@ enum Command {
     /// Replays reads through the cache that applications use: an even rate, a trace, or an audit log.
     /// Ends with 5 if the TTL is not below the interval in which the secrets rotate.
     Plan(Box<advice::plan::PlanArguments>),
+    /// Find in code and policies what should not be there
+    Lint(advice::lint::LintArguments),
+    /// Explain a finding of `lint`
+    Explain(advice::explain::ExplainArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
     /// Show whom the other commands would call, as whom, and what says so
@@ -166,6 +170,8 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Config(arguments) => hand::config::run(&arguments, environment).await,
+        Command::Lint(arguments) => advice::lint::run(&arguments),
+        Command::Explain(arguments) => advice::explain::run(&arguments),
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-pub use self::publish::{Access, PublishError, Standing, publish, standing, withdraw};
+pub use self::publish::{Access, PublishError, Standing, publish, rewrite, standing, withdraw};
 
 const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;

@@ -160,6 +160,34 @@ pub fn withdraw(path: &Path, access: Access) -> Result<(), PublishError> {
     Ok(fsync(&directory)?)
 }
 
+/// Puts new content in place of a file that is there, whole, with the mode and owner that it had. For
+/// files of the caller's own, such as code: the place is not checked.
+///
+/// # Errors
+/// Any error of the file system; the old file is unchanged then.
+pub fn rewrite(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let stat = fstat(&open(path, flags, Mode::empty())?)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let access =
+        Access { mode: stat.st_mode & 0o777, owner: Some(stat.st_uid), group: Some(stat.st_gid) };
+    let beside = path.with_file_name(beside(path.file_name().unwrap_or_default(), random));
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = open(&beside, flags, Mode::RUSR | Mode::WUSR)?;
+    let written = write(file, content, access).map_err(|error| match error {
+        PublishError::Io(error) => error,
+        PublishError::Unsafe(why) => io::Error::other(why),
+    });
+    let renamed = written.and_then(|_file| std::fs::rename(&beside, path));
+    if renamed.is_err() {
+        // The first error is the one to tell.
+        std::fs::remove_file(&beside).unwrap_or_default();
+    }
+    renamed
+}
+
 fn write(file: OwnedFd, content: &[u8], access: Access) -> Result<File, PublishError> {
     if access.owner.is_some() || access.group.is_some() {
         let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
@@ -348,6 +376,20 @@ mod tests {
         symlink(&path, &squatter).unwrap();
         assert!(put(&path, b"new", 0o600).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("code.py");
+        put(&path, b"old", 0o640).unwrap();
+        super::super::tests::set_mode(&path, fs::Permissions::from_mode(0o755));
+        rewrite(&path, b"new", &Counter).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
+        assert_eq!(names(directory.path()), ["code.py"]);
+        assert!(rewrite(&directory.path().join("absent"), b"", &Counter).is_err());
+        assert!(rewrite(directory.path(), b"", &Counter).is_err());
     }
 
     #[test]
