@@ -37,6 +37,40 @@ macro_rules! catalogue {
 
 catalogue! {
     HARD_CODED_OCID = "C01" "hard-coded-ocid" Warning "OCID of a secret, key, vault or compartment in code";
+    POLICY_SYNTAX = "P01" "policy-syntax" Error "statement or matching rule that is not in the language";
+    MISSPELT_WORD = "P02" "misspelt-word" Error "misspelt verb, resource-type, permission or variable";
+    ANY_USER_UNBOUNDED = "P03" "any-user-unbounded" Error "any-user without a clause that says who";
+    ANY_USER_FOR_ANY_GROUP = "P04" "any-user-for-any-group" Warning "any-user where services are not meant";
+    BROAD_SECRET_MANAGER = "P05" "broad-secret-manager" Error "secrets managed by everybody, or everywhere";
+    UNNAMED_SECRETS = "P06" "unnamed-secrets" Warning "secrets read without a clause that names them";
+    QUOTED_WILDCARD = "P07" "quoted-wildcard" Error "wildcard in quotes, which OCI takes as it is";
+    MISSING_KEY_GRANT = "P08" "missing-key-grant" Warning "secrets created or read without the use of key and vault";
+    LISTER_WITHOUT_INSPECT = "P09" "lister-without-inspect" Warning "secrets given by name to people who cannot list them";
+    TENANCY_WIDE_SECRETS = "P10" "tenancy-wide-secrets" Warning "vaults, keys or secrets of the whole tenancy";
+    MANAGE_ALL_RESOURCES = "P11" "manage-all-resources" Error "manage all-resources for others than the administrators";
+    NEVER_TRUE = "P12" "never-true" Error "condition that never holds";
+    REGION_NAME = "P13" "region-name" Error "request.region with a region's name in place of its key";
+    ALWAYS_TRUE = "P14" "always-true" Warning "condition that always holds";
+    REDUNDANT_STATEMENT = "P15" "redundant-statement" Info "statement that changes nothing";
+    REPEATED_GRANT = "P16" "repeated-grant" Warning "the same grant in several policies, or a limit that is near";
+    UNKNOWN_NAME = "P17" "unknown-name" Error "group or compartment that the tenancy does not have";
+    UNQUOTED_NAME = "P18" "unquoted-name" Warning "name with blanks that is not quoted, or a domain left open";
+    DYNAMIC_GROUP_TAKES_EVERYTHING = "P19" "dynamic-group-takes-everything" Error "matching rule that takes in the whole tenancy";
+    DYNAMIC_GROUP_MANAGES = "P20" "dynamic-group-manages" Warning "machines that manage, or a matching rule that nothing matches";
+    DENY_FAILS_OPEN = "P21" "deny-fails-open" Warning "deny that does not hold where a variable is absent";
+    DENY_MANAGE_ONLY = "P22" "deny-manage-only" Warning "deny of manage, which leaves use, read and inspect";
+    PERMISSION_DENY_LIST = "P23" "permission-deny-list" Warning "permissions left out one by one";
+    OPERATION_CONDITION = "P24" "operation-condition" Warning "operations named where permissions would do";
+    PRIVILEGE_ESCALATION = "P25" "privilege-escalation" Error "a way to more than was given";
+    UNNAMED_WORKLOAD = "P26" "unnamed-workload" Warning "workload without cluster, namespace and service account";
+    UNFORMATTED = "P27" "unformatted" Info "statement that is not in the usual form";
+    DEPRECATED_WORD = "P28" "deprecated-word" Warning "word that Oracle replaced";
+    SERVICE_WITHOUT_REGION = "P29" "service-without-region" Warning "regional service without its region";
+    HALF_OF_A_PAIR = "P30" "half-of-a-pair" Error "endorse, admit or define without what belongs to it";
+    UNREACHABLE_COMPARTMENT = "P31" "unreachable-compartment" Warning "compartment that does not lead from where the policy is";
+    KEYS_AND_SECRETS_TOGETHER = "P32" "keys-and-secrets-together" Info "one group manages keys and reads secrets";
+    DENIED_ALLOW = "P33" "denied-allow" Warning "allow of which denials leave nothing";
+    READ_DIFFERENTLY = "P34" "read-differently" Info "condition that strict and Oracle's semantics read apart";
     SUPPRESSED_WITHOUT_REASON = "L01" "suppressed-without-reason" Warning "a suppression that says no reason, or names no rule";
 }
 
