@@ -77,6 +77,8 @@ enum Command {
     Why(hand::why::WhyArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
+    /// Find in code and policies what should not be there
+    Lint(advice::lint::LintArguments),
     /// Explain a finding of `lint`
     Explain(advice::explain::ExplainArguments),
     /// Turn a development server's clock, look at a token
@@ -137,6 +139,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
+        Command::Lint(arguments) => advice::lint::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,

@@ -165,10 +165,10 @@ fn quoted_name(text: &str, error: &ParseError) -> Option<String> {
         offset += word.len() + 1;
     }
     let name = rest.get(..end)?.trim();
-    let in_name = |c: char| c.is_alphanumeric() || " _-.@+$#&%()".contains(c);
+    let fits = |c: char| c.is_alphanumeric() || " _-.@+$#&%()".contains(c);
     let words = name.split(' ').count();
     let is_name =
-        name.contains(' ') && words <= 6 && name.chars().all(in_name) && !name.starts_with("id ");
+        name.contains(' ') && words <= 6 && name.chars().all(fits) && !name.starts_with("id ");
     let is_verb = |word: &str| {
         ["manage", "use", "read", "inspect", "in", "to"]
             .contains(&word.to_ascii_lowercase().as_str())

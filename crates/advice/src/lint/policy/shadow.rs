@@ -4,7 +4,7 @@
 use strongroom_policy::ast::{Action, Allow, Location, ResourceName, Subject};
 use strongroom_policy::{ResourceType, Semantics};
 
-use super::stated::{are_administrators, permissions, who};
+use super::stated::{are_administrators, includes, permissions, who};
 use crate::diff::{Comparison, Given, diff};
 use crate::tenancy_file::{PolicyEntry, TenancyFile, WorldFile};
 
@@ -93,10 +93,28 @@ impl Judge<'_> {
         if let Some(same) = same {
             return Some(vec![*same]);
         }
-        if beside.is_empty() || !is_readable(&entry.allow.action.value) {
+        if !is_readable(&entry.allow.action.value) || !self.could_cover(&entry.allow, &beside) {
             return None;
         }
         least(&beside, &|by| self.changes_nothing(number, by))
+    }
+
+    /// Tells whether others together are for all that a statement is for, and about all that it is
+    /// about; most are not, and need no comparison.
+    fn could_cover(&self, allow: &Allow, beside: &[usize]) -> bool {
+        let others =
+            || beside.iter().filter_map(|one| self.entries.get(*one)).map(|one| &one.allow);
+        let knows_groups =
+            self.around.is_some() && matches!(allow.subject.value, Subject::DynamicGroups(_));
+        let are_for = |name: &String| others().any(|other| includes(&other.subject.value, name));
+        let are_about = |permission| {
+            others().any(|other| {
+                permissions(&with_stand_in(other).action.value, other.denies).contains(permission)
+            })
+        };
+        let own = permissions(&with_stand_in(allow).action.value, allow.denies);
+        let names = who(&allow.subject.value);
+        (knows_groups || names.iter().all(are_for)) && own.iter().all(are_about)
     }
 
     fn is_same(&self, one: usize, other: usize) -> bool {
@@ -199,11 +217,11 @@ impl Judge<'_> {
 
 /// One that is enough by itself, or else as few as are enough together.
 fn least(beside: &[usize], is_enough: &dyn Fn(&[usize]) -> bool) -> Option<Vec<usize>> {
+    if !is_enough(beside) {
+        return None;
+    }
     if let Some(one) = beside.iter().find(|one| is_enough(&[**one])) {
         return Some(vec![*one]);
-    }
-    if beside.len() < 2 || !is_enough(beside) {
-        return None;
     }
     let mut kept = beside.to_vec();
     for one in beside {

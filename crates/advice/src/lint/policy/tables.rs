@@ -127,3 +127,11 @@ pub(super) const PRINCIPAL_TYPES: [&str; 14] = [
     "devopsbuildpipeline",
     "computecontainerinstance",
 ];
+
+/// Tells whether a variable holds the name of a target.
+pub(super) fn is_name(variable: &str) -> bool {
+    let mut parts = variable.split('.');
+    let root = parts.next().unwrap_or("");
+    let last = parts.next_back().unwrap_or("");
+    root.eq_ignore_ascii_case("target") && last.eq_ignore_ascii_case("name")
+}

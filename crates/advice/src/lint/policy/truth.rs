@@ -8,7 +8,7 @@ use strongroom_policy::ast::{Condition, Spanned, Value};
 
 use super::clauses::{leaves, values, variable};
 use super::piece::Piece;
-use super::tables::SETS;
+use super::tables::{SETS, is_name};
 use crate::diff::{Comparison, Given, diff};
 
 const GRANT: &str = "Allow any-user to {KEY_READ} in tenancy";
@@ -54,9 +54,7 @@ pub(super) fn reading_apart(condition: &Spanned<Condition>) -> Option<String> {
 /// The condition as the strict reading takes it: stars in quotes are wildcards.
 fn patterns(condition: &Condition) -> Condition {
     map(condition, &|name, value| match value {
-        Value::Text(text) if text.contains('*') && name.ends_with(".name") => {
-            Value::Pattern(text.clone())
-        }
+        Value::Text(text) if text.contains('*') && is_name(name) => Value::Pattern(text.clone()),
         other => other.clone(),
     })
 }
@@ -100,11 +98,7 @@ impl Free {
         }
         if !name.starts_with(TIME) {
             let number = self.names.len();
-            let end = if name.starts_with("target.") && name.ends_with(".name") {
-                "name"
-            } else {
-                "text"
-            };
+            let end = if is_name(&name) { "name" } else { "text" };
             self.names.entry(name).or_insert_with(|| format!("target.free{number}.{end}"));
         }
         Some(())

@@ -23,9 +23,9 @@ pub(super) fn check(
     let worlds: Vec<Option<WorldFile>> =
         own.iter().map(|file| file.as_ref().map(|file| without_principals(&file.world))).collect();
     let mut sets: Sets<'_, '_> = BTreeMap::new();
-    let mut words: BTreeMap<(usize, String), String> = BTreeMap::new();
+    let mut stand_ins: BTreeMap<(usize, String), String> = BTreeMap::new();
     for stated in all.iter().filter(|one| one.piece.home.is_whole) {
-        let Some(allow) = shared(stated, &mut words) else { continue };
+        let Some(allow) = shared(stated, &mut stand_ins) else { continue };
         let of_tenancy = worlds.get(stated.file).is_some_and(Option::is_some);
         let policy = if of_tenancy { 0 } else { stated.piece.home.policy };
         let attach = stated.piece.home.attachment.clone().unwrap_or_default();

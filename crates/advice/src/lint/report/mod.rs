@@ -143,9 +143,7 @@ warning[hard-coded-ocid]: 100% bad
         assert_eq!(location["artifactLocation"]["uri"], "deploy/a%20%22b%22.py");
         assert_eq!(location["region"]["startLine"], 3);
         assert_eq!(result["ruleId"], "C01");
-        assert_eq!(
-            run["tool"]["driver"]["rules"][result["ruleIndex"].as_u64().unwrap() as usize]["id"],
-            "C01"
-        );
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(run["tool"]["driver"]["rules"][index]["id"], "C01");
     }
 }

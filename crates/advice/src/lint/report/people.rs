@@ -38,7 +38,7 @@ fn one(place: &Place<'_>) -> String {
     let mut last = 0;
     for Mark { line, span, sign, text: label } in marks {
         if line != last {
-            text.push_str(&format!("{line:>widest$} │ {}", shown(file.line(line))).trim_end());
+            text.push_str(format!("{line:>widest$} │ {}", shown(file.line(line))).trim_end());
             text.push('\n');
             last = line;
         }

@@ -1,12 +1,44 @@
 //! `lint`: what should not be there in code and policies.
 
 mod conclusion;
+mod policy;
 mod walk;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use strongroom_advice::lint::{Format, Level};
+
+use self::policy::LintPolicyArguments;
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+/// Arguments of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    #[command(subcommand)]
+    command: LintCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LintCommand {
+    /// Find in policies and matching rules what should not be there
+    ///
+    /// Statements are found in plain text, Terraform, JSON, YAML and Markdown, and in what `policy
+    /// export` writes. Ends with 5 if something is found at or above --level. `strongroom explain CODE`
+    /// explains a finding.
+    Policy(Box<LintPolicyArguments>),
+}
+
+/// Runs a `lint` command.
+pub(crate) async fn run(
+    arguments: &LintArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
+    match &arguments.command {
+        LintCommand::Policy(arguments) => policy::run(arguments, environment).await,
+    }
+}
 
 /// What both kinds of `lint` take.
 #[derive(Debug, Args)]

@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
         let is_whole = !within.iter().any(|frame| frame.is_choice);
         let key = object.and_then(|frame| frame.key.as_deref()).unwrap_or("");
         let is_in_policy = words::is_statement_key(key);
-        let home = Home { policy, is_whole, is_in_policy, ..Home::default() };
+        let home = Home { policy, is_in_policy, is_whole, ..Home::default() };
         (object.and_then(|frame| frame.key.as_deref()), home)
     }
 

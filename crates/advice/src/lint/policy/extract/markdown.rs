@@ -17,10 +17,10 @@ pub(super) fn read(text: &str) -> Vec<Piece> {
         let is_fence = ["```", "~~~"].iter().any(|fence| whole.trim_start().starts_with(fence));
         let is_code = is_fenced || whole.starts_with("    ") || whole.starts_with('\t');
         let says = |words: &[&str]| {
-            let has = |word: &&str| {
-                whole.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|one| one == *word)
+            let has = |word: &str| {
+                whole.split(|c: char| !c.is_alphanumeric() && c != '\'').any(|one| one == word)
             };
-            words.iter().any(|word| has(&word))
+            words.iter().any(|word| has(word))
         };
         if is_fence || !is_code {
             pieces.extend(end(&mut block, &mut policy));

@@ -156,11 +156,11 @@ impl<'a> Reader<'a> {
 /// Splits `key: value`, but not a statement.
 fn key_and_value(text: &str) -> Option<(&str, &str)> {
     let (key, rest) = text.split_once(':')?;
-    let plain = key.trim().trim_matches(['"', '\'']);
-    let in_key = |c: char| c.is_alphanumeric() || "_-. /".contains(c);
-    let is_key = !plain.is_empty() && plain.chars().all(in_key) && !words::begins(plain);
+    let name = key.trim().trim_matches(['"', '\'']);
+    let fits_key = |c: char| c.is_alphanumeric() || "_-. /".contains(c);
+    let is_key = !name.is_empty() && name.chars().all(fits_key) && !words::begins(name);
     let ends = rest.is_empty() || rest.starts_with([' ', '\n', '\r']);
-    (is_key && ends).then(|| (plain, rest.trim_start_matches(' ')))
+    (is_key && ends).then(|| (name, rest.trim_start_matches(' ')))
 }
 
 /// A text in quotes, and where it ends.
@@ -168,17 +168,17 @@ fn quoted(text: &str, start: usize, quote: char) -> (Piece, usize) {
     let quoting = if quote == '"' { Quoting::Double } else { Quoting::Single };
     let mut piece = Piece::new(Kind::Statement, quoting);
     let inner: Range<usize> = start + 1..text.len();
-    let mut chars = text.get(inner.clone()).unwrap_or("").char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    let mut left = text.get(inner.clone()).unwrap_or("").char_indices().peekable();
+    while let Some((at, c)) = left.next() {
         let at = inner.start + at;
-        let doubled = quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == '\'');
+        let doubled = quote == '\'' && left.peek().is_some_and(|(_, next)| *next == '\'');
         if c == quote && !doubled {
             return (piece, at + 1);
         }
         let is_escape = c == quote || (c == '\\' && quote == '"');
-        match chars.peek().copied().filter(|_| is_escape) {
+        match left.peek().copied().filter(|_| is_escape) {
             Some((next_at, next)) => {
-                chars.next();
+                left.next();
                 let meant = if next == 'n' && quote == '"' { '\n' } else { next };
                 piece.push(meant, at..inner.start + next_at + next.len_utf8());
             }

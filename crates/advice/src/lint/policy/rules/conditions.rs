@@ -8,7 +8,7 @@ use strongroom_policy::{ResourceType, Semantics, Verb, similar};
 
 use super::super::clauses::{leaves, values, variable};
 use super::super::stated::Stated;
-use super::super::tables::{ALWAYS, REQUESTS, TAGS, TARGETS};
+use super::super::tables::{self, ALWAYS, REQUESTS, TAGS, TARGETS};
 use super::super::truth::{is_always, is_never, reading_apart};
 use crate::lint::catalogue::{ALWAYS_TRUE, MISSPELT_WORD, NEVER_TRUE, READ_DIFFERENTLY};
 use crate::lint::finding::Finding;
@@ -244,10 +244,7 @@ fn always(stated: &Stated<'_>, condition: &Spanned<Condition>, span: &Range<usiz
 /// What the strict reading and Oracle's make of quoted stars.
 fn readings(stated: &Stated<'_>, condition: &Spanned<Condition>) -> Option<Finding> {
     let has_star = leaves(condition).into_iter().find(|clause| {
-        let is_name = variable(&clause.value).is_some_and(|name| {
-            let lower = name.value.to_ascii_lowercase();
-            lower.starts_with("target.") && lower.ends_with(".name")
-        });
+        let is_name = variable(&clause.value).is_some_and(|name| tables::is_name(&name.value));
         let is_quoted = |value: &str| value.starts_with('\'') && value.contains('*');
         is_name && values(&clause.value).iter().any(|value| is_quoted(&value.value.to_string()))
     })?;
