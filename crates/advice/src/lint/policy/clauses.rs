@@ -62,11 +62,16 @@ pub(super) fn narrows(condition: &Condition, is_narrow: &dyn Fn(&Condition) -> b
 /// The same for a condition that may not be there, by what the variable's name begins with.
 pub(super) fn narrows_by(condition: Option<&Spanned<Condition>>, starts: &[&str]) -> bool {
     let is_narrow = |clause: &Condition| {
-        let is_of = |variable: &Spanned<String>| {
-            let name = variable.value.to_ascii_lowercase();
+        let is_of = |variable: &str| {
+            let name = variable.to_ascii_lowercase();
             starts.iter().any(|start| name.starts_with(start))
         };
-        is_positive(clause) && !takes_all(clause) && variable(clause).is_some_and(is_of)
+        let compared =
+            |value: &Spanned<Value>| matches!(&value.value, Value::Variable(name) if is_of(name));
+        is_positive(clause)
+            && !takes_all(clause)
+            && (variable(clause).is_some_and(|name| is_of(&name.value))
+                || values(clause).iter().any(compared))
     };
     condition.is_some_and(|condition| narrows(&condition.value, &is_narrow))
 }

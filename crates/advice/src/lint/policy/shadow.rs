@@ -32,6 +32,8 @@ pub(super) struct Idle {
     pub(super) number: usize,
     /// Numbers of those that do what it does.
     pub(super) by: Vec<usize>,
+    /// Whether that is one, and it does no more.
+    pub(super) is_twice: bool,
 }
 
 /// Returns the statements that can go, all of them together: of several that do the same the first
@@ -43,7 +45,7 @@ pub(super) fn shadowed(entries: &[Entry], around: Around<'_>, semantics: Semanti
     for number in (0..entries.len()).rev() {
         if let Some(by) = judge.covered(number, &alive) {
             alive.retain(|other| *other != number);
-            found.push(Idle { number, by });
+            found.push(Idle { number, by, is_twice: false });
         }
     }
     // What was named may have gone since.
@@ -51,6 +53,8 @@ pub(super) fn shadowed(entries: &[Entry], around: Around<'_>, semantics: Semanti
         if idle.by.iter().any(|one| !alive.contains(one)) {
             idle.by = judge.covered(idle.number, &alive).unwrap_or_default();
         }
+        idle.is_twice =
+            matches!(idle.by.as_slice(), [one] if judge.covered(*one, &[idle.number]).is_some());
     }
     found.reverse();
     found
@@ -72,7 +76,7 @@ pub(super) fn denied(entries: &[Entry], around: Around<'_>, semantics: Semantics
         }
         let kills = |by: &[usize]| judge.is_dead(number, by);
         if let Some(by) = least(&beside, &kills) {
-            found.push(Idle { number, by });
+            found.push(Idle { number, by, is_twice: false });
         }
     }
     found

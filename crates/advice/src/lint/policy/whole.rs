@@ -39,7 +39,7 @@ pub(super) fn check(
             let stated = set.get(idle.number).map(|(stated, _)| *stated)?;
             let by: Vec<&Stated<'_>> =
                 idle.by.iter().filter_map(|one| set.get(*one)).map(|(other, _)| *other).collect();
-            Some((*file, tell(stated, &by)))
+            Some((*file, tell(stated, &by, idle.is_twice)))
         };
         let idle = shadowed(&entries, world, semantics);
         found.extend(idle.iter().filter_map(|one| told(one, redundant)));
@@ -49,7 +49,7 @@ pub(super) fn check(
     found
 }
 
-type Tell = fn(&Stated<'_>, &[&Stated<'_>]) -> Finding;
+type Tell = fn(&Stated<'_>, &[&Stated<'_>], bool) -> Finding;
 
 /// Principals are not needed: one of each kind is tried.
 fn without_principals(world: &WorldFile) -> WorldFile {
@@ -76,7 +76,7 @@ fn shared(stated: &Stated<'_>, words: &mut BTreeMap<(usize, String), String>) ->
     }
 }
 
-fn redundant(stated: &Stated<'_>, by: &[&Stated<'_>]) -> Finding {
+fn redundant(stated: &Stated<'_>, by: &[&Stated<'_>], is_twice: bool) -> Finding {
     let effect = if stated.allow().is_some_and(|allow| allow.denies) { "denies" } else { "grants" };
     let message = format!("the statement {effect} nothing that others do not");
     let why = match by {
@@ -93,13 +93,16 @@ fn redundant(stated: &Stated<'_>, by: &[&Stated<'_>]) -> Finding {
         finding = finding.and_at(other.piece.whole(), format!("{effect} it"));
     }
     let is_one_policy = by.iter().all(|one| one.piece.home.policy == stated.piece.home.policy);
-    match stated.piece.home.removal.clone().filter(|_| is_one_policy) {
+    // Of a wider and a narrower one it may be the wider one that should go.
+    let removal = stated.piece.home.removal.clone().filter(|_| is_twice && is_one_policy);
+    match removal {
         Some(span) => finding.repair("drop it", vec![Edit { span, text: String::new() }]),
-        None => finding.advise("drop it"),
+        None if is_twice => finding.advise("drop one of the two"),
+        None => finding.advise("drop it; or, if less is meant, drop or narrow the wider one"),
     }
 }
 
-fn dead_allow(stated: &Stated<'_>, by: &[&Stated<'_>]) -> Finding {
+fn dead_allow(stated: &Stated<'_>, by: &[&Stated<'_>], _is_twice: bool) -> Finding {
     let why = "what denies wins over what allows, and nothing is left of the statement but for the tenancy's administrators";
     let mut finding = stated
         .finding(

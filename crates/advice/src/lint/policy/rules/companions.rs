@@ -31,7 +31,13 @@ pub(in super::super) fn check(
 fn without(permission: P, allow: &Allow, all: &[Stated<'_>]) -> Vec<String> {
     let has = |name: &String| {
         let mut others = all.iter().filter_map(Stated::grant);
-        others.any(|other| grants(other, permission) && includes(&other.subject.value, name))
+        others.any(|other| {
+            let is_for_some = mentions(other.condition.as_ref(), "request.principal.")
+                && matches!(other.subject.value, Subject::AnyUser | Subject::AnyGroup);
+            grants(other, permission)
+                && includes(&other.subject.value, name)
+                && (!is_for_some || other.subject.value == allow.subject.value)
+        })
     };
     who(&allow.subject.value).into_iter().filter(|name| !has(name)).collect()
 }

@@ -18,7 +18,10 @@ pub(in super::super) fn check(stated: &Stated<'_>, semantics: Semantics) -> Vec<
     let mut found: Vec<Finding> = Vec::new();
     for clause in leaves(condition) {
         found.extend(name(stated, clause).or_else(|| carried(stated, clause, condition)));
-        found.extend(presence(stated, clause));
+        // A deny asks for absence to be on the safe side.
+        if stated.allow().is_none_or(|allow| !allow.denies) {
+            found.extend(presence(stated, clause));
+        }
     }
     if found.is_empty() {
         found.extend(whole(stated, condition, semantics));

@@ -88,7 +88,9 @@ pub(in super::super) fn without_id(stated: &Stated<'_>) -> Vec<Finding> {
         places.push((start - usize::from(is_quoted)..end, "compartment"));
     }
     if let Subject::Groups(groups) | Subject::DynamicGroups(groups) = &allow.subject.value {
-        for group in groups {
+        // After one that is named by OCID `id` may be left out.
+        let unnamed = groups.iter().take_while(|group| matches!(group.value, GroupName::Named(_)));
+        for group in unnamed {
             if matches!(&group.value, GroupName::Named(name) if name.domain.is_none() && name.name.starts_with("ocid1."))
             {
                 places.push((group.span.clone(), "group"));

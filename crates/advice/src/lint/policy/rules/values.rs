@@ -1,17 +1,16 @@
 //! What clauses compare with.
 
 use strongroom_model::Region;
-use strongroom_policy::ast::{Condition, Spanned, Value};
-use strongroom_policy::{parse, required_by_name};
+use strongroom_policy::ast::{Action, Condition, Spanned, Value};
+use strongroom_policy::{Semantics, parse, required_by_name};
 
-use super::super::clauses::{leaves, values, variable};
+use super::super::clauses::{is_positive, leaves, values, variable};
 use super::super::piece::Piece;
 use super::super::stated::Stated;
 use crate::lint::catalogue::{
     OPERATION_CONDITION, PERMISSION_DENY_LIST, QUOTED_WILDCARD, REGION_NAME,
 };
 use crate::lint::finding::Finding;
-use strongroom_policy::Semantics;
 
 pub(in super::super) fn check(stated: &Stated<'_>) -> Vec<Finding> {
     let Some(condition) = stated.condition() else { return Vec::new() };
@@ -99,7 +98,9 @@ fn permission(stated: &Stated<'_>, clause: &Spanned<Condition>) -> Option<Findin
 
 fn operation(stated: &Stated<'_>, clause: &Spanned<Condition>) -> Option<Finding> {
     let name = variable(&clause.value)?;
-    if !name.value.eq_ignore_ascii_case("request.operation") {
+    let is_exact = matches!(stated.action()?.value, Action::Permissions(..));
+    let of_operation = name.value.eq_ignore_ascii_case("request.operation");
+    if is_exact || !of_operation || !is_positive(&clause.value) {
         return None;
     }
     let mut permissions: Vec<&str> = Vec::new();
