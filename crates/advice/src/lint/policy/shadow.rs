@@ -221,7 +221,8 @@ impl Judge<'_> {
 
 /// One that is enough by itself, or else as few as are enough together.
 fn least(beside: &[usize], is_enough: &dyn Fn(&[usize]) -> bool) -> Option<Vec<usize>> {
-    if !is_enough(beside) {
+    // What does nothing by itself is not covered by others.
+    if !is_enough(beside) || is_enough(&[]) {
         return None;
     }
     if let Some(one) = beside.iter().find(|one| is_enough(&[**one])) {
@@ -290,5 +291,7 @@ fn is_above(one: &Location, other: &Location) -> bool {
     }
 }
 
+#[cfg(test)]
+mod brute;
 #[cfg(test)]
 mod tests;
