@@ -3,9 +3,11 @@
 mod ask;
 mod check;
 mod diff;
+mod events;
 pub mod lint;
 mod names;
 mod simulate;
+mod suggest;
 mod tenancy_file;
 mod world;
 
@@ -15,8 +17,10 @@ pub use diff::{
     Assumed, AssumedCompartment, Change, Comparison, DiffError, Given, Witness, WitnessPrincipal,
     WitnessSide, diff,
 };
+pub use events::{AuditEvent, EventField, EventKind, EventsError, each_event};
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
+pub use suggest::{HeldStatement, SuggestAsk, Suggestion, suggest};
 pub use tenancy_file::{
     CompartmentEntry, DynamicGroupEntry, GroupEntry, PolicyEntry, PrincipalEntry, TenancyFile,
     WorldFile,

@@ -101,6 +101,7 @@ pub(crate) enum Service {
     KmsVaults,
     Auth,
     Identity,
+    Audit,
 }
 
 impl Endpoints {
@@ -146,6 +147,7 @@ impl Endpoints {
             Service::Identity => ("identity", true),
             Service::KmsVaults => ("kms", false),
             Service::Auth => ("auth", false),
+            Service::Audit => ("audit", false),
         };
         match region {
             None => format!("https://{name}.{domain}"),
@@ -157,13 +159,14 @@ impl Endpoints {
     /// Returns the base URL of each service that the client calls, by the service's name in
     /// Oracle's SDKs.
     #[must_use]
-    pub fn urls(&self) -> [(&'static str, String); 5] {
+    pub fn urls(&self) -> [(&'static str, String); 6] {
         [
             ("vault", Service::Vaults),
             ("secrets", Service::Secrets),
             ("kms_vault", Service::KmsVaults),
             ("identity", Service::Identity),
             ("auth", Service::Auth),
+            ("audit", Service::Audit),
         ]
         .map(|(name, service)| (name, self.base_url(service)))
     }

@@ -11,6 +11,7 @@ mod credentials;
 mod denials;
 mod endpoint;
 mod error;
+mod events;
 mod identity;
 mod ini;
 mod profile;

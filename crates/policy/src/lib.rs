@@ -17,6 +17,7 @@ mod rule;
 mod set;
 mod suggest;
 mod text;
+pub mod wording;
 
 pub use clause::CompartmentFacts;
 pub use decide::{Decision, Verdict, decide};

@@ -9,16 +9,16 @@ use crate::tenancy_file::{DynamicGroupEntry, GroupEntry, PrincipalEntry};
 use crate::world::World;
 
 /// Who asks.
-pub(super) struct Who {
-    pub(super) principal: Principal,
+pub(crate) struct Who {
+    pub(crate) principal: Principal,
     /// As an answer calls it.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Whether nobody is meant in particular.
     pub(super) is_assumed: bool,
 }
 
 impl Who {
-    pub(super) fn read(world: &World, ask: &Ask) -> Result<Self, AskError> {
+    pub(crate) fn read(world: &World, ask: &Ask) -> Result<Self, AskError> {
         let text = ask.who.as_str();
         let found = match text.split_once(':') {
             Some(("group", names)) => member(world, names)?,

@@ -9,4 +9,5 @@ mod files;
 pub(crate) mod lint;
 pub(crate) mod policy;
 mod simulate;
+mod suggest;
 mod tenancy;
