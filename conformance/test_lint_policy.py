@@ -101,6 +101,7 @@ def test_every_public_statement_is_read_and_every_invalid_one_told(tmp_path):
 
 def test_the_tenancy_of_a_connection_is_looked_at(vault, tmp_path):
     identity = vault.client(IdentityClient)
+    vault.new_secret("db-live")
     group = new_group(identity, vault.dev["tenancy_id"], "lint-live")
     policy = new_policy(identity, vault.dev["tenancy_id"], "lint-live", *[
         f"Allow group {group.name} to use secret-family in compartment sample where target.secret.name = 'db-*'",
@@ -112,11 +113,17 @@ def test_the_tenancy_of_a_connection_is_looked_at(vault, tmp_path):
         findings = json.loads(done.stdout)
         assert done.returncode == 5 and {one["path"] for one in findings} == {"tenancy"}
         assert {"P07", "P08", "P15"} <= {one["id"] for one in findings}
+        radius = next(one for one in findings if one["id"] == "P35" and one["message"].startswith("no known principal"))
+        assert "1 secret" in radius["message"] and "db-live" in radius["why"]
+        assert sum(one["id"] == "P36" for one in findings) >= 2
         shown = vault.strongroom("lint", "policy", "--live").stdout.decode()
         assert "to inspect secrets in compartment sample" in shown
         exported = tmp_path / "tenancy.json"
         assert vault.strongroom("policy", "export", exported).returncode == 0
-        assert {one for one, _ in found(exported)[1]} == {one["id"] for one in findings}
+        ids = {one["id"] for one in findings}
+        assert {one for one, _ in found(exported)[1]} == ids - {"P36"}
+        (tmp_path / "events.json").write_text("[]")
+        assert {one for one, _ in found(exported, "--events", tmp_path / "events.json")[1]} == ids
         (tmp_path / "new.policy").write_text("Allow group lint-lvie to inspect keys in compartment sample\n"
                                              "Allow group lint-live to inspect keys in compartment smaple\n")
         code, said, _ = lint(tmp_path / "new.policy", "--world", exported)
@@ -143,6 +150,8 @@ def test_every_rule_has_a_page():
     (["good.policy", "--baseline", "good.policy"], 3, "bad-baseline"),
     (["good.policy", "--world", "none.json"], 1, "no-file"),
     (["good.policy", "--world", "good.policy"], 3, "bad-world"),
+    (["good.policy", "--events", "none.json"], 1, "no-file"),
+    (["good.policy", "--events", "good.policy"], 3, "bad-events"),
     (["good.policy", "--live"], 2, "cannot be used with"),
     (["--live", "--fix"], 2, "cannot be used with"),
     (["good.policy", "--format", "xml"], 2, "invalid value"),

@@ -143,6 +143,18 @@ impl Client {
         self.all_pages(Service::Vaults, "/20180608/secrets", parameters, "ListSecrets").await
     }
 
+    /// `ListSecrets` of a compartment, all vaults and pages.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn secrets_in(
+        &self,
+        compartment_id: &str,
+    ) -> Result<Vec<SecretSummary>, ClientError> {
+        let parameters = vec![("compartmentId", compartment_id.to_owned())];
+        self.all_pages(Service::Vaults, "/20180608/secrets", parameters, "ListSecrets").await
+    }
+
     /// `ListSecretVersions`, all pages, the newest first.
     ///
     /// # Errors

@@ -71,6 +71,8 @@ catalogue! {
     KEYS_AND_SECRETS_TOGETHER = "P32" "keys-and-secrets-together" Info "one group manages keys and reads secrets";
     DENIED_ALLOW = "P33" "denied-allow" Warning "allow of which denials leave nothing";
     READ_DIFFERENTLY = "P34" "read-differently" Info "condition that strict and Oracle's semantics read apart";
+    BLAST_RADIUS = "P35" "blast-radius" Info "who reads which secrets by a statement";
+    UNUSED_GRANT = "P36" "unused-grant" Info "statement that no request of the log needed";
     SUPPRESSED_WITHOUT_REASON = "L01" "suppressed-without-reason" Warning "a suppression that says no reason, or names no rule";
 }
 

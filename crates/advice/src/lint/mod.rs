@@ -13,7 +13,9 @@ pub use self::baseline::{Baseline, BaselineError};
 pub use self::catalogue::{Rule, RuleId, rule_named, rules};
 pub use self::finding::{Edit, Finding, Fix, Label, Level};
 pub use self::fix::fixed;
-pub use self::policy::{PolicyContext, PolicyFindings, holds_policies, lint_policies};
+pub use self::policy::{
+    PolicyContext, PolicyFindings, Seen, SeenSecret, holds_policies, lint_policies,
+};
 pub use self::report::{Format, report};
 pub use self::source::{Position, SourceFile};
 pub use self::suppression::{Suppressed, suppress};

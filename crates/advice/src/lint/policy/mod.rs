@@ -4,6 +4,7 @@ mod clauses;
 mod extract;
 mod inventory;
 mod piece;
+mod reach;
 mod repair;
 mod rules;
 mod shadow;
@@ -17,6 +18,7 @@ use strongroom_policy::{Rule, Semantics, parse, parse_rule};
 pub use self::extract::holds_policies;
 use self::inventory::Inventory;
 use self::piece::{Kind, Piece};
+pub use self::reach::{Seen, SeenSecret};
 use self::rules::{
     budget, companions, conditions, denials, escalation, everybody, matching, scope, spelling,
     syntax, tenancies, values,
@@ -33,6 +35,8 @@ pub struct PolicyContext<'a> {
     pub semantics: Semantics,
     /// The tenancy that they are for; a file that describes one is looked at with its own.
     pub tenancy: Option<&'a TenancyFile>,
+    /// What was seen of the tenancy that a file describes, beside its policies.
+    pub seen: Option<&'a Seen>,
 }
 
 /// What was found in policies.
@@ -111,6 +115,21 @@ impl<'a> Around<'a> {
         }
         found.extend(budget::check(all));
         found.extend(whole::check(all, self.own, self.context.semantics));
+        found.extend(self.reach(all));
+        found
+    }
+
+    /// What the statements of described tenancies reach.
+    fn reach(&self, all: &[Stated<'_>]) -> Vec<(usize, Finding)> {
+        let mut found = Vec::new();
+        for (number, own) in self.own.iter().enumerate() {
+            let Some(file) = own else { continue };
+            let first = all.partition_point(|stated| stated.file < number);
+            let last = all.partition_point(|stated| stated.file <= number);
+            let theirs = all.get(first..last).unwrap_or_default();
+            let here = reach::check(theirs, file, self.context.seen, self.context.semantics);
+            found.extend(here.into_iter().map(|finding| (number, finding)));
+        }
         found
     }
 

@@ -57,8 +57,9 @@ fn part<'a>(text: &'a str, finding: &Finding) -> &'a str {
     text.get(finding.span.clone()).unwrap()
 }
 
+/// The rules of policies, but for the one that needs an audit log.
 fn policy_rules() -> impl Iterator<Item = &'static Rule> {
-    rules().iter().copied().filter(|rule| rule.id.starts_with('P'))
+    rules().iter().copied().filter(|rule| rule.id.starts_with('P') && rule.id != "P36")
 }
 
 #[test]

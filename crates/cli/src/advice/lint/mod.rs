@@ -2,6 +2,7 @@
 
 mod conclusion;
 mod policy;
+mod seen;
 mod walk;
 
 use std::path::PathBuf;

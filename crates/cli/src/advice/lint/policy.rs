@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use strongroom_advice::lint::{PolicyContext, SourceFile, holds_policies, lint_policies};
@@ -6,10 +6,13 @@ use strongroom_advice::{Semantics, TenancyFile};
 
 use super::LintOutput;
 use super::conclusion::{Found, conclude};
+use super::seen;
 use super::walk::{files, shown};
 use crate::advice::files::read;
 use crate::advice::policy::SemanticsArgument;
+use crate::advice::simulate::named_tenancy;
 use crate::advice::tenancy::tenancy;
+use crate::duration;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure, warn};
 use crate::hand::settings::Connection;
@@ -31,6 +34,13 @@ pub(crate) struct LintPolicyArguments {
     /// Look at the tenancy that the connection leads to, in place of files
     #[arg(long, conflicts_with_all = ["paths", "fix"])]
     live: bool,
+    /// File of audit events, for what a described tenancy's statements were last used: what `oci audit
+    /// event list` prints, Logging exports, or rows of a vault; can be given again
+    #[arg(long, value_name = "FILE", conflicts_with = "live")]
+    events: Vec<PathBuf>,
+    /// How far back audit events are read with --live: a number and one of s, m, h, d
+    #[arg(long, value_name = "DURATION", default_value = "30d", value_parser = duration::seconds)]
+    last: u64,
     #[command(flatten)]
     connection: Connection,
 }
@@ -41,14 +51,16 @@ pub(super) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let semantics = Semantics::from(arguments.semantics);
-    let world = arguments.world.as_deref().map(described).transpose()?;
-    let context = PolicyContext { semantics, tenancy: world.as_ref() };
-    let sources = if arguments.live {
-        let session = arguments.connection.open(environment).await?;
-        vec![live(&tenancy(&session.client).await?)?]
+    let world = arguments.world.as_deref().map(named_tenancy).transpose()?;
+    let (sources, seen) = if arguments.live {
+        let client = arguments.connection.open(environment).await?.client;
+        let tenancy = tenancy(&client).await?;
+        let seen = seen::live(&client, &tenancy, arguments.last).await;
+        (vec![live(&tenancy)?], Some(seen))
     } else {
-        sources(&arguments.output.paths)?
+        (sources(&arguments.output.paths)?, seen::in_files(&arguments.events)?)
     };
+    let context = PolicyContext { semantics, tenancy: world.as_ref(), seen: seen.as_ref() };
     let (found, count) = look(sources, context);
     if count == 0 {
         let why = "files are looked at by their names: Terraform, JSON, YAML and plain text; one that is named itself is always looked at";
@@ -64,13 +76,6 @@ fn look(mut found: Vec<Found>, context: PolicyContext<'_>) -> (Vec<Found>, usize
         one.findings = findings;
     }
     (found, result.count)
-}
-
-fn described(path: &Path) -> Result<TenancyFile, Failure> {
-    TenancyFile::read(&read(path)?).map_err(|error| {
-        let message = format!("cannot read `{}` as a tenancy", path.display());
-        Failure::configuration("bad-world", message).because(error.to_string())
-    })
 }
 
 fn live(tenancy: &TenancyFile) -> Result<Found, Failure> {

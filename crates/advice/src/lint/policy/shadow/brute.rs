@@ -79,8 +79,7 @@ const PERMISSIONS: [Permission; 6] = [
 ];
 
 /// Absent, and one for each way to compare with the conditions.
-const NAMES: [Option<&str>; 6] =
-    [None, Some("a"), Some("ab"), Some("abc"), Some("a*"), Some("z")];
+const NAMES: [Option<&str>; 6] = [None, Some("a"), Some("ab"), Some("abc"), Some("a*"), Some("z")];
 
 fn statement() -> impl Strategy<Value = String> {
     let effect = prop_oneof![3 => Just("Allow"), 1 => Just("Deny")];
