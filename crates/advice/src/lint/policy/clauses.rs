@@ -2,6 +2,8 @@
 
 use strongroom_policy::ast::{Condition, Spanned, Value};
 
+use super::piece::Piece;
+
 /// Returns the clauses that compare, in order.
 pub(super) fn leaves(condition: &Spanned<Condition>) -> Vec<&Spanned<Condition>> {
     match &condition.value {
@@ -68,10 +70,13 @@ pub(super) fn narrows_by(condition: Option<&Spanned<Condition>>, starts: &[&str]
         };
         let compared =
             |value: &Spanned<Value>| matches!(&value.value, Value::Variable(name) if is_of(name));
-        is_positive(clause)
-            && !takes_all(clause)
-            && (variable(clause).is_some_and(|name| is_of(&name.value))
-                || values(clause).iter().any(compared))
+        // What is interpolated may be whatever narrows.
+        let is_open = variable(clause).is_some_and(|name| Piece::is_open(&name.value));
+        is_open
+            || is_positive(clause)
+                && !takes_all(clause)
+                && (variable(clause).is_some_and(|name| is_of(&name.value))
+                    || values(clause).iter().any(compared))
     };
     condition.is_some_and(|condition| narrows(&condition.value, &is_narrow))
 }

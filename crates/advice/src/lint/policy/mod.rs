@@ -64,10 +64,12 @@ pub fn lint_policies(files: &[&SourceFile], context: PolicyContext<'_>) -> Polic
             match piece.kind {
                 Kind::Statement => match parse(&piece.text) {
                     Ok(statement) => all.push(Stated { file, source, piece, statement }),
+                    Err(error) if syntax::is_open(piece, &error) => {}
                     Err(error) => refuse(syntax::refused(piece, &error)),
                 },
                 Kind::Rule => match parse_rule(&piece.text) {
                     Ok(rule) => read_rules.push((file, piece, rule)),
+                    Err(error) if syntax::is_open(piece, &error) => {}
                     Err(error) => refuse(syntax::refused(piece, &error)),
                 },
             }

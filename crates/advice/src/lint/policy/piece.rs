@@ -111,6 +111,11 @@ impl Piece {
 
     /// What the words before ask for.
     fn prefix(&self) -> &'static str {
+        if self.kind == Kind::Statement
+            && let Some(prefix) = self.prefix_in_condition()
+        {
+            return prefix;
+        }
         if !self.text.ends_with([' ', '\t', '\n']) {
             return if self.text.is_empty() { "allow group " } else { "" };
         }
@@ -132,6 +137,23 @@ impl Piece {
     /// Tells whether a backslash means something where it is written.
     pub(super) fn has_escapes(&self) -> bool {
         matches!(self.quoting, Quoting::Double | Quoting::Template)
+    }
+
+    /// In a condition a clause, a variable or a value can be interpolated; after a location all of it.
+    fn prefix_in_condition(&self) -> Option<&'static str> {
+        let lower = self.text.to_ascii_lowercase();
+        if let Some((_, condition)) = lower.split_once(" where") {
+            let is_quoted = condition.matches('\'').count() % 2 == 1;
+            let begins = condition.ends_with([' ', '\t', '\n', '{', ',', '(', '=']);
+            return Some(if begins && !is_quoted { "request." } else { "" });
+        }
+        let words: Vec<&str> = lower.split_whitespace().collect();
+        let is_whole = match words.as_slice() {
+            [.., "in", "tenancy"] | [.., "compartment", "id", _] => true,
+            [.., "compartment", last] => *last != "id",
+            _ => false,
+        };
+        (is_whole && lower.ends_with(' ')).then_some("where request.")
     }
 
     /// Adds another piece at the end.

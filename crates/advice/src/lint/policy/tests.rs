@@ -168,6 +168,27 @@ fn interpolations_are_no_words_of_a_statement() {
 }
 
 #[test]
+fn what_is_interpolated_as_a_whole_is_let_be() {
+    for statement in [
+        "Allow group A to ${var.verb} keys in tenancy",
+        "Allow group A to use ${var.type} in compartment X",
+        "Allow group A to inspect users in tenancy ${var.condition}",
+        "Allow group A to inspect users in compartment id ${var.id} ${var.condition}",
+        "Allow any-user to use keys in compartment X where ${var.condition}",
+        "Allow any-user to use keys in compartment X where all {target.key.id = ${var.key}, ${join(\",\", local.more)}}",
+        "Allow any-user to use keys in compartment X where any {request.principal.id in (${var.ids}), ${var.a} = '${var.b}'}",
+        "${var.effect} group A to use keys in compartment X",
+        "Allow ${join(\", \", var.subjects)} to use keys in ${var.scope}",
+        "${local.statement}",
+    ] {
+        let text = format!("statements = [\"{}\"]\n", statement.replace('"', "\\\""));
+        let file = SourceFile::new("a.tf", text.replace("\\\"", "\""));
+        let found = lint(&file, PolicyContext::default());
+        assert_eq!(found, [], "{statement}");
+    }
+}
+
+#[test]
 fn what_everybody_knows_to_be_fine_is_left_alone() {
     for fine in [
         "Allow group Administrators to manage all-resources in tenancy",

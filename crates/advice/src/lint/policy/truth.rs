@@ -93,7 +93,7 @@ impl Free {
 
     fn add(&mut self, name: &str) -> Option<()> {
         let name = name.to_ascii_lowercase();
-        if SETS.contains(&name.as_str()) || name.contains(".group.tag.") {
+        if Piece::is_open(&name) || SETS.contains(&name.as_str()) || name.contains(".group.tag.") {
             return None;
         }
         if !name.starts_with(TIME) {

@@ -26,13 +26,14 @@ fn repeated(all: &[Stated<'_>]) -> Vec<(usize, Finding)> {
     let mut found = Vec::new();
     for stated in all.iter().filter(|one| one.grant().is_some() && !one.piece.has_holes()) {
         let home = &stated.piece.home;
-        let key = format!("{:?} {}", home.attachment, stated.statement.to_string().to_lowercase());
+        let text = stated.statement.to_string().to_lowercase();
+        let key = format!("{} {:?} {text}", stated.file, home.attachment);
         let Some(first) = seen.get(&key) else {
             seen.insert(key, stated);
             continue;
         };
-        let is_one = first.file == stated.file && first.piece.home.policy == home.policy;
-        if is_one {
+        // Files often stand for one another: environments, examples.
+        if first.piece.home.policy == home.policy {
             continue;
         }
         let Some(allow) = stated.grant() else { continue };
@@ -43,11 +44,7 @@ fn repeated(all: &[Stated<'_>]) -> Vec<(usize, Finding)> {
         );
         let finding =
             stated.finding(&REPEATED_GRANT, &allow.action.span, &message, &why).labelled("twice");
-        let finding = if first.file == stated.file {
-            finding.and_at(first.piece.whole(), "here first")
-        } else {
-            finding
-        };
+        let finding = finding.and_at(first.piece.whole(), "here first");
         let names = who(&allow.subject.value).join(", ");
         found.push((stated.file, finding.advise(format!("one statement for {names}, in one policy; groups can be named one after the other, with commas"))));
     }

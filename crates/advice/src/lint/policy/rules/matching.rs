@@ -52,7 +52,13 @@ fn everything(piece: &Piece, rule: &Rule) -> Finding {
         "no clause that must hold says which compartment, tag or resource: all of the type are taken in, those made later too"
     };
     let message = "the matching rule takes in resources of the whole tenancy";
+    // Whoever may start an instance decides what runs on it; of other types that is rarer.
+    let of_instances = predicates(&Spanned { value: rule.clone(), span: 0..0 })
+        .iter()
+        .any(|(rule, _)| !matches!(rule, Rule::Compare { variable: RuleVariable::ResourceType, differs: false, value } if !value.eq_ignore_ascii_case("instance")));
+    let level = if of_instances { Level::Error } else { Level::Warning };
     found(piece, &DYNAMIC_GROUP_TAKES_EVERYTHING, &(0..piece.text.len()), message, why)
+        .at_level(level)
         .labelled("all of them")
         .advise("ALL {resource.type = '…', resource.compartment.id = '<ocid of the compartment>'}")
 }

@@ -11,6 +11,14 @@ use super::super::stated::{Stated, found};
 use crate::lint::catalogue::{MISSPELT_WORD, POLICY_SYNTAX, UNQUOTED_NAME};
 use crate::lint::finding::Finding;
 
+/// Tells whether reading stopped at something that is interpolated, and that nobody can know.
+pub(in super::super) fn is_open(piece: &Piece, error: &ParseError) -> bool {
+    let before = piece.text.get(..error.span.start).unwrap_or("");
+    let last = before.split_whitespace().next_back().unwrap_or("");
+    let at = piece.text.get(error.span.clone()).unwrap_or("");
+    Piece::is_open(last) || Piece::is_open(at)
+}
+
 /// A finding about a piece that cannot be read.
 pub(in super::super) fn refused(piece: &Piece, error: &ParseError) -> Finding {
     let repaired = match piece.kind {

@@ -49,8 +49,8 @@ fn wildcard(
         "in OCI wildcards live between slashes: no `{}` is called `{text}`. Strongroom's strict reading takes a quoted star in a name for a wildcard, Oracle's cloud does not",
         name.value
     );
-    let finding =
-        stated.finding(&QUOTED_WILDCARD, &value.span, &message, &why).labelled("matches nothing");
+    let label = if is_positive(&clause.value) { "matches nothing" } else { "leaves nothing out" };
+    let finding = stated.finding(&QUOTED_WILDCARD, &value.span, &message, &why).labelled(label);
     let new = stated.with(&value.span, &pattern);
     let is_read = parse(&new).ok().is_some_and(|read| read.to_string().contains(&pattern));
     Some(if is_read { stated.repaired(finding, &new) } else { stated.advised(finding, &pattern) })
