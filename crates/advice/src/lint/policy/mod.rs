@@ -53,35 +53,32 @@ pub struct PolicyFindings {
 pub fn lint_policies(files: &[&SourceFile], context: PolicyContext<'_>) -> PolicyFindings {
     let pieces: Vec<Vec<Piece>> = files.iter().map(|file| extract::pieces(file)).collect();
     let own: Vec<Option<TenancyFile>> = files.iter().map(|file| described(file)).collect();
-    let mut findings: Vec<Vec<Finding>> = files.iter().map(|_| Vec::new()).collect();
+    let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut all: Vec<Stated<'_>> = Vec::new();
     let mut read_rules: Vec<(usize, &Piece, Rule)> = Vec::new();
     for (file, (source, pieces)) in files.iter().zip(&pieces).enumerate() {
-        let mut refuse = |finding: Finding| {
-            findings.get_mut(file).into_iter().for_each(|all| all.push(finding.clone()));
-        };
         for piece in pieces {
-            match piece.kind {
-                Kind::Statement => match parse(&piece.text) {
-                    Ok(statement) => all.push(Stated { file, source, piece, statement }),
-                    Err(error) if syntax::is_open(piece, &error) => {}
-                    Err(error) => refuse(syntax::refused(piece, &error)),
-                },
-                Kind::Rule => match parse_rule(&piece.text) {
-                    Ok(rule) => read_rules.push((file, piece, rule)),
-                    Err(error) if syntax::is_open(piece, &error) => {}
-                    Err(error) => refuse(syntax::refused(piece, &error)),
-                },
+            let refused = match piece.kind {
+                Kind::Statement => parse(&piece.text)
+                    .map(|statement| all.push(Stated { file, source, piece, statement })),
+                Kind::Rule => {
+                    parse_rule(&piece.text).map(|rule| read_rules.push((file, piece, rule)))
+                }
+            };
+            if let Err(error) = refused
+                && !syntax::is_open(piece, &error)
+            {
+                found.push((file, syntax::refused(piece, &error)));
             }
         }
     }
-    let around = Around { own: &own, context };
-    let found = around.found(&all, &read_rules);
+    found.extend(Around { own: &own, context }.found(&all, &read_rules));
+    found.sort_by_key(|(_, finding)| finding.span.start);
+    let mut findings: Vec<Vec<Finding>> = files.iter().map(|_| Vec::new()).collect();
     for (file, finding) in found {
-        findings.get_mut(file).into_iter().for_each(|all| all.push(finding.clone()));
-    }
-    for list in &mut findings {
-        list.sort_by_key(|finding| finding.span.start);
+        if let Some(list) = findings.get_mut(file) {
+            list.push(finding);
+        }
     }
     PolicyFindings { count: pieces.iter().map(Vec::len).sum(), findings }
 }

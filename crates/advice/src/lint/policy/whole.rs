@@ -35,21 +35,18 @@ pub(super) fn check(
     for ((file, _), set) in &sets {
         let world = worlds.get(*file).and_then(Option::as_ref);
         let entries: Vec<Entry> = set.iter().map(|(_, entry)| entry.clone()).collect();
-        let told = |idle: &Idle, tell: Tell| {
-            let stated = set.get(idle.number).map(|(stated, _)| *stated)?;
-            let by: Vec<&Stated<'_>> =
-                idle.by.iter().filter_map(|one| set.get(*one)).map(|(other, _)| *other).collect();
-            Some((*file, tell(stated, &by, idle.is_twice)))
-        };
-        let idle = shadowed(&entries, world, semantics);
-        found.extend(idle.iter().filter_map(|one| told(one, redundant)));
-        let dead = denied(&entries, world, semantics);
-        found.extend(dead.iter().filter_map(|one| told(one, dead_allow)));
+        let one = |number: &usize| set.get(*number).map(|(stated, _)| *stated);
+        let by = |idle: &Idle| idle.by.iter().filter_map(one).collect::<Vec<_>>();
+        for idle in shadowed(&entries, world, semantics) {
+            let stated = one(&idle.number);
+            found.extend(stated.map(|one| (*file, redundant(one, &by(&idle), idle.is_twice))));
+        }
+        for idle in denied(&entries, world, semantics) {
+            found.extend(one(&idle.number).map(|one| (*file, dead_allow(one, &by(&idle)))));
+        }
     }
     found
 }
-
-type Tell = fn(&Stated<'_>, &[&Stated<'_>], bool) -> Finding;
 
 /// Principals are not needed: one of each kind is tried.
 fn without_principals(world: &WorldFile) -> WorldFile {
@@ -102,7 +99,7 @@ fn redundant(stated: &Stated<'_>, by: &[&Stated<'_>], is_twice: bool) -> Finding
     }
 }
 
-fn dead_allow(stated: &Stated<'_>, by: &[&Stated<'_>], _is_twice: bool) -> Finding {
+fn dead_allow(stated: &Stated<'_>, by: &[&Stated<'_>]) -> Finding {
     let why = "what denies wins over what allows, and nothing is left of the statement but for the tenancy's administrators";
     let mut finding = stated
         .finding(

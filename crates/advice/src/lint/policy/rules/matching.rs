@@ -22,7 +22,7 @@ pub(in super::super) fn check(
     if !narrows(rule) {
         found.push(everything(piece, rule));
     } else if let Some(span) = any_for_all(&whole) {
-        found.push(mixed(piece, &span, rule));
+        found.push(mixed(piece, &span));
     }
     for (rule, span) in predicates(&whole) {
         found.extend(value(piece, rule, &span, inventory));
@@ -94,7 +94,7 @@ fn any_for_all(rule: &Spanned<Rule>) -> Option<Range<usize>> {
     }
 }
 
-fn mixed(piece: &Piece, span: &Range<usize>, _rule: &Rule) -> Finding {
+fn mixed(piece: &Piece, span: &Range<usize>) -> Finding {
     let why = "with `Any` one clause is enough: whatever is in the compartment is taken in without the tag, and what has the tag is taken in from everywhere";
     let text = piece.text.get(span.clone()).unwrap_or("");
     let new = text.get(3..).map(|rest| format!("All{rest}")).unwrap_or_default();
