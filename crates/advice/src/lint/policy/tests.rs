@@ -168,6 +168,16 @@ fn interpolations_are_no_words_of_a_statement() {
 }
 
 #[test]
+fn a_repair_never_lets_everything_through() {
+    let found = lint(
+        &named("Allow group A to use keys in compartment X where target.resource.tag.a.b = '*'"),
+        PolicyContext::default(),
+    );
+    let star = found.iter().find(|one| one.rule.id == "P07").unwrap();
+    assert!(star.fix.as_ref().is_some_and(|fix| fix.edits.is_empty()), "{star:?}");
+}
+
+#[test]
 fn what_is_interpolated_as_a_whole_is_let_be() {
     for statement in [
         "Allow group A to ${var.verb} keys in tenancy",

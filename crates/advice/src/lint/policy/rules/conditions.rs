@@ -228,7 +228,7 @@ fn never(stated: &Stated<'_>, condition: &Spanned<Condition>, span: &Range<usize
     let why = "whatever a request carries, one of the clauses is false: the evaluator finds no request that meets all";
     let finding = stated
         .finding(&NEVER_TRUE, span, "the condition never holds", why)
-        .labelled("grants nothing");
+        .labelled("nothing meets it");
     let Condition::All(clauses) = &condition.value else { return finding };
     let all: Vec<String> = clauses.iter().map(|one| stated.text(&one.span).to_owned()).collect();
     stated.advised(finding, &stated.with(span, &format!("any {{{}}}", all.join(", "))))

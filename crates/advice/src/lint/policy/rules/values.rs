@@ -51,6 +51,10 @@ fn wildcard(
     );
     let label = if is_positive(&clause.value) { "matches nothing" } else { "leaves nothing out" };
     let finding = stated.finding(&QUOTED_WILDCARD, &value.span, &message, &why).labelled(label);
+    if !in_words {
+        // As a pattern it would let everything through: that may not be what was meant.
+        return Some(finding.advise("what is meant by name, or the clause left out if all are"));
+    }
     let new = stated.with(&value.span, &pattern);
     let is_read = parse(&new).ok().is_some_and(|read| read.to_string().contains(&pattern));
     Some(if is_read { stated.repaired(finding, &new) } else { stated.advised(finding, &pattern) })
