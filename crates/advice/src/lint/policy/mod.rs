@@ -39,6 +39,9 @@ pub struct PolicyContext<'a> {
     pub seen: Option<&'a Seen>,
 }
 
+/// What a tenancy is called where a finding refers to its statements.
+const TENANCY: &str = "the tenancy";
+
 /// What was found in policies.
 #[derive(Debug, Default)]
 pub struct PolicyFindings {
@@ -51,8 +54,14 @@ pub struct PolicyFindings {
 /// Looks at the policies of files, each by itself and beside the others.
 #[must_use]
 pub fn lint_policies(files: &[&SourceFile], context: PolicyContext<'_>) -> PolicyFindings {
+    let beside = context.tenancy.and_then(|tenancy| tenancy.written().ok());
+    let beside = beside.map(|text| SourceFile::new(TENANCY, text));
+    let looked_at = files.len();
+    // What the tenancy holds already counts, and is not looked at itself.
+    let files: Vec<&SourceFile> = files.iter().copied().chain(&beside).collect();
     let pieces: Vec<Vec<Piece>> = files.iter().map(|file| extract::pieces(file)).collect();
-    let own: Vec<Option<TenancyFile>> = files.iter().map(|file| described(file)).collect();
+    let own: Vec<Option<TenancyFile>> =
+        files.iter().take(looked_at).map(|file| described(file)).collect();
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut all: Vec<Stated<'_>> = Vec::new();
     let mut read_rules: Vec<(usize, &Piece, Rule)> = Vec::new();
@@ -74,13 +83,13 @@ pub fn lint_policies(files: &[&SourceFile], context: PolicyContext<'_>) -> Polic
     }
     found.extend(Around { own: &own, context }.found(&all, &read_rules));
     found.sort_by_key(|(_, finding)| finding.span.start);
-    let mut findings: Vec<Vec<Finding>> = files.iter().map(|_| Vec::new()).collect();
+    let mut findings: Vec<Vec<Finding>> = own.iter().map(|_| Vec::new()).collect();
     for (file, finding) in found {
         if let Some(list) = findings.get_mut(file) {
             list.push(finding);
         }
     }
-    PolicyFindings { count: pieces.iter().map(Vec::len).sum(), findings }
+    PolicyFindings { count: pieces.iter().take(looked_at).map(Vec::len).sum(), findings }
 }
 
 /// The tenancy that a file describes, if it does.
@@ -104,7 +113,7 @@ impl<'a> Around<'a> {
             (0..self.own.len()).map(|file| self.tenancy(file).and_then(Inventory::of)).collect();
         let inventory = |file: usize| inventories.get(file).and_then(Option::as_ref);
         let mut found = Vec::new();
-        for stated in all {
+        for stated in all.iter().filter(|one| one.file < self.own.len()) {
             let here = self.one(stated, all, inventory(stated.file));
             found.extend(here.into_iter().map(|finding| (stated.file, finding)));
         }

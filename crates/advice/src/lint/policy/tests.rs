@@ -6,7 +6,7 @@ use crate::lint::finding::Level;
 use crate::lint::fix::fixed;
 
 /// The tenancy that the pages of rules about names speak of.
-const TENANCY: &str = r#"{"world": {"tenancy_id": "ocid1.tenancy.oc1..t", "compartments": {
+const WORLD: &str = r#"{"world": {"tenancy_id": "ocid1.tenancy.oc1..t", "compartments": {
   "root": {"id": "ocid1.tenancy.oc1..t", "name": "t", "parent": null},
   "Apps": {"id": "ocid1.compartment.oc1..apps", "name": "Apps", "parent": "root"},
   "Apps/Prod": {"id": "ocid1.compartment.oc1..prod", "name": "Prod", "parent": "Apps"}},
@@ -18,7 +18,7 @@ const TENANCY: &str = r#"{"world": {"tenancy_id": "ocid1.tenancy.oc1..t", "compa
 
 /// The same with Readers in two domains.
 fn tenancy(twice: bool) -> TenancyFile {
-    let mut file = TenancyFile::read(TENANCY).unwrap();
+    let mut file = TenancyFile::read(WORLD).unwrap();
     if twice {
         let mut second = file.world.groups[0].clone();
         (second.domain, second.id) = ("Fed".to_owned(), "ocid1.group.oc1..rf".parse().unwrap());
@@ -219,7 +219,7 @@ fn what_everybody_knows_to_be_fine_is_left_alone() {
 
 #[test]
 fn a_described_tenancy_is_looked_at_as_a_whole() {
-    let text = TENANCY.replace(
+    let text = WORLD.replace(
         "\"policies\": []",
         r#""policies": [
   {"name": "a", "attach": "root", "statements": ["Allow group Readers to use keys in compartment Apps"]},
@@ -240,6 +240,25 @@ fn a_described_tenancy_is_looked_at_as_a_whole() {
         ids("{\"statements\": [\"Allow group A to use keys in compartment B\"]}"),
         Vec::<&str>::new()
     );
+}
+
+#[test]
+fn what_the_tenancy_holds_already_counts() {
+    let reads = "Allow group Readers to read secret-bundles in compartment Apps where target.secret.id = 'ocid1.vaultsecret.oc1..a'";
+    let mut world = tenancy(false);
+    let ids = |world: &TenancyFile| {
+        let context = PolicyContext { tenancy: Some(world), ..PolicyContext::default() };
+        let found = lint_policies(&[&named(reads)], context);
+        assert_eq!((found.count, found.findings.len()), (1, 1));
+        found.findings.concat().iter().map(|one| one.rule.id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&world), ["P08"]);
+    world.policies.push(crate::tenancy_file::PolicyEntry {
+        name: None,
+        attach: "root".to_owned(),
+        statements: vec!["Allow group Readers to use keys in tenancy".to_owned()],
+    });
+    assert_eq!(ids(&world), Vec::<&str>::new());
 }
 
 #[test]

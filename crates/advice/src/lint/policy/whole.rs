@@ -24,7 +24,8 @@ pub(super) fn check(
         own.iter().map(|file| file.as_ref().map(|file| without_principals(&file.world))).collect();
     let mut sets: Sets<'_, '_> = BTreeMap::new();
     let mut stand_ins: BTreeMap<(usize, String), String> = BTreeMap::new();
-    for stated in all.iter().filter(|one| one.piece.home.is_whole) {
+    let looked_at = all.iter().filter(|one| one.file < own.len());
+    for stated in looked_at.filter(|one| one.piece.home.is_whole) {
         let Some(allow) = shared(stated, &mut stand_ins) else { continue };
         let of_tenancy = worlds.get(stated.file).is_some_and(Option::is_some);
         let policy = if of_tenancy { 0 } else { stated.piece.home.policy };
