@@ -75,6 +75,7 @@ def test_the_policies_of_the_readme(vault, tmp_path):
     block = re.search(r"## Before a policy is in force\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
     script = "\n".join(["eval \"$(strongroom env --for cli)\"", f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
     printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "error[any-user-unbounded]" in printed and "there are findings" in printed
     assert "became allowed" in printed and "there is a difference" in printed
     assert "denied: GetSecretBundle in strict semantics" in printed and "where they differ:" in printed
     assert (tmp_path / "tenancy.json").stat().st_mode & 0o777 == 0o600

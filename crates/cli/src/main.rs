@@ -166,11 +166,11 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Doctor(arguments) => advice::doctor::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
         Command::Plan(arguments) => advice::plan::run(&arguments, environment).await,
+        Command::Lint(arguments) => advice::lint::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
         Command::Config(arguments) => hand::config::run(&arguments, environment).await,
-        Command::Lint(arguments) => advice::lint::run(&arguments),
         Command::Explain(arguments) => advice::explain::run(&arguments),
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }

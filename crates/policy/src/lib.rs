@@ -35,3 +35,4 @@ pub use set::{
     CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve, types_of,
 };
 pub use suggest::suggest;
+pub use text::{fits, same};

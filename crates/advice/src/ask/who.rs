@@ -18,6 +18,11 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    /// A principal that was made up, as an answer calls it.
+    pub(crate) fn of(principal: Principal, label: &str) -> Self {
+        Self { principal, label: label.to_owned(), is_assumed: false }
+    }
+
     pub(crate) fn read(world: &World, ask: &Ask) -> Result<Self, AskError> {
         let text = ask.who.as_str();
         let found = match text.split_once(':') {

@@ -4,6 +4,7 @@ mod draft;
 mod held;
 mod observed;
 mod proof;
+mod uses;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub use self::held::HeldStatement;
 use self::held::held;
 use self::observed::Observed;
 use self::proof::Proof;
+pub(crate) use self::uses::{StatementKey, Use, uses};
 use crate::ask::{Ask, AskError, Who, compiled, named};
 use crate::events::AuditEvent;
 use crate::tenancy_file::TenancyFile;

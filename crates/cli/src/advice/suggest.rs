@@ -113,7 +113,7 @@ pub(super) async fn suggest(
 }
 
 /// Reads the events of every compartment.
-async fn events_of(
+pub(super) async fn events_of(
     client: &Client,
     file: &TenancyFile,
     last: u64,
@@ -133,7 +133,7 @@ async fn events_of(
     Ok(events)
 }
 
-fn taken(text: &str, events: &mut Vec<AuditEvent>) -> Result<(), EventsError> {
+pub(super) fn taken(text: &str, events: &mut Vec<AuditEvent>) -> Result<(), EventsError> {
     each_event(text, |_number, _kind, event| {
         events.push(event);
         Ok(())
