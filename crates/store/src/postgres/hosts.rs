@@ -32,11 +32,12 @@ pub(super) enum Failed {
     Lasting(StoreError),
 }
 
-impl From<Failed> for StoreError {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Lasting(error) => error,
-            Failed::Passing(why) => Self::Io(why),
+impl Failed {
+    /// What a caller is told who does not try again.
+    pub(super) fn told(self) -> StoreError {
+        match self {
+            Self::Lasting(error) => error,
+            Self::Passing(why) => StoreError::Io(why),
         }
     }
 }

@@ -86,7 +86,7 @@ impl Postgres {
         let hosts = Hosts::new(&config, tls)?;
         let changes = Arc::new(Changes::watching(watched));
         let first = hosts.primary(Instant::now() + OPEN_TIME).await?;
-        schema::prepare(&first.client).await?;
+        schema::prepare(&first.client).await.map_err(Failed::told)?;
         drop(first);
         let (jobs, queue) = mpsc::unbounded_channel();
         let (probes, asked) = mpsc::unbounded_channel();
@@ -167,7 +167,7 @@ impl Postgres {
 
     async fn forgotten(&self) -> Result<(), StoreError> {
         let link = self.reader()?.link(Instant::now() + READ_TIME).await?;
-        upkeep::forget(&link).await.map_err(StoreError::from)
+        upkeep::forget(&link).await.map_err(Failed::told)
     }
 
     async fn fresh_since(&self, since: Cursor) -> Result<(Cursor, Delta), StoreError> {

@@ -173,7 +173,7 @@ fn renumbered(seen: &mut Vec<String>, text: &str) -> String {
             seen.push(number.to_owned());
             seen.len() - 1
         });
-        whole.push_str(&format!("Revision(#{place}){rest}"));
+        whole.extend(["Revision(#", &place.to_string(), ")", rest]);
     }
     whole
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use strongroom_store::{
     Batch, Cursor, Delta, Order, Postgres, Require, Store, StoreError, Sync, prefix_range,
 };
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::postgres::Server;
 
@@ -87,6 +89,68 @@ async fn conditions_hold_across_nodes() {
     }
 }
 
+/// Writers that note what was acknowledged.
+struct Load {
+    ends: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+    writers: Vec<JoinHandle<(Vec<Vec<u8>>, Duration)>>,
+}
+
+impl Load {
+    fn start(store: &Arc<Postgres>) -> Self {
+        let (ends, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let writers = (0..4).map(|writer| {
+            let (store, ends) = (Arc::clone(store), Arc::clone(&ends));
+            tokio::spawn(write(store, writer, ends, Arc::clone(&acknowledged)))
+        });
+        let writers = writers.collect();
+        Self { ends, acknowledged, writers }
+    }
+
+    async fn until_more(&self, more: u64) {
+        let enough = self.acknowledged.load(Ordering::Relaxed) + more;
+        while self.acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Returns the keys that were acknowledged.
+    async fn end(self) -> Vec<Vec<u8>> {
+        self.ends.store(true, Ordering::Relaxed);
+        let mut there = Vec::new();
+        for writer in self.writers {
+            let (keys, gap) = writer.await.unwrap();
+            println!("the longest gap of a writer was {} ms", gap.as_millis());
+            there.extend(keys);
+        }
+        there
+    }
+}
+
+async fn write(
+    store: Arc<Postgres>,
+    writer: u32,
+    ends: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+) -> (Vec<Vec<u8>>, Duration) {
+    let (mut there, mut gap) = (Vec::new(), Duration::ZERO);
+    let mut last = Instant::now();
+    for number in 0_u32.. {
+        if ends.load(Ordering::Relaxed) {
+            break;
+        }
+        let key = format!("w/{writer}/{number}").into_bytes();
+        let batch = Batch::new().require(key.clone(), Require::Absent);
+        if store.commit(batch.put(key.clone(), vec![7; 200])).await.is_ok() {
+            there.push(key);
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+            gap = gap.max(last.elapsed());
+            last = Instant::now();
+        }
+    }
+    (there, gap)
+}
+
 /// The primary is killed under load and a standby promoted: what was acknowledged is there, the gap
 /// is short, and the old primary is not believed when it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,51 +166,12 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
     );
     let store = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
     let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
-    let (ends, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let writers: Vec<_> = (0..4)
-        .map(|writer| {
-            let (store, ends) = (Arc::clone(&store), Arc::clone(&ends));
-            let acknowledged = Arc::clone(&acknowledged);
-            tokio::spawn(async move {
-                let (mut there, mut gap) = (Vec::new(), Duration::ZERO);
-                let mut last = Instant::now();
-                for number in 0_u32.. {
-                    if ends.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    let key = format!("w/{writer}/{number}").into_bytes();
-                    let batch = Batch::new().require(key.clone(), Require::Absent);
-                    if store.commit(batch.put(key.clone(), vec![7; 200])).await.is_ok() {
-                        there.push(key);
-                        acknowledged.fetch_add(1, Ordering::Relaxed);
-                        gap = gap.max(last.elapsed());
-                        last = Instant::now();
-                    }
-                }
-                (there, gap)
-            })
-        })
-        .collect();
-    let until_more = |more: u64| {
-        let acknowledged = Arc::clone(&acknowledged);
-        async move {
-            let enough = acknowledged.load(Ordering::Relaxed) + more;
-            while acknowledged.load(Ordering::Relaxed) < enough {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
-    };
-    until_more(300).await;
-    primary.kill();
+    let load = Load::start(&store);
+    load.until_more(300).await;
+    primary.kill().await;
     standby.control(&["promote"]);
-    until_more(300).await;
-    ends.store(true, Ordering::Relaxed);
-    let mut there = Vec::new();
-    for writer in writers {
-        let (keys, gap) = writer.await.unwrap();
-        println!("the longest gap of a writer was {} ms", gap.as_millis());
-        there.extend(keys);
-    }
+    load.until_more(300).await;
+    let there = load.end().await;
     for keys in there.chunks(100) {
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         let rows = store.get(&keys).await.unwrap();

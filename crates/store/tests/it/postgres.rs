@@ -117,14 +117,14 @@ impl Server {
     }
 
     /// Kills every process of it with SIGKILL.
-    pub(crate) fn kill(&self) {
+    pub(crate) async fn kill(&self) {
         let pid = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let pid = pid.lines().next().unwrap().to_owned();
         let mut command = Command::new("kill");
         assert!(command.args(["-9", &pid]).status().unwrap().success());
         // Its processes see that it is gone, and end by themselves.
         while Path::new(&format!("/proc/{pid}")).exists() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 
