@@ -117,7 +117,7 @@ impl<U> Shared<U> {
         if is_silent || !was_silent {
             return;
         }
-        let now = Instant::now();
+        let now = self.measure.now();
         self.held.retain(|_key, held| match held {
             Held::There(entry) => {
                 entry.wake(now);
