@@ -39,6 +39,7 @@ COMMANDS = {
     "secrets secret-bundle get": "GetSecretBundle",
     "secrets secret-bundle get-secret-bundle-by-name": "GetSecretBundleByName",
     "secrets secret-bundle list-versions": "ListSecretBundleVersions",
+    "audit event list": "ListEvents",
     "iam region-subscription list": "ListRegionSubscriptions",
     "iam group add-user": "AddUserToGroup",
     "iam group list-users": "ListUserGroupMemberships",

@@ -75,9 +75,19 @@ def test_the_policies_of_the_readme(vault, tmp_path):
     block = re.search(r"## Before a policy is in force\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
     script = "\n".join(["eval \"$(strongroom env --for cli)\"", f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
     printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "error[any-user-unbounded]" in printed and "there are findings" in printed
     assert "became allowed" in printed and "there is a difference" in printed
     assert "denied: GetSecretBundle in strict semantics" in printed and "where they differ:" in printed
     assert (tmp_path / "tenancy.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_plan_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## How long to cache\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join([f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault)
+    assert printed.startswith("720,000 reads in 30 days") and "would be 720; " in printed and "$2.16" in printed
+    assert (tmp_path / "plan.svg").read_text().startswith("<svg ")
 
 
 def test_the_python_of_the_readme(vault):
@@ -88,3 +98,12 @@ def test_the_python_of_the_readme(vault):
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60,
         check=False)
     assert done.stdout == "hello from strongroom\n", done.stderr
+
+
+def test_the_doctor_of_the_readme(vault):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## Why can it not be read\?\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["printf 'correct horse' | strongroom put secret://dev/db-password", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "healthy: the secret can be read" in printed and "fault[secret-absent]" in printed
+    assert "fix: secret://dev/db-password, which is there" in printed and printed.endswith("a fault was found\n")

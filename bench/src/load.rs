@@ -130,13 +130,19 @@ impl Load {
 
     /// Repeats the lists for a while, each connection starting at another place of its list.
     pub(crate) async fn run(self, duration: Duration) -> Outcome<Served> {
+        self.run_paced(duration, Duration::ZERO).await
+    }
+
+    /// The same, with a pause before each request.
+    pub(crate) async fn run_paced(self, duration: Duration, pause: Duration) -> Outcome<Served> {
         let began = Instant::now();
         let tasks: Vec<_> = self
             .0
             .into_iter()
             .enumerate()
             .map(|(number, (connection, list))| {
-                tokio::spawn(client(connection, list, number, began + duration))
+                let list = Turn { list, number, pause };
+                tokio::spawn(client(connection, list, began + duration))
             })
             .collect();
         let mut served = Served::default();
@@ -161,10 +167,16 @@ impl Served {
     }
 }
 
-async fn client(
-    mut connection: Connection,
+/// What a connection sends: from which place of the list on, and how long it waits before each.
+struct Turn {
     list: Requests,
     number: usize,
+    pause: Duration,
+}
+
+async fn client(
+    mut connection: Connection,
+    Turn { list, number, pause }: Turn,
     until: Instant,
 ) -> Outcome<(Histogram, u64)> {
     let (mut latencies, mut refused) = (Histogram::default(), 0);
@@ -172,6 +184,10 @@ async fn client(
     for request in list.iter().cycle().skip(number * 7 % list.len().max(1)) {
         if sent >= until {
             break;
+        }
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+            sent = Instant::now();
         }
         let answer = connection.exchange(request).await?;
         let now = Instant::now();

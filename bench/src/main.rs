@@ -12,6 +12,7 @@
     reason = "a tool for developers: it prints, starts programs, takes times and does statistics"
 )]
 
+mod agent;
 mod answer;
 mod cache;
 mod crypto;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["floor", rest @ ..] => floor::run(rest),
+        ["agent", rest @ ..] => agent::run(rest),
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
         ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
         ["hidden", rest @ ..] => plan::Plan::read(rest).and_then(rounds::hidden),

@@ -50,12 +50,14 @@ impl Tls {
     }
 }
 
-fn binary() -> Outcome<PathBuf> {
+/// Where the release binary is.
+pub(crate) fn binary() -> Outcome<PathBuf> {
     let own = std::env::current_exe()?;
     Ok(own.with_file_name("strongroom"))
 }
 
-fn write_private(path: &Path, content: &[u8]) -> Outcome<()> {
+/// Makes a file that its owner alone may read.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome<()> {
     let mut file =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     Ok(file.write_all(content)?)

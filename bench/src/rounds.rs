@@ -61,7 +61,7 @@ pub(crate) fn floors(plan: Plan) -> Outcome<()> {
 }
 
 /// Runs with a directory beside the program, which is on a disk where the temporary one may not be.
-fn within_directory<F>(measure: impl FnOnce(PathBuf) -> F) -> Outcome<()>
+pub(crate) fn within_directory<F>(measure: impl FnOnce(PathBuf) -> F) -> Outcome<()>
 where
     F: Future<Output = Outcome<()>>,
 {

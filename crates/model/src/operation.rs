@@ -45,6 +45,8 @@ pub enum Service {
     Identity,
     /// Tokens for principals, `auth.<region>`.
     Auth,
+    /// Audit events, `audit.<region>`.
+    Audit,
     /// What this server answers beyond OCI, under `/_strongroom/v1/`.
     Strongroom,
 }
@@ -82,6 +84,7 @@ operations! {
         ListRegions, ListRegionSubscriptions, ListAvailabilityDomains,
     }
     Auth { ExchangeCertificate, GenerateUserSecurityToken, RefreshUserSecurityToken, }
+    Audit { ListEvents, }
     Strongroom {
         ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,
         WatchSecrets, GetDenial, CreateWorkload, GetWorkload, ListWorkloads, UpdateWorkload,

@@ -17,6 +17,7 @@ mod rule;
 mod set;
 mod suggest;
 mod text;
+pub mod wording;
 
 pub use clause::CompartmentFacts;
 pub use decide::{Decision, Verdict, decide};
@@ -34,3 +35,4 @@ pub use set::{
     CompileError, CompileErrorCause, Directory, PolicySet, Source, StatementRef, resolve, types_of,
 };
 pub use suggest::suggest;
+pub use text::{fits, same};

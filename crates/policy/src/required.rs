@@ -211,6 +211,7 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         Operation::GetTenancy | Operation::ListRegions | Operation::ListRegionSubscriptions => {
             const { &[on(Target::Tenancy, P::TenancyInspect)] }
         }
+        Operation::ListEvents => const { &[here(P::AuditEventRead)] },
         Operation::ReportSecretVersion => const { &[here(P::SecretConsumerReport)] },
         Operation::ListSecretConsumers => const { &[here(P::SecretConsumerInspect)] },
         Operation::GetDenial => const { &[here(P::DenialRead)] },
@@ -254,7 +255,6 @@ const ELSEWHERE: &[(&str, &[Permission])] = &[
     ("GetTagDefault", &[P::TagDefaultInspect]),
     ("GetWorkRequest", &[P::CompartmentRead]),
     ("ListAuthTokens", &[P::UserRead]),
-    ("ListEvents", &[P::AuditEventRead]),
     ("ListFaultDomains", &[P::CompartmentInspect]),
     ("ListNetworkSources", &[P::NetworkSourceInspect]),
     ("ListTagDefaults", &[P::TagDefaultInspect]),

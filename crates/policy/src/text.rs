@@ -1,7 +1,14 @@
 //! Texts are compared without case, and patterns with whole texts.
 
+/// Tells whether a whole text is like a pattern, in which `*` stands for any run of characters.
+#[must_use]
+pub fn fits(pattern: &str, text: &str) -> bool {
+    Pattern::new(pattern).fits(text)
+}
+
 /// Tells whether two texts are the same but for case.
-pub(crate) fn same(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn same(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (!(a.is_ascii() && b.is_ascii()) && lower(a).eq(lower(b)))
 }
 

@@ -6,8 +6,10 @@ use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hyper::Request;
+use hyper::header::USER_AGENT;
 use serde::Serialize;
-use strongroom_model::{Ocid, Random, Timestamp};
+use strongroom_model::{Ocid, Principal, PrincipalKind, Random, Timestamp};
 use strongroom_store::{Batch, Store, StoreError, Sync};
 use tokio::sync::{Notify, oneshot};
 
@@ -17,6 +19,11 @@ use crate::rows;
 /// How often the writer lets other tasks run before it takes a group.
 const GATHER_TURNS: usize = 12;
 
+/// Bounds of what a request says of itself, in characters.
+const USER_AGENT_MAX: usize = 256;
+const METHOD_MAX: usize = 16;
+const PATH_MAX: usize = 512;
+
 /// The record of one request. Holds identifiers and outcomes, never content.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,15 +32,98 @@ pub(crate) struct AuditRecord {
     pub(crate) request_id: String,
     pub(crate) operation: Option<&'static str>,
     pub(crate) principal_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) principal_name: Option<String>,
+    /// How the caller proved who it is, in OCI's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) auth_type: Option<&'static str>,
     pub(crate) target_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource_name: Option<String>,
     pub(crate) compartment_id: Option<Ocid>,
+    /// The key that the request refers to, and its compartment if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) key_compartment_id: Option<Ocid>,
+    /// The vault that it refers to, and its compartment if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vault_id: Option<Ocid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vault_compartment_id: Option<Ocid>,
+    /// Where the target was to be moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) destination_id: Option<Ocid>,
     pub(crate) version_number: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) logging_context: Option<BTreeMap<String, String>>,
     pub(crate) source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) user_agent: Option<String>,
+    pub(crate) action: String,
+    /// Without the query.
+    pub(crate) path: String,
     pub(crate) status: u16,
     pub(crate) code: Option<&'static str>,
     pub(crate) reason: Option<String>,
+}
+
+impl AuditRecord {
+    /// Makes the record of what begins now, from an address or a part of this server.
+    pub(crate) fn begun(time: Timestamp, request_id: String, source: String) -> Self {
+        Self {
+            time,
+            request_id,
+            operation: None,
+            principal_id: None,
+            principal_name: None,
+            auth_type: None,
+            target_id: None,
+            resource_name: None,
+            compartment_id: None,
+            key_id: None,
+            key_compartment_id: None,
+            vault_id: None,
+            vault_compartment_id: None,
+            destination_id: None,
+            version_number: None,
+            logging_context: None,
+            source,
+            user_agent: None,
+            action: String::new(),
+            path: String::new(),
+            status: 200,
+            code: None,
+            reason: None,
+        }
+    }
+
+    /// Takes what a request says of itself. Its query is left out: it may hold anything.
+    pub(crate) fn note_request<B>(&mut self, request: &Request<B>) {
+        let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+        self.user_agent = user_agent.map(|text| capped(text, USER_AGENT_MAX));
+        self.action = capped(request.method().as_str(), METHOD_MAX);
+        self.path = capped(request.uri().path(), PATH_MAX);
+    }
+
+    /// Takes who made the request.
+    pub(crate) fn note_principal(&mut self, principal: &Principal) {
+        self.principal_id = principal.id().cloned();
+        let (name, auth_type) = match &principal.kind {
+            PrincipalKind::User { name, .. } => (Some(name.clone()), "natv"),
+            PrincipalKind::Resource(resource) if resource.resource_type == "instance" => {
+                (None, "instance")
+            }
+            PrincipalKind::Resource(_) => (None, "resource"),
+            PrincipalKind::Service { name } => (Some(name.clone()), "service"),
+        };
+        self.principal_name = name;
+        self.auth_type = Some(auth_type);
+    }
+}
+
+fn capped(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
 }
 
 /// Makes the keys of audit rows: time, then a part that is this process's own, then a number.

@@ -2,6 +2,7 @@
 //! only.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use crate::decode::Call;
 use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
-use crate::locate::locate;
+use crate::locate::{Located, locate};
 use crate::metadata;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
@@ -45,20 +46,9 @@ pub(crate) async fn answer(
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
     }
-    let mut record = AuditRecord {
-        time: shared.clock.now(),
-        request_id: request_id.as_str().to_owned(),
-        operation: None,
-        principal_id: None,
-        target_id: None,
-        compartment_id: None,
-        version_number: None,
-        logging_context: None,
-        source: source.to_string(),
-        status: 200,
-        code: None,
-        reason: None,
-    };
+    let mut record =
+        AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
+    record.note_request(&request);
     let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
@@ -108,15 +98,14 @@ async fn travel(
     let view = shared.view().await?;
     let catalog = &*view.catalog;
     let principal = authenticate(&call, catalog, record.time)?;
-    record.principal_id = principal.id().cloned();
+    record.note_principal(&principal);
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
     admit_at(door, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
-    record.target_id.clone_from(&located.target_id);
-    record.compartment_id = located.compartment.as_ref().and_then(|path| path.first().cloned());
+    note_located(record, &located);
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
@@ -134,6 +123,25 @@ async fn travel(
         record,
     };
     ops::perform(context, permit, ask).await
+}
+
+/// Notes what a request is about, and where each thing is that permissions are checked on.
+fn note_located(record: &mut AuditRecord, located: &Located) {
+    let place = |path: Option<&Arc<[Ocid]>>| path.and_then(|path| path.first().cloned());
+    record.target_id.clone_from(&located.target_id);
+    record.resource_name = located.name().map(str::to_owned);
+    record.compartment_id = place(located.compartment.as_ref());
+    let other = |id: Option<Ocid>| id.filter(|id| located.target_id.as_ref() != Some(id));
+    record.key_id = other(located.key.as_ref().map(|entry| entry.key.id.clone()));
+    record.vault_id = other(located.vault.as_ref().map(|entry| entry.vault.id.clone()));
+    let elsewhere = |path: Option<&Arc<[Ocid]>>| {
+        place(path).filter(|place| record.compartment_id.as_ref() != Some(place))
+    };
+    let key_compartment_id = elsewhere(located.key_path.as_ref());
+    let vault_compartment_id = elsewhere(located.vault_path.as_ref());
+    (record.key_compartment_id, record.vault_compartment_id) =
+        (key_compartment_id, vault_compartment_id);
+    record.destination_id = place(located.destination.as_ref());
 }
 
 /// A vault's own authority answers key operations alone, and in another region only those that

@@ -145,20 +145,10 @@ pub(crate) fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Resul
 
 /// The record of what no request asked for at that moment.
 pub(crate) fn record(shared: &Shared, operation: &'static str, target: &Ocid) -> AuditRecord {
-    AuditRecord {
-        time: shared.clock.now(),
-        request_id: strongroom_wire::RequestId::compose(None, &*shared.random).as_str().to_owned(),
-        operation: Some(operation),
-        principal_id: None,
-        target_id: Some(target.clone()),
-        compartment_id: None,
-        version_number: None,
-        logging_context: None,
-        source: "schedule".to_owned(),
-        status: 200,
-        code: None,
-        reason: None,
-    }
+    let request_id = strongroom_wire::RequestId::compose(None, &*shared.random);
+    let request_id = request_id.as_str().to_owned();
+    let begun = AuditRecord::begun(shared.clock.now(), request_id, "schedule".to_owned());
+    AuditRecord { operation: Some(operation), target_id: Some(target.clone()), ..begun }
 }
 
 fn replace(batch: Batch, key: Vec<u8>, revision: Revision, value: Vec<u8>) -> Batch {

@@ -13,6 +13,14 @@ const TAG_VALUE_CHARS_MAX: usize = 256;
 const METADATA_BYTES_MAX: usize = 16 * 1024;
 const CONTEXT_CHARS: usize = 4096;
 const TIMESTAMP_CHARS_MAX: usize = 64;
+pub(crate) const TIMESTAMP_RULE: &str =
+    "must be a time as in RFC 3339, such as 2026-11-24T00:00:00Z";
+
+/// Reads an instant; years before 1970 and after 9999 are none.
+pub(crate) fn read_timestamp(text: &str) -> Option<Timestamp> {
+    let at: Timestamp = text.parse().ok()?;
+    (at >= Timestamp::UNIX_EPOCH && text.len() <= TIMESTAMP_CHARS_MAX).then_some(at)
+}
 
 /// A rule for texts.
 #[derive(Debug, Clone, Copy)]
@@ -198,11 +206,7 @@ impl Fields {
         let Some(text) = self.string(field)? else {
             return Ok(None);
         };
-        let parsed: Option<Timestamp> = text.parse().ok().filter(|at: &Timestamp| {
-            *at >= Timestamp::UNIX_EPOCH && text.len() <= TIMESTAMP_CHARS_MAX
-        });
-        let rule = "must be a time as in RFC 3339, such as 2026-11-24T00:00:00Z";
-        parsed.map(Some).ok_or_else(|| self.invalid(field, rule))
+        read_timestamp(&text).map(Some).ok_or_else(|| self.invalid(field, TIMESTAMP_RULE))
     }
 
     /// Takes bytes in base64, so many at least and at most.

@@ -1,4 +1,7 @@
+use strongroom_model::Timestamp;
+
 use crate::error::Refusal;
+use crate::fields::{TIMESTAMP_RULE, read_timestamp};
 
 /// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,15 @@ impl Query {
     /// A [`Refusal`] if it is absent.
     pub fn required(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).ok_or_else(|| Refusal::missing(name))
+    }
+
+    /// Returns a required instant.
+    ///
+    /// # Errors
+    /// A [`Refusal`] if it is absent or no time as in RFC 3339 from 1970 to 9999.
+    pub fn required_timestamp(&self, name: &str) -> Result<Timestamp, Refusal> {
+        let text = self.required(name)?;
+        read_timestamp(text).ok_or_else(|| Refusal::invalid(name, TIMESTAMP_RULE))
     }
 
     /// Reads a parameter that must be one of `values`, compared without case.

@@ -204,6 +204,7 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
             (Get, "/20160918/tenancies/{tenancyId}/regionSubscriptions")
         }
         Operation::ListAvailabilityDomains => (Get, "/20160918/availabilityDomains"),
+        Operation::ListEvents => (Get, "/20190901/auditEvents"),
         Operation::ReportSecretVersion => {
             (Put, "/_strongroom/v1/secrets/{secretId}/consumers/{consumerName}")
         }

@@ -17,7 +17,7 @@ pub use self::answer::{Answer, AnswerNeed, AnswerStatement};
 pub(crate) use self::answer::{named, statement};
 use self::needs::Needs;
 use self::variables::Variables;
-use self::who::Who;
+pub(crate) use self::who::Who;
 use crate::tenancy_file::TenancyFile;
 use crate::world::{World, WorldError};
 
@@ -61,7 +61,7 @@ pub struct AskError {
 }
 
 impl AskError {
-    fn new(field: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into(), similar: None }
     }
 
@@ -105,7 +105,8 @@ pub fn answer(file: &TenancyFile, ask: &Ask, semantics: Semantics) -> Result<Ans
     Ok(asker.answer(&who, &needs, &told).noting(&refused))
 }
 
-fn compiled(
+/// Compiles the policies that are in force.
+pub(crate) fn compiled(
     world: &World,
     sources: &[Source],
     semantics: Semantics,

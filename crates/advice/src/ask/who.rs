@@ -9,16 +9,21 @@ use crate::tenancy_file::{DynamicGroupEntry, GroupEntry, PrincipalEntry};
 use crate::world::World;
 
 /// Who asks.
-pub(super) struct Who {
-    pub(super) principal: Principal,
+pub(crate) struct Who {
+    pub(crate) principal: Principal,
     /// As an answer calls it.
-    pub(super) label: String,
+    pub(crate) label: String,
     /// Whether nobody is meant in particular.
     pub(super) is_assumed: bool,
 }
 
 impl Who {
-    pub(super) fn read(world: &World, ask: &Ask) -> Result<Self, AskError> {
+    /// A principal that was made up, as an answer calls it.
+    pub(crate) fn of(principal: Principal, label: &str) -> Self {
+        Self { principal, label: label.to_owned(), is_assumed: false }
+    }
+
+    pub(crate) fn read(world: &World, ask: &Ask) -> Result<Self, AskError> {
         let text = ask.who.as_str();
         let found = match text.split_once(':') {
             Some(("group", names)) => member(world, names)?,

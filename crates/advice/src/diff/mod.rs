@@ -33,6 +33,7 @@ use self::rows::Compared;
 use self::search::Search;
 pub use self::sides::Given;
 use self::sides::Sides;
+pub(crate) use self::words::words;
 
 /// Why two files cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]

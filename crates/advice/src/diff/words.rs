@@ -5,7 +5,7 @@ use strongroom_policy::{ResourceType, Verb, permissions_of};
 
 /// Says what grants just these permissions: verbs on resource-types, and for what is less than a verb
 /// grants the permissions themselves.
-pub(super) fn words(permissions: PermissionSet) -> Vec<String> {
+pub(crate) fn words(permissions: PermissionSet) -> Vec<String> {
     let mut rest = permissions;
     let mut words = Vec::new();
     for resource_type in ResourceType::ALL {

@@ -5,6 +5,7 @@ use super::check::{CheckArguments, check};
 use super::diff::{DiffArguments, diff};
 use super::export::{ExportArguments, export};
 use super::simulate::{SimulateArguments, simulate};
+use super::suggest::{SuggestArguments, suggest};
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -42,6 +43,13 @@ enum PolicyCommand {
     ///
     /// The file is for `policy simulate --world` and `policy diff`. It has mode 0600.
     Export(ExportArguments),
+    /// Find the least statements that allow what a principal was seen to do
+    ///
+    /// Reads the audit log, of the service or of files, and the policies. The statements are
+    /// narrowed by compartment, by the names of targets and by verb, and are proved by the
+    /// evaluator: they allow every call that was seen, and nothing that is not allowed now. Shows
+    /// what the policies at hand grant and was never used.
+    Suggest(Box<SuggestArguments>),
 }
 
 /// How policies are read.
@@ -72,5 +80,6 @@ pub(crate) async fn run(
         PolicyCommand::Simulate(arguments) => simulate(arguments, environment).await,
         PolicyCommand::Diff(arguments) => diff(arguments),
         PolicyCommand::Export(arguments) => export(arguments, environment).await,
+        PolicyCommand::Suggest(arguments) => suggest(arguments, environment).await,
     }
 }

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -68,7 +68,7 @@ pub(super) struct SimulateArguments {
     connection: Connection,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.to_owned()))
@@ -87,13 +87,7 @@ pub(super) async fn simulate(
         return simulate_cases(cases, semantics.unwrap_or(Semantics::Oracle));
     }
     let file = match &arguments.world {
-        Some(path) => {
-            let text = read(path)?;
-            TenancyFile::read(&text).map_err(|error| {
-                let message = format!("cannot read `{}` as a tenancy", path.display());
-                Failure::configuration("bad-world", message).because(error.to_string())
-            })?
-        }
+        Some(path) => named_tenancy(path)?,
         None => tenancy(&arguments.connection.open(environment).await?.client).await?,
     };
     let ask = arguments.ask();
@@ -106,6 +100,15 @@ pub(super) async fn simulate(
     let (first, second) = (decide(semantics)?, decide(other)?);
     show(arguments, &first, &second)?;
     if first.allowed { Ok(()) } else { Err(Failure::findings()) }
+}
+
+/// Reads the file that describes a tenancy and its policies.
+pub(super) fn named_tenancy(path: &Path) -> Result<TenancyFile, Failure> {
+    let text = read(path)?;
+    TenancyFile::read(&text).map_err(|error| {
+        let message = format!("cannot read `{}` as a tenancy", path.display());
+        Failure::configuration("bad-world", message).because(error.to_string())
+    })
 }
 
 impl SimulateArguments {
@@ -125,7 +128,7 @@ impl SimulateArguments {
     }
 }
 
-fn wrong(error: &AskError) -> Failure {
+pub(super) fn wrong(error: &AskError) -> Failure {
     if error.field.is_empty() {
         return Failure::configuration("bad-world", "cannot use the description of the tenancy")
             .because(error.message.clone());

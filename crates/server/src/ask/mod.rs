@@ -90,6 +90,21 @@ pub(crate) enum Ask {
     UpdateSecretRetirement(Ocid, Option<u32>),
     WatchSecrets(WatchAsk),
     GetDenial(String),
+    ListEvents(EventsAsk),
+}
+
+/// Asks for audit events.
+#[derive(Debug)]
+pub(crate) struct EventsAsk {
+    pub(crate) compartment_id: Ocid,
+    /// From then on.
+    pub(crate) start: Timestamp,
+    /// Until then, without it.
+    pub(crate) end: Timestamp,
+    /// Where the page before ended.
+    pub(crate) after: Option<String>,
+    /// Describes the list; page tokens belong to it.
+    pub(crate) scope: String,
 }
 
 /// Waits for changes of secrets.
@@ -403,6 +418,7 @@ impl Ask {
                 Self::UpdateSecretRetirement(path_ocid(matched)?, read(body, read_retirement)?)
             }
             Operation::WatchSecrets => Self::WatchSecrets(WatchAsk::read(&query)?),
+            Operation::ListEvents => Self::ListEvents(EventsAsk::read(&query)?),
             Operation::GetDenial => Self::GetDenial(first_parameter(matched).to_owned()),
         })
     }
@@ -492,6 +508,20 @@ impl Listing {
         let scope = format!("{place} {by_name} {order:?}");
         let paging = Paging::read(query, &scope)?;
         Ok(Self { by_name, order, paging, scope })
+    }
+}
+
+impl EventsAsk {
+    fn read(query: &Query) -> Result<Self, Refusal> {
+        let compartment_id = required_compartment(query)?;
+        let start = query.required_timestamp("startTime")?;
+        let end = query.required_timestamp("endTime")?;
+        if end <= start {
+            return Err(Refusal::invalid("endTime", "must be after startTime"));
+        }
+        let scope = format!("ListEvents {compartment_id} {start} {end}");
+        let after = Paging::read(query, &scope)?.after;
+        Ok(Self { compartment_id, start, end, after, scope })
     }
 }
 

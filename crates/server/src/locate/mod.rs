@@ -48,6 +48,24 @@ pub(crate) struct Located {
     pub(crate) target_id: Option<Ocid>,
 }
 
+impl Located {
+    /// Returns the name of the target, as far as it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let is_target = |id: &Ocid| self.target_id.as_ref() == Some(id);
+        let secret = self.secret.as_ref().filter(|at| is_target(&at.0.id));
+        let key = self.key.as_ref().filter(|at| is_target(&at.key.id));
+        let vault = self.vault.as_ref().filter(|at| is_target(&at.vault.id));
+        let secret = secret.map(|at| at.0.name.as_str());
+        let key = key.map(|at| at.key.display_name.as_str());
+        let vault = vault.map(|at| at.vault.display_name.as_str());
+        let other = self.more.iter().find_map(|(name, fact)| match fact {
+            Fact::One(text) if name.ends_with(".name") => Some(text.as_str()),
+            _ => None,
+        });
+        secret.or(key).or(vault).or(self.new_secret.as_deref()).or(other)
+    }
+}
+
 /// Finds what `ask` is about.
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 pub(crate) async fn locate(
@@ -131,6 +149,7 @@ pub(crate) async fn locate(
                 None => Located::default(),
             }
         }
+        Ask::ListEvents(ask) => finder.compartment(&ask.compartment_id),
         Ask::WatchSecrets(_) => Located::default(),
         Ask::GetDenial(id) => finder.denial(id, &*shared.store).await?,
     })

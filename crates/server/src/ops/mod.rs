@@ -5,6 +5,7 @@ mod bundles;
 mod changing;
 mod consumers;
 mod crypto;
+mod events;
 mod federation;
 mod identity;
 mod importing;
@@ -191,6 +192,7 @@ pub(crate) async fn perform(
         Ask::UpdateSecretRetirement(_, deadline_secs) => {
             consumers::mark(&context, &permit, deadline_secs).await
         }
+        Ask::ListEvents(ask) => events::list(&context, &ask).await,
         Ask::GetDenial(_) => why::explain(&context, &permit),
         Ask::WatchSecrets(ask) => watch::watch(&context, &ask).await,
     }

@@ -184,7 +184,7 @@ const WRAPPED: &str = r#"{"compartmentId":"{compartment}","displayName":"k",
     "keyShape":{"algorithm":"AES","length":32},
     "wrappedImportKey":{"keyMaterial":"{wrapped}","wrappingAlgorithm":"RSA_OAEP_SHA256"}}"#;
 
-const OWN: [Row; 64] = [
+const OWN: [Row; 65] = [
     post(
         Operation::CreateVault,
         &["Allow group Gentitled to manage vaults in compartment sample"],
@@ -385,6 +385,11 @@ const OWN: [Row; 64] = [
         "/_strongroom/v1/denials/{denied}",
     )
     .after(&[Step::Refused("/20180608/secrets/{secret}/versions")]),
+    get(
+        Operation::ListEvents,
+        &["Allow group Gentitled to read audit-events in compartment sample"],
+        "/20190901/auditEvents?compartmentId={compartment}&startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z",
+    ),
     get(
         Operation::WatchSecrets,
         &["Allow group Gentitled to read secrets in compartment sample"],

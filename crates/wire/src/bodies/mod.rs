@@ -1,5 +1,6 @@
 //! The bodies of answers, in OCI's field names.
 
+mod audit;
 mod consumers;
 mod crypto;
 mod denials;
@@ -12,6 +13,7 @@ mod vaults;
 
 use std::collections::BTreeMap;
 
+pub use audit::{AuditEventBody, AuditedRequest};
 use base64::Engine;
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;

@@ -2,6 +2,8 @@
 
 mod code;
 mod conclusion;
+mod policy;
+mod seen;
 mod walk;
 
 use std::path::PathBuf;
@@ -10,6 +12,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use strongroom_advice::lint::{Format, Level};
 
 use self::code::LintCodeArguments;
+use self::policy::LintPolicyArguments;
+use crate::environment::Environment;
 use crate::failure::Failure;
 
 /// Arguments of `lint`.
@@ -28,12 +32,22 @@ enum LintCommand {
     /// found at or above --level. `strongroom explain CODE` explains a finding; a comment
     /// `strongroom-lint: allow CODE -- reason` on its line or the one before suppresses it.
     Code(Box<LintCodeArguments>),
+    /// Find in policies and matching rules what should not be there
+    ///
+    /// Statements are found in plain text, Terraform, JSON, YAML and Markdown, and in what `policy
+    /// export` writes. Ends with 5 if something is found at or above --level. `strongroom explain CODE`
+    /// explains a finding.
+    Policy(Box<LintPolicyArguments>),
 }
 
 /// Runs a `lint` command.
-pub(crate) fn run(arguments: &LintArguments) -> Result<(), Failure> {
+pub(crate) async fn run(
+    arguments: &LintArguments,
+    environment: &Environment,
+) -> Result<(), Failure> {
     match &arguments.command {
         LintCommand::Code(arguments) => code::run(arguments),
+        LintCommand::Policy(arguments) => policy::run(arguments, environment).await,
     }
 }
 
