@@ -81,6 +81,15 @@ def test_the_policies_of_the_readme(vault, tmp_path):
     assert (tmp_path / "tenancy.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_code_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## Before code is committed\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join([f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault)
+    assert "warning[readable-before-chmod]" in printed and "there are findings" in printed
+    assert 'f = os.fdopen(os.open("key.pem", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w")' in printed
+
+
 def test_the_plan_of_the_readme(vault, tmp_path):
     readme = (ROOT / "README.md").read_text()
     block = re.search(r"## How long to cache\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)

@@ -1,7 +1,7 @@
 //! Follows secrets: from the call that reads one to the names that hold it, within a function and through
 //! one call of another of the same file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::snake;
 use super::outline::{Call, Mention, Outline, is_within, last};
@@ -138,14 +138,13 @@ pub(super) struct Flow<'a> {
     pub(super) outline: &'a Outline,
     /// Names that hold a secret, with the byte from which they do, for each function.
     held: BTreeMap<(usize, String), usize>,
-    /// Functions that return one.
-    returning: Vec<bool>,
+    /// The names of functions that return one.
+    returning: BTreeSet<&'a str>,
 }
 
 impl<'a> Flow<'a> {
     pub(super) fn new(outline: &'a Outline) -> Self {
-        let returning = vec![false; outline.functions.len()];
-        let mut flow = Self { outline, held: BTreeMap::new(), returning };
+        let mut flow = Self { outline, held: BTreeMap::new(), returning: BTreeSet::new() };
         if !outline.calls.iter().any(|call| flow.yields_secret(call)) {
             return flow;
         }
@@ -192,9 +191,10 @@ impl<'a> Flow<'a> {
                 || self.outline.calls_in(&returned.value).any(|(_, call)| {
                     self.yields_secret(call) && self.passes_within(call.parent, &returned.value)
                 });
-            if let (true, Some(returning)) = (is_secret, self.returning.get_mut(returned.function))
-            {
-                *returning = true;
+            let function = self.outline.functions.get(returned.function);
+            let name = function.map_or("", |function| function.name.as_str());
+            if is_secret && !name.is_empty() {
+                self.returning.insert(name);
             }
         }
     }
@@ -204,9 +204,7 @@ impl<'a> Flow<'a> {
         let name = call.name();
         is_retrieval(call)
             || READERS.contains(&snake(name).trim_start_matches('_'))
-            || self.outline.named(name).any(|(number, _)| {
-                !name.is_empty() && self.returning.get(number).copied().unwrap_or(false)
-            })
+            || self.returning.contains(name)
     }
 
     /// Whether a mention is of a secret. `value` is the expression that is asked about: calls within it
@@ -224,21 +222,28 @@ impl<'a> Flow<'a> {
 
     /// Whether a name holds a secret, and the part of it that is mentioned is secret.
     pub(super) fn holds_secret(&self, mention: &Mention) -> bool {
-        let parts: Vec<String> =
-            mention.path.split('.').skip(1).map(|part| snake(last(part))).collect();
-        if parts.iter().any(|part| OPEN_PARTS.contains(&part.trim_start_matches("get_"))) {
+        let is_secret = if mention.path.contains("()") {
+            self.comes_of_secret_call(mention)
+        } else {
+            self.is_held(mention)
+        };
+        let is_open = |part: &str| {
+            let words = snake(last(part));
+            OPEN_PARTS.contains(&words.trim_start_matches("get_"))
+        };
+        is_secret && !mention.path.split('.').skip(1).any(is_open)
+    }
+
+    /// Whether a name was given a secret before, in its function or in the file.
+    fn is_held(&self, mention: &Mention) -> bool {
+        if self.held.is_empty() {
             return false;
         }
+        let root = (mention.function, mention.root().to_owned());
         let whole = (mention.function, mention.path.clone());
-        let is_held = |function: usize| {
-            let key = (function, mention.root().to_owned());
-            let from = self.held.get(&key).or_else(|| self.held.get(&whole));
-            from.is_some_and(|from| *from < mention.span.start)
-        };
-        if mention.path.contains("()") {
-            return self.comes_of_secret_call(mention);
-        }
-        is_held(mention.function) || mention.function != 0 && is_held_by_file(self, mention)
+        let from = self.held.get(&root).or_else(|| self.held.get(&whole));
+        from.is_some_and(|from| *from < mention.span.start)
+            || mention.function != 0 && is_held_by_file(self, mention)
     }
 
     /// Whether a path such as `f(x).data` begins with a call that yields a secret.

@@ -8,7 +8,7 @@ static SECRET_VARIABLE: Pattern = Pattern::new(
 
 /// Names of what is about a secret, and not it.
 static ABOUT: Pattern = Pattern::new(
-    r"(?i)(file|path|dir|name|id|ocid|url|uri|length|len|count|version|hash|policy|field|prompt|key_?id|encrypted|expired?|enabled|manager|store|service|client|type|label|base64|b64|encoded|placeholder|example|input|no_password|reset_password|forgot_password|change_password|has_password|is_password)$|^(no|has|is|reset|change|forgot|show|hide|confirm|generate)_?passw|^(ocid|id|path|name|num|len|hash)_",
+    r"(?i)(file|path|dir|name|id|ocid|url|uri|length|len|count|version|hash|policy|field|prompt|key_?id|encrypted|expired?|enabled|manager|store|service|client|type|label|base64|b64|encoded|placeholder|example|input|no_password|reset_password|forgot_password|change_password|has_password|is_password)$|^(no|has|is|reset|change|forgot|show|hide|confirm|generate)_?passw|^(ocid|id|path|name|num|len|hash|hashed|encoded|encrypted|masked)_",
 );
 
 /// Whether a shell variable, by its name, holds a secret.

@@ -16,7 +16,9 @@ impl Pattern {
 
     /// One that does not compile matches nothing; the tests of the rules would tell.
     fn regex(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| Regex::new(self.text).ok()).as_ref()
+        // Boundaries between letters of other scripts would rule out the quick way to match.
+        let text = || self.text.replace(r"\b", r"(?-u:\b)");
+        self.compiled.get_or_init(|| Regex::new(&text()).ok()).as_ref()
     }
 
     pub(super) fn is_in(&self, text: &str) -> bool {

@@ -62,7 +62,14 @@ impl<'a> Text<'a> {
 
     /// Returns functions, calls and assignments, of a language that is read.
     pub(super) fn outline(&self) -> Option<&Outline> {
-        self.outline.get_or_init(|| outline(self.kind, &self.file.text)).as_ref()
+        let read = || if self.is_packed() { None } else { outline(self.kind, &self.file.text) };
+        self.outline.get_or_init(read).as_ref()
+    }
+
+    /// Whether a program packed the file: its lines are longer than people write.
+    fn is_packed(&self) -> bool {
+        const LONGEST_MEAN: usize = 250;
+        self.file.text.len() / self.file.line_count().max(1) > LONGEST_MEAN
     }
 
     /// Returns the outline if it is asked for: a tree takes longer than all else.

@@ -137,14 +137,6 @@ impl Outline {
         }
         around
     }
-
-    /// Returns the functions of a name.
-    pub(super) fn named<'a>(
-        &'a self,
-        name: &'a str,
-    ) -> impl Iterator<Item = (usize, &'a Function)> {
-        self.functions.iter().enumerate().filter(move |(_, function)| function.name == name)
-    }
 }
 
 /// Reads a program, if its language is known.

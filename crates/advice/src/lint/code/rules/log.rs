@@ -13,10 +13,24 @@ use super::super::scan::Subject;
 use super::super::shell::{Command, Word};
 use super::super::text::Text;
 
-/// A line that writes, or refuses, with a name that may be a secret's: what is worth a tree.
-static TELLS: Pattern = Pattern::new(
-    r"(?i)((print\w*|log\w*|console\.\w+|errorf|dbg|warn\w*|info|error|debug|trace|write|echo|bail|anyhow|panic)!?\(|\b(raise|throw)\b)[^\n]{0,200}(password|passwd|secret_?value|secret_?content|vault_?secret|(decoded|decrypted)_?(secret|content|value))|get_?(vault_?)?secret(_?value)?\(",
+/// What writes, or refuses.
+static SINK: Pattern = Pattern::new(
+    r"(?i)(?:print\w*|log\w*|console\.\w+|errorf|dbg|warn\w*|info|error|debug|trace|write|echo|bail|anyhow|panic)!?\(|\b(?:raise|throw)\b",
 );
+
+/// A name that may be a secret's.
+static NAME: Pattern = Pattern::new(
+    r"(?i)password|passwd|secret_?value|secret_?content|vault_?secret|(?:decoded|decrypted)_?(?:secret|content|value)",
+);
+
+static READER: Pattern = Pattern::new(r"(?i)get_?(?:vault_?)?secret(?:_?value)?\(");
+
+/// Whether a line has both: what is worth a tree.
+fn may_tell(text: &Text<'_>) -> bool {
+    text.subjects.has(Subject::Bundle)
+        || READER.is_in(&text.file.text)
+        || text.file.text.lines().any(|line| NAME.is_in(line) && SINK.is_in(line))
+}
 
 const WHY: &str =
     "logs and terminals are kept, copied and read by more people than may read the secret";
@@ -26,8 +40,7 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     if text.is_test {
         return;
     }
-    let may_tell = text.subjects.has(Subject::Bundle) || TELLS.is_in(&text.file.text);
-    if let Some(outline) = text.outline_if(may_tell) {
+    if let Some(outline) = text.outline_if(may_tell(text)) {
         in_program(text, outline, found);
     }
     for script in text.scripts() {

@@ -50,7 +50,7 @@ pub(crate) struct Word {
 
 /// Commands that run the rest of their words.
 const PREFIXES: &[&str] =
-    &["sudo", "command", "exec", "nohup", "time", "env", "timeout", "nice", "builtin", "RUN"];
+    &["sudo", "command", "exec", "nohup", "time", "env", "timeout", "nice", "builtin", "RUN", "$"];
 
 impl Command {
     /// Returns the words from the program's name on, without what runs it.
