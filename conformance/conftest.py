@@ -34,13 +34,21 @@ def turnable(tmp_path_factory):
     assert server.end() == 0
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_configure(config):
     given = [arg for arg in config.args if "::" in arg or arg.endswith(".py")]
     config.whole_run = not (config.option.keyword or given)
 
 
+def pytest_testnodedown(node, error):
+    """Takes what a process of the run saw: there are several, each with files of its own."""
+    for operation, client, statuses in getattr(node, "workeroutput", {}).get("seen", []):
+        record.seen.setdefault((operation, client), set()).update(statuses)
+
+
 def pytest_sessionfinish(session, exitstatus):
-    if exitstatus == 0 and getattr(session.config, "whole_run", False):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["seen"] = [[*key, sorted(statuses)] for key, statuses in record.seen.items()]
+    elif exitstatus == 0 and session.config.whole_run:
         wrong = record.settle()
         if wrong is not None:
             print("\n" + wrong)

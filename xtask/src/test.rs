@@ -184,6 +184,9 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
     bench(&["cache", "--smoke"])
 }
 
+/// Files side by side, the tests of one in their order: most of them wait more than they work.
 fn conformance(root: &Path) -> Result<(), String> {
-    call(root, ".venv/bin/python", &["-m", "pytest", "conformance", "-q", "-rA", "--durations=5"])
+    let pytest = ["-m", "pytest", "conformance", "-q", "-rA", "--durations=25"];
+    let beside = ["--numprocesses=3", "--dist=loadfile"];
+    call(root, ".venv/bin/python", &[pytest.as_slice(), &beside].concat())
 }
