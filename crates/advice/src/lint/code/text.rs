@@ -62,14 +62,17 @@ impl<'a> Text<'a> {
 
     /// Returns functions, calls and assignments, of a language that is read.
     pub(super) fn outline(&self) -> Option<&Outline> {
-        let read = || if self.is_packed() { None } else { outline(self.kind, &self.file.text) };
+        let read = || if self.is_generated() { None } else { outline(self.kind, &self.file.text) };
         self.outline.get_or_init(read).as_ref()
     }
 
-    /// Whether a program packed the file: its lines are longer than people write.
-    fn is_packed(&self) -> bool {
+    /// Whether a program wrote the file: it, or its lines, are longer than people write. A tree takes
+    /// some thirty times the memory of its file.
+    fn is_generated(&self) -> bool {
+        const LARGEST: usize = 512 * 1024;
         const LONGEST_MEAN: usize = 250;
-        self.file.text.len() / self.file.line_count().max(1) > LONGEST_MEAN
+        let is_large = self.file.text.len() > LARGEST;
+        is_large || self.file.text.len() / self.file.line_count().max(1) > LONGEST_MEAN
     }
 
     /// Returns the outline if it is asked for: a tree takes longer than all else.
