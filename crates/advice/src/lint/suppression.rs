@@ -27,6 +27,10 @@ pub fn suppress(file: &SourceFile, findings: Vec<Finding>) -> Suppressed {
     let mut kept = Vec::new();
     let mut allowances = Vec::new();
     for (at, _) in file.text.match_indices(MARK) {
+        // In quotes it is spoken of.
+        if file.text.get(..at).is_some_and(|before| before.ends_with(['`', '"', '\''])) {
+            continue;
+        }
         match allowance(file, at) {
             Ok(allowance) => allowances.push(allowance),
             Err(finding) => kept.push(*finding),
@@ -94,6 +98,7 @@ mod tests {
             ("/* strongroom-lint: allow C01 -- */", vec!["L01", "C01"]),
             ("# strongroom-lint: allow C99 -- why", vec!["L01", "C01"]),
             ("# strongroom-lint: allow L01 -- why", vec!["C01"]),
+            ("write `strongroom-lint: allow CODE`", vec!["C01"]),
         ] {
             let text = format!("{comment}\nid = 1\nid = 2\n");
             let file = SourceFile::new("a.py", text);

@@ -52,7 +52,7 @@ impl<'a> Text<'a> {
 
     /// Returns the shell that stands in the file.
     pub(super) fn scripts(&self) -> &[Script] {
-        self.scripts.get_or_init(|| scripts(self))
+        self.scripts.get_or_init(|| if self.is_large() { Vec::new() } else { scripts(self) })
     }
 
     /// Returns the calls of OCI's command line, wherever they stand.
@@ -62,14 +62,20 @@ impl<'a> Text<'a> {
 
     /// Returns functions, calls and assignments, of a language that is read.
     pub(super) fn outline(&self) -> Option<&Outline> {
-        let read = || if self.is_packed() { None } else { outline(self.kind, &self.file.text) };
+        let read = || if self.is_generated() { None } else { outline(self.kind, &self.file.text) };
         self.outline.get_or_init(read).as_ref()
     }
 
-    /// Whether a program packed the file: its lines are longer than people write.
-    fn is_packed(&self) -> bool {
+    fn is_large(&self) -> bool {
+        const LARGEST: usize = 256 * 1024;
+        self.file.text.len() > LARGEST
+    }
+
+    /// Whether a program wrote the file: it, or its lines, are longer than people write. A tree takes
+    /// some thirty times the memory of its file.
+    fn is_generated(&self) -> bool {
         const LONGEST_MEAN: usize = 250;
-        self.file.text.len() / self.file.line_count().max(1) > LONGEST_MEAN
+        self.is_large() || self.file.text.len() / self.file.line_count().max(1) > LONGEST_MEAN
     }
 
     /// Returns the outline if it is asked for: a tree takes longer than all else.
