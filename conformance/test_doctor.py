@@ -2,13 +2,14 @@
 
 import collections
 import os
+import subprocess
 
 import pytest
 
 import doctor_servers as servers
 from doctor_faults import MACHINE, PLANTED, REF, as_user
 from doctor_world import CANARY, World
-from vault import ROOT
+from vault import BINARY, ROOT
 
 DOCS = ROOT / "docs" / "doctor.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -88,6 +89,14 @@ def test_the_statement_that_is_printed_repairs(world):
     new_policy(world.iam, world.dev["tenancy_id"], "mend", *found["verdict"]["fix"].splitlines())
     mended, done = world.judged(*arguments, **variables)
     assert (done.returncode, mended["healthy"]) == (0, True), mended
+
+
+def test_every_fault_is_explained():
+    for code in ("missing-key-right", "clock-off"):
+        done = subprocess.run([str(BINARY), "explain", code], capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.startswith(f"{code}: ") and "strongroom doctor" in done.stdout
+    near = subprocess.run([str(BINARY), "explain", "missing-key-rights"], capture_output=True, text=True, timeout=60, check=False)
+    assert near.returncode == 2 and "strongroom explain missing-key-right" in near.stderr
 
 
 def test_the_variables_of_another_process(world):

@@ -93,7 +93,7 @@ enum Command {
     Plan(Box<advice::plan::PlanArguments>),
     /// Find in code and policies what should not be there
     Lint(advice::lint::LintArguments),
-    /// Explain a finding of `lint`
+    /// Explain a finding of `lint`, or a fault of `doctor`
     Explain(advice::explain::ExplainArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),

@@ -18,6 +18,12 @@ macro_rules! faults {
                 }
             }
 
+            /// Finds a fault by its word.
+            #[must_use]
+            pub fn named(code: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|fault| fault.code() == code)
+            }
+
             /// Returns the fault in a sentence.
             #[must_use]
             pub fn says(self) -> &'static str {
@@ -201,6 +207,7 @@ mod tests {
             let legal = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(fault.code().chars().all(legal), "{}", fault.code());
             assert!(fault.says().ends_with('.'), "{}", fault.code());
+            assert_eq!(Fault::named(fault.code()), Some(*fault));
         }
     }
 
