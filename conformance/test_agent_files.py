@@ -77,7 +77,8 @@ def test_files_are_there_when_the_agent_is_ready_and_follow_their_secrets(home, 
         assert time.monotonic() - began < 5
         assert home.strongroom("rollback", "secret://dev/db").returncode == 0
         holds(part, b"f1rst-c4n4ry")
-        assert agent.metrics()["files_written_total"] == 7 and agent.metrics()["sinks_unmade"] == 0
+        until(lambda: agent.metrics()["files_written_total"] == 7, "both files written")
+        assert agent.metrics()["sinks_unmade"] == 0
         calls = agent.metrics()["cache_calls_total"]
         time.sleep(2.5)
         assert agent.metrics()["cache_calls_total"] == calls
@@ -132,7 +133,7 @@ def test_a_command_that_fails_is_run_again_and_the_vault_waits_for_it(home, tmp_
     held.touch()
     program = hook(tmp_path, f"[ ! -e {held} ]\n")
     tables = table(tmp_path / "slow", of("slow"), on_change=[str(program)])
-    agent = Agent(home, tmp_path, more='consumer = "web-7"', tables=tables)
+    agent = Agent(home, tmp_path, more='consumer = "web-7"\nconsumer_grace = "0s"', tables=tables)
     consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
         home.strongroom("versions", "secret://dev/slow", "--consumers", "--json").stdout)}
     try:

@@ -1,7 +1,9 @@
 """What lies on the disk and in the log holds no secret and no key."""
 
 import base64
+import json
 import pathlib
+import urllib.parse
 
 import oci
 
@@ -11,11 +13,18 @@ CANARIES = [b"canary-content-one-0123456789", b"\x00\x01binary-canary\xfe\xff" *
 
 
 def spellings(secret):
+    """The bytes themselves, and what base64, hex, JSON and URLs make of them."""
     yield secret
-    yield base64.b64encode(secret)
+    for encoded in base64.b64encode(secret), base64.urlsafe_b64encode(secret):
+        yield encoded
+        yield encoded.rstrip(b"=")
     yield secret.hex().encode()
     yield secret.hex().upper().encode()
-    yield base64.b64encode(secret).rstrip(b"=")
+    text = secret.decode(errors="replace")
+    for escaped in json.dumps(text), json.dumps(text, ensure_ascii=False):
+        yield escaped[1:-1].encode()
+    yield urllib.parse.quote(secret, safe="").encode()
+    yield urllib.parse.quote_plus(secret).encode()
 
 
 def test_no_file_holds_a_secret(own_vault):

@@ -1,8 +1,12 @@
 """Whose credentials the hand takes: profile, encrypted key, session, instance principal, resource principal."""
 
+import contextlib
+import http.server
 import json
 import os
 import subprocess
+import threading
+import urllib.request
 
 import oci
 import pytest
@@ -200,3 +204,38 @@ def test_a_machine_tells_its_region(home):
     assert done.returncode == 4 and b"secrets.vaults.us-ashburn-1.oci.oraclecloud.com" in done.stderr, done.stderr
     down = hand(home, *READ, "--auth", "instance_principal", OCI_METADATA_BASE_URL="http://127.0.0.1:1/opc/v2", STRONGROOM_ENDPOINT="")
     assert down.returncode == 3 and b"OCI_CLI_REGION" in down.stderr
+
+
+def test_a_machine_tells_a_region_that_is_not_known(home):
+    """Everything else of its metadata is the development server's."""
+    info = {"regionIdentifier": "XX-New-1", "regionKey": "XYZ", "realmKey": "oc99", "realmDomainComponent": "cloud.invalid"}
+    with metadata_with(home, {"/instance/regionInfo": info}) as url:
+        variables = {"OCI_METADATA_BASE_URL": url, "STRONGROOM_ENDPOINT": ""}
+        done = hand(home, *READ, **variables, OCI_CLI_FEDERATION_ENDPOINT=home.dev["federation_url"])
+        assert done.returncode == 4 and b"no answer from secrets.vaults.xx-new-1.oci.cloud.invalid" in done.stderr, done.stderr
+        done = hand(home, *READ, **variables)
+        assert done.returncode == 1 and b"the federation service: no answer from auth.xx-new-1.cloud.invalid" in done.stderr, done.stderr
+    with metadata_with(home, {"/instance/regionInfo": {"regionIdentifier": "xx-new-1"}}) as url:
+        done = hand(home, *READ, OCI_METADATA_BASE_URL=url, STRONGROOM_ENDPOINT="")
+        assert done.returncode == 3 and b"its region is unknown" in done.stderr, done.stderr
+
+
+@contextlib.contextmanager
+def metadata_with(home, changes):
+    """The URL of the development server's metadata with some answers changed."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            request = urllib.request.Request(home.dev["imds_url"] + self.path, headers={"authorization": self.headers["authorization"]})
+            content = json.dumps(changes[self.path]).encode() if self.path in changes else urllib.request.urlopen(request).read()
+            self.send_response(200)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

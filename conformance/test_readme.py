@@ -81,6 +81,24 @@ def test_the_policies_of_the_readme(vault, tmp_path):
     assert (tmp_path / "tenancy.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_code_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## Before code is committed\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join([f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault)
+    assert "warning[readable-before-chmod]" in printed and "there are findings" in printed
+    assert 'f = os.fdopen(os.open("key.pem", os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w")' in printed
+
+
+def test_the_plan_of_the_readme(vault, tmp_path):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## How long to cache\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join([f"cd {tmp_path}", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault)
+    assert printed.startswith("720,000 reads in 30 days") and "would be 720; " in printed and "$2.16" in printed
+    assert (tmp_path / "plan.svg").read_text().startswith("<svg ")
+
+
 def test_the_python_of_the_readme(vault):
     readme = (ROOT / "README.md").read_text()
     program = re.search(r"```python\n(.*?)```", readme, re.S).group(1)
@@ -89,3 +107,12 @@ def test_the_python_of_the_readme(vault):
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=60,
         check=False)
     assert done.stdout == "hello from strongroom\n", done.stderr
+
+
+def test_the_doctor_of_the_readme(vault):
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"## Why can it not be read\?\n.*?\n\n((?:    [^\n]*\n)+)", readme, re.S).group(1)
+    script = "\n".join(["printf 'correct horse' | strongroom put secret://dev/db-password", *(line[4:] for line in block.splitlines())])
+    printed = shell(script, vault, STRONGROOM_DATA_DIR=str(vault.directory))
+    assert "healthy: the secret can be read" in printed and "fault[secret-absent]" in printed
+    assert "fix: secret://dev/db-password, which is there" in printed and printed.endswith("a fault was found\n")

@@ -276,12 +276,15 @@ def test_no_instant_shows_a_loose_or_partial_file(vault, canary, tmp_path):
     whole = f"begin {canary}".encode() + b"x" * 200_000 + b" end"
     racer = Racer(directory, lambda content: content == whole)
     racer.start()
+    began = time.monotonic()
     script = f'i=0; while [ $i -lt {RENDERS} ]; do "$@" || exit 1; i=$((i+1)); done'
     command = [str(BINARY), "render", str(template), "-o", str(directory / "o"), "--data-dir", str(vault.directory)]
-    subprocess.run(["sh", "-c", script, "sh", *command], check=True, umask=0, timeout=3600)
+    done = subprocess.run(["sh", "-c", script, "sh", *command], check=False, umask=0, timeout=36_000)
     racer.over = True
     racer.join()
-    assert racer.loose == [] and racer.partial == [] and racer.opened > RENDERS / 4
+    print(f"{RENDERS} renders in {time.monotonic() - began:.0f} s, {racer.opened} opens by the racer: "
+          f"{len(racer.loose)} beyond 0600, {len(racer.partial)} partial")
+    assert done.returncode == 0 and racer.loose == [] and racer.partial == [] and racer.opened > RENDERS / 4
     assert os.listdir(directory) == ["o"]
 
 

@@ -17,6 +17,7 @@ import oci
 import pytest
 from oci.identity import models
 
+from proxy import Proxy
 from test_identity import new_group, new_key, new_policy, new_user
 from vault import BINARY, Vault
 
@@ -174,11 +175,8 @@ def test_every_reference_that_fails_is_told(vault, canary):
     assert all(f"variable `{name}`" in told for name in "ACD") and "variable `B`" not in told
 
 
-@pytest.fixture(scope="module")
-def limited(tmp_path_factory):
-    """A vault, and the arguments with which a user of a group `app` calls it; no policy speaks of the group yet."""
-    server = Vault(tmp_path_factory.mktemp("limited") / "data")
-    server.start()
+def as_app(server):
+    """Makes a user of a group `app`, and returns the arguments that call as it; no policy speaks of the group yet."""
     iam, tenancy = server.client(oci.identity.IdentityClient), server.dev["tenancy_id"]
     group, user = new_group(iam, tenancy, "app"), new_user(iam, tenancy, "app-prod")
     iam.add_user_to_group(models.AddUserToGroupDetails(user_id=user.id, group_id=group.id))
@@ -189,7 +187,16 @@ def limited(tmp_path_factory):
     config = server.directory.parent / "app.config"
     config.write_text(f"[DEFAULT]\nuser={user.id}\nfingerprint={fingerprint}\ntenancy={tenancy}\n"
                       f"key_file={server.directory.parent / 'app.pem'}\nregion={server.config()['region']}\n")
-    server.as_app = ["--config-file", str(config), "--endpoint", server.dev["base_url"]]
+    return ["--config-file", str(config)]
+
+
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory):
+    """A vault, and the arguments with which a user whom no policy names calls it."""
+    server = Vault(tmp_path_factory.mktemp("limited") / "data")
+    server.start()
+    server.as_app = [*as_app(server), "--endpoint", server.dev["base_url"]]
+    iam, tenancy = server.client(oci.identity.IdentityClient), server.dev["tenancy_id"]
     server.policy = lambda name, *statements: new_policy(iam, tenancy, name, *statements)
     yield server
     assert server.end() == 0
@@ -365,47 +372,13 @@ def test_a_new_version_restarts_the_command(vault):
 def test_polling_finds_a_new_version(vault):
     """A feed that tells nothing: the endpoint in between knows OCI's calls only, as Oracle's does."""
     put(vault, "run-poll", b"first")
-    flags = ["--on-change", "restart", "--on-change-every", "1s", "--endpoint", proxy_without_feed(vault)]
+    proxy = Proxy(vault, hidden="/_strongroom/")
+    flags = ["--on-change", "restart", "--on-change-every", "1s", "--endpoint", proxy.url]
     with started(vault, sys.executable, "-c", SHOW + WAIT, flags=flags, variables={"V": "secret://dev/run-poll"}) as process:
         assert process.stdout.readline() == b"first\n"
         put(vault, "run-poll", b"second")
         assert process.stdout.readline() == b"second\n"
-
-
-def proxy_without_feed(vault):
-    import http.client
-    import http.server
-    import threading
-    import urllib.parse
-
-    upstream = urllib.parse.urlparse(vault.dev["base_url"])
-
-    class Proxy(http.server.BaseHTTPRequestHandler):
-        def answer(self):
-            if self.path.startswith("/_strongroom/"):
-                self.send_error(404)
-                return
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            there = http.client.HTTPConnection(upstream.hostname, upstream.port)
-            there.request(self.command, self.path, body, dict(self.headers))
-            answer = there.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                    self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = answer
-
-        def log_message(self, *arguments):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_port}"
+    proxy.end()
 
 
 def test_grace_is_over_at_last(vault):

@@ -1,11 +1,13 @@
-//! Advice: what is wrong with policies, and what they decide, without a server.
+//! Advice: what is wrong with policies, what they decide, why a secret cannot be read, and how long to cache, without a server.
 
 mod ask;
 mod check;
 mod diff;
+pub mod doctor;
 mod events;
 pub mod lint;
 mod names;
+mod plan;
 mod simulate;
 mod suggest;
 mod tenancy_file;
@@ -18,6 +20,10 @@ pub use diff::{
     WitnessSide, diff,
 };
 pub use events::{AuditEvent, EventField, EventKind, EventsError, each_event};
+pub use plan::{
+    Amount, MONTH, Plan, PlanError, PlanRow, Prices, Trace, TraceAbout, TraceKind, Wanted, chart,
+    grouped, parse_trace, plan, spell,
+};
 pub use simulate::{Difference, SimulateError, Simulation, simulate};
 pub use strongroom_policy::Semantics;
 pub use suggest::{HeldStatement, SuggestAsk, Suggestion, suggest};

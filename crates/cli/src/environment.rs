@@ -1,10 +1,18 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use strongroom_model::Sensitive;
 
 use crate::hand::{SCHEME, canonical_alias};
+
+/// A value that perhaps holds a secret, with the name of its variable.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) value: Sensitive,
+}
 
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $field:ident = $name:literal;)*) => {
@@ -22,6 +30,14 @@ macro_rules! variables {
             pub(crate) resource_passphrase: Option<Sensitive>,
             /// `OCI_RESOURCE_PRINCIPAL_RPST`: the resource principal's token, or its path.
             pub(crate) resource_token: Option<Sensitive>,
+            /// `OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING`: token of the pod's service account.
+            pub(crate) account_token: Option<Sensitive>,
+            /// `https_proxy` or `HTTPS_PROXY`: the proxy for TLS, perhaps with a password.
+            pub(crate) https_proxy: Option<Named>,
+            /// `http_proxy` or `HTTP_PROXY`: the proxy for plain HTTP, perhaps with a password.
+            pub(crate) http_proxy: Option<Named>,
+            /// `no_proxy` or `NO_PROXY`: what is reached directly.
+            pub(crate) no_proxy: Option<Named>,
             /// Variables whose value begins as a secret reference does.
             pub(crate) references: Vec<(OsString, String)>,
             /// Variables of this program that are set.
@@ -31,28 +47,41 @@ macro_rules! variables {
         }
 
         impl Environment {
-            /// Reads the environment. A variable that is empty counts as absent.
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the one place where the environment is read"
-            )]
+            /// Reads the variables of this process.
             pub(crate) fn read() -> Self {
-                let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-                let vault = |(name, value): (String, String)| {
+                Self::of(&Variables::of_process())
+            }
+
+            /// Takes what this program reads. A variable that is empty counts as absent.
+            pub(crate) fn of(variables: &Variables) -> Self {
+                let read = |name: &str| variables.get(name).map(str::to_owned);
+                let vault = |(name, value): (&str, &str)| {
                     let alias = name.strip_prefix("STRONGROOM_VAULT_")?;
-                    Some((canonical_alias(alias), value)).filter(|(_, id)| !id.is_empty())
+                    let known = (canonical_alias(alias), value.to_owned());
+                    Some(known).filter(|(_, id)| !id.is_empty())
                 };
                 let secret = |name: &str| read(name).map(|text| Sensitive::new(text.into_bytes()));
+                let either = |names: [&'static str; 2]| {
+                    let value = |name| secret(name).map(|value| Named { name, value });
+                    names.into_iter().find_map(value)
+                };
+                // A request's header `Proxy` is HTTP_PROXY for a program that a web server starts.
+                let is_of_web_server = read("REQUEST_METHOD").is_some();
+                let http_proxy = if is_of_web_server { "http_proxy" } else { "HTTP_PROXY" };
                 Self {
+                    https_proxy: either(["https_proxy", "HTTPS_PROXY"]),
+                    http_proxy: either(["http_proxy", http_proxy]),
+                    no_proxy: either(["no_proxy", "NO_PROXY"]),
                     key_content: secret("OCI_CLI_KEY_CONTENT"),
                     passphrase: secret("OCI_CLI_PASSPHRASE"),
                     resource_key: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM"),
                     resource_passphrase: secret("OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE"),
                     resource_token: secret("OCI_RESOURCE_PRINCIPAL_RPST"),
+                    account_token: secret("OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_STRING"),
                     $($field: read($name),)*
-                    references: references_of_process(),
-                    own: own_of_process(&[$($name),*]),
-                    vaults: variables_of_process().filter_map(vault).collect(),
+                    references: variables.references(),
+                    own: variables.own(&[$($name),*]),
+                    vaults: variables.texts().filter_map(vault).collect(),
                 }
             }
         }
@@ -72,6 +101,8 @@ variables! {
     profile = "STRONGROOM_PROFILE";
     /// Path of the certificate authorities to trust in place of the system's, PEM.
     cert_bundle = "STRONGROOM_CERT_BUNDLE";
+    /// Path of the certificate authorities to trust besides, PEM.
+    extra_cert_bundle = "STRONGROOM_EXTRA_CERT_BUNDLE";
     /// Which log lines to write, as `tracing` filters; `info` if absent.
     log = "STRONGROOM_LOG";
     /// OCID of the compartment that `put` makes secrets in.
@@ -88,7 +119,8 @@ variables! {
     oci_region = "OCI_CLI_REGION";
     /// Path of the certificate authorities, as Oracle's command line reads it.
     oci_cert_bundle = "OCI_CLI_CERT_BUNDLE";
-    /// How to sign: `api_key`, `security_token`, `instance_principal` or `resource_principal`.
+    /// How to sign: `api_key`, `security_token`, `instance_principal`, `resource_principal` or
+    /// `oke_workload_identity`.
     auth = "STRONGROOM_AUTH";
     /// How to sign, as Oracle's command line reads it.
     oci_auth = "OCI_CLI_AUTH";
@@ -110,10 +142,24 @@ variables! {
     region_metadata = "OCI_REGION_METADATA";
     /// Domain of regions that nobody knows, as Oracle's SDKs read it.
     default_realm = "OCI_DEFAULT_REALM";
-    /// Version of the resource principal, 2.2.
+    /// Version of the resource principal, 1.1 or 2.2.
     resource_version = "OCI_RESOURCE_PRINCIPAL_VERSION";
+    /// URL of the service that tells a resource's token, for version 1.1.
+    resource_token_endpoint = "OCI_RESOURCE_PRINCIPAL_RPT_ENDPOINT";
+    /// URL of the service that exchanges it, the region's federation service if absent.
+    resource_session_endpoint = "OCI_RESOURCE_PRINCIPAL_RPST_ENDPOINT";
+    /// Path of the resource's token, `/20180711/resourcePrincipalToken/{id}` if absent.
+    resource_token_path = "OCI_RESOURCE_PRINCIPAL_RPT_PATH";
+    /// What `{id}` stands for in that path, this machine's OCID if absent.
+    resource_token_id = "OCI_RESOURCE_PRINCIPAL_RPT_ID";
     /// Region of the resource principal.
     resource_region = "OCI_RESOURCE_PRINCIPAL_REGION";
+    /// Host of the cluster that this pod belongs to.
+    cluster_host = "KUBERNETES_SERVICE_HOST";
+    /// Path of the service account's token, Kubernetes' own if absent.
+    account_token_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_TOKEN_PATH";
+    /// Path of the cluster's certificate authorities, Kubernetes' own if absent.
+    account_cert_path = "OCI_KUBERNETES_SERVICE_ACCOUNT_CERT_PATH";
     /// Directory of credentials that systemd gives to a service.
     credentials_directory = "CREDENTIALS_DIRECTORY";
     /// Home directory.
@@ -124,31 +170,59 @@ variables! {
     config_home = "XDG_CONFIG_HOME";
 }
 
-/// Variables that are not text are of no use to this program.
-fn variables_of_process() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-}
-
-fn references_of_process() -> Vec<(OsString, String)> {
-    let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
-    std::env::vars_os()
-        .filter(|(_, value)| begins(value))
-        .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
-        .collect()
-}
-
 /// Variables that hold a secret themselves.
 const SECRET: [&str; 2] = ["OCI_CLI_KEY_CONTENT", "OCI_CLI_PASSPHRASE"];
 
-/// Returns those of Strongroom's variables, and of Oracle's that this program reads, that are set.
-fn own_of_process(names: &[&str]) -> Vec<OsString> {
-    let own = |name: &str| {
-        let is_oracles = names.contains(&name) || SECRET.contains(&name);
-        name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && is_oracles
-    };
-    let names = std::env::vars_os().map(|(name, _)| name);
-    names.filter(|name| name.to_str().is_some_and(own)).collect()
+/// The variables of a process, any of which may hold a secret.
+#[derive(Default)]
+pub(crate) struct Variables(Vec<(OsString, OsString)>);
+
+impl Variables {
+    /// Takes those of this process.
+    pub(crate) fn of_process() -> Self {
+        Self(std::env::vars_os().collect())
+    }
+
+    /// Takes those that are given.
+    pub(crate) fn given(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        Self(variables.collect())
+    }
+
+    /// Returns a variable that is text and not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Those that are not text are of no use to this program.
+    fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
+    }
+
+    fn references(&self) -> Vec<(OsString, String)> {
+        let begins = |value: &OsString| value.as_encoded_bytes().starts_with(SCHEME.as_bytes());
+        let referring = self.0.iter().filter(|(_, value)| begins(value));
+        referring
+            .map(|(name, value)| (name.clone(), value.to_string_lossy().into_owned()))
+            .collect()
+    }
+
+    /// Returns the names of Strongroom's variables, and of Oracle's that this program reads, that
+    /// are set.
+    fn own(&self, names: &[&str]) -> Vec<OsString> {
+        let own = |name: &str| {
+            let is_oracles = names.contains(&name) || SECRET.contains(&name);
+            name.starts_with("STRONGROOM_") || name.starts_with("OCI_CLI_") && is_oracles
+        };
+        let names = self.0.iter().map(|(name, _)| name.clone());
+        names.filter(|name| name.to_str().is_some_and(own)).collect()
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variables").finish_non_exhaustive()
+    }
 }
 
 impl Environment {
@@ -185,6 +259,15 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variables_are_not_shown() {
+        let set = [("DB_PASSWORD".into(), "c4n4ry".into()), ("EMPTY".into(), OsString::new())];
+        let variables = Variables::given(set.into_iter());
+        assert_eq!(variables.get("DB_PASSWORD"), Some("c4n4ry"));
+        assert_eq!((variables.get("EMPTY"), variables.get("db_password")), (None, None));
+        assert_eq!(format!("{variables:?}"), "Variables { .. }");
+    }
 
     #[test]
     fn directories_are_below_home_unless_named() {

@@ -90,6 +90,16 @@ impl Failure {
         Self::new(Exit::Configuration, code, message)
     }
 
+    /// Returns the word by which the failure is known.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Returns what did not happen, the observed fact, and what helps.
+    pub(crate) fn parts(&self) -> (&str, Option<&str>, Option<&str>) {
+        (&self.message, self.why.as_deref(), self.fix.as_deref())
+    }
+
     /// Returns message and observed fact in one line.
     pub(crate) fn in_a_line(&self) -> String {
         let why = self.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();

@@ -7,14 +7,16 @@ mod environment;
 mod failure;
 mod hand;
 mod logging;
+mod proxies;
 mod serving;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure, report};
+use crate::failure::{Exit, Failure, report, warn};
 
 /// Secrets manager for Oracle Cloud: a vault that speaks OCI's protocol, and the hand that takes
 /// secrets to applications
@@ -75,19 +77,34 @@ enum Command {
     Retire(hand::retire::RetireArguments),
     /// Explain why a request was refused, and which statement would allow it
     Why(hand::why::WhyArguments),
+    /// Find out why a secret cannot be read
+    ///
+    /// Walks the tree of causes, cheapest first: what lies on this machine, the way to the service,
+    /// who asks, the secret, the rights, the key. Reads the content only to see whether it can be read,
+    /// and never shows it. Prints what was checked, the fault with its certainty, and what repairs it.
+    /// Ends with 5 if there is a fault.
+    Doctor(advice::doctor::DoctorArguments),
     /// Check policies, and what they decide
     Policy(advice::policy::PolicyArguments),
+    /// Plan how long to cache secrets: requests, price and age of values for each TTL
+    ///
+    /// Replays reads through the cache that applications use: an even rate, a trace, or an audit log.
+    /// Ends with 5 if the TTL is not below the interval in which the secrets rotate.
+    Plan(Box<advice::plan::PlanArguments>),
     /// Find in code and policies what should not be there
     Lint(advice::lint::LintArguments),
     /// Explain a finding of `lint`
     Explain(advice::explain::ExplainArguments),
     /// Turn a development server's clock, look at a token
     Admin(admin::AdminArguments),
+    /// Show whom the other commands would call, as whom, and what says so
+    Config(hand::config::ConfigArguments),
     /// Print the environment that points a client at the development server
     Env(hand::env::EnvArguments),
 }
 
 fn main() -> ExitCode {
+    shut_out_core_files();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse_usage(&error),
@@ -103,6 +120,14 @@ fn main() -> ExitCode {
             .because(error.to_string())),
     };
     conclude(outcome)
+}
+
+/// Any command may hold a value. The command of `run` is as its user has it: exec takes this back, and
+/// the limit on core files stays as it is.
+fn shut_out_core_files() {
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        warn("core-files", "core files and debuggers are not shut out", &error.to_string());
+    }
 }
 
 fn conclude(outcome: Result<(), Failure>) -> ExitCode {
@@ -138,11 +163,14 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
         Command::Restore(arguments) => hand::life::restore(&arguments, environment).await,
         Command::Retire(arguments) => hand::retire::run(&arguments, environment).await,
         Command::Why(arguments) => hand::why::run(&arguments, environment).await,
+        Command::Doctor(arguments) => advice::doctor::run(&arguments, environment).await,
         Command::Policy(arguments) => advice::policy::run(&arguments, environment).await,
+        Command::Plan(arguments) => advice::plan::run(&arguments, environment).await,
         Command::Lint(arguments) => advice::lint::run(&arguments, environment).await,
         Command::Agent(arguments) => serving::agent::run(arguments, environment).await,
         Command::Imds(arguments) => serving::imds::run(arguments, environment).await,
         Command::Admin(arguments) => admin::run(arguments, environment).await,
+        Command::Config(arguments) => hand::config::run(&arguments, environment).await,
         Command::Explain(arguments) => advice::explain::run(&arguments),
         Command::Env(arguments) => hand::env::run(&arguments, environment),
     }

@@ -64,6 +64,20 @@ pub struct VaultSummary {
     pub time_created: String,
 }
 
+/// `Key`, the fields that this product shows.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// OCID.
+    pub id: String,
+    /// OCID of the compartment.
+    pub compartment_id: String,
+    /// Name.
+    pub display_name: String,
+    /// Lifecycle state.
+    pub lifecycle_state: String,
+}
+
 /// `SecretVersionSummary`, the fields that this product shows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

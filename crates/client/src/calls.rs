@@ -85,7 +85,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
 }
 
 pub(crate) fn get(service: Service, target: String) -> Call {
-    Call { service, method: Method::GET, target, body: None, retry_token: false }
+    Call { service, method: Method::GET, target, body: None, retry_token: false, is_read: false }
 }
 
 impl Client {
@@ -119,7 +119,8 @@ impl Client {
         parameters.extend(selector.parameter());
         let target = target("/20190301/secretbundles/actions/getByName", &parameters);
         let body = Some(Bytes::new());
-        let call = Call { body, method: Method::POST, ..get(Service::Secrets, target) };
+        let call = get(Service::Secrets, target);
+        let call = Call { body, method: Method::POST, is_read: true, ..call };
         decode(&self.send(call).await?)
     }
 
@@ -143,7 +144,7 @@ impl Client {
         self.all_pages(Service::Vaults, "/20180608/secrets", parameters, "ListSecrets").await
     }
 
-    /// `ListSecrets` of a compartment, all vaults and pages.
+    /// `ListSecrets` of a compartment, whatever vault they are in, all pages.
     ///
     /// # Errors
     /// A [`ClientError`].
@@ -183,6 +184,15 @@ impl Client {
     pub async fn vaults(&self, compartment_id: &str) -> Result<Vec<VaultSummary>, ClientError> {
         let parameters = vec![("compartmentId", compartment_id.to_owned())];
         self.all_pages(Service::KmsVaults, "/20180608/vaults", parameters, "ListVaults").await
+    }
+
+    /// `GetVault`.
+    ///
+    /// # Errors
+    /// A [`ClientError`].
+    pub async fn vault(&self, vault_id: &str) -> Result<VaultSummary, ClientError> {
+        let target = format!("/20180608/vaults/{}", encode(vault_id));
+        parse(&self.send(get(Service::KmsVaults, target)).await?, "GetVault")
     }
 
     /// `CreateSecret`.
@@ -353,12 +363,10 @@ fn decode(answer: &Answer) -> Result<SecretBundle, ClientError> {
     const WHAT: &str = "GetSecretBundle";
     let raw: RawBundle = parse(answer, WHAT)?;
     let RawBundle { secret_bundle_content: content, .. } = raw;
-    let encoded = Sensitive::new(content.content.into_bytes());
+    let decoded = decoded(content.content, WHAT)?;
     if content.content_type != "BASE64" {
         return Err(ClientError::Answer(WHAT));
     }
-    let decoded =
-        STANDARD.decode(encoded.expose()).map_err(|_position| ClientError::Answer(WHAT))?;
     Ok(SecretBundle {
         secret_id: raw.secret_id,
         version_number: raw.version_number,
@@ -366,8 +374,15 @@ fn decode(answer: &Answer) -> Result<SecretBundle, ClientError> {
         stages: raw.stages,
         time_created: raw.time_created,
         metadata: raw.metadata.unwrap_or_default(),
-        content: Sensitive::new(decoded),
+        content: decoded,
     })
+}
+
+/// Decodes base64 once and strictly; both forms are wiped after use.
+pub(crate) fn decoded(encoded: String, what: &'static str) -> Result<Sensitive, ClientError> {
+    let encoded = Sensitive::new(encoded.into_bytes());
+    let decoded = STANDARD.decode(encoded.expose());
+    decoded.map(Sensitive::new).map_err(|_position| ClientError::Answer(what))
 }
 
 #[cfg(test)]

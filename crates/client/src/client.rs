@@ -12,7 +12,8 @@ use crate::breaker::Breaker;
 use crate::credentials::{ApiKey, Credentials};
 use crate::endpoint::{BaseUrl, Endpoints, Service};
 use crate::error::ClientError;
-use crate::transport::{Answer, Authorities, Transport};
+use crate::network::Network;
+use crate::transport::{Answer, Transport};
 
 const TRIES: u32 = 5;
 const FIRST_PAUSE_MS: u64 = 100;
@@ -29,6 +30,19 @@ pub struct Client {
     random: Arc<dyn Random>,
     transport: Transport,
     breaker: Arc<Breaker>,
+    tries: u32,
+}
+
+/// How often a call is tried, and how long is waited in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backoff {
+    /// Tries, the first one among them.
+    pub tries: u32,
+    /// The longest pause after the first try, in milliseconds; it doubles with every try, and how much
+    /// of it is waited is drawn at random.
+    pub first_pause_ms: u64,
+    /// How long a call may take with all tries and pauses.
+    pub call_time: Duration,
 }
 
 /// A call before it is signed.
@@ -40,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// Whether sending it twice with one token is doing it once.
     pub(crate) retry_token: bool,
+    /// Whether nothing is different afterwards, though it is sent with a body.
+    pub(crate) is_read: bool,
 }
 
 impl Client {
@@ -47,16 +63,36 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Authorities`] if no certificate authority can be read, and one is needed.
-    pub fn new(
+    pub fn new<'a>(
         endpoints: Endpoints,
-        authorities: Authorities<'_>,
+        network: impl Into<Network<'a>>,
         credentials: impl Into<Credentials>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
-        let transport = Transport::new(authorities, endpoints.over_tls())?;
-        let credentials = Arc::new(credentials.into());
-        Ok(Self { endpoints, credentials, clock, random, transport, breaker: Arc::default() })
+        Self::sharing(Arc::new(credentials.into()), endpoints, network, (clock, random))
+    }
+
+    /// Makes a client that signs with credentials that others sign with too.
+    pub(crate) fn sharing<'a>(
+        credentials: Arc<Credentials>,
+        endpoints: Endpoints,
+        network: impl Into<Network<'a>>,
+        (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    ) -> Result<Self, ClientError> {
+        let transport = Transport::new(network, endpoints.over_tls())?;
+        let (breaker, tries) = (Arc::default(), TRIES);
+        Ok(Self { endpoints, credentials, clock, random, transport, breaker, tries })
+    }
+
+    /// How every client tries again, unless it is made to try once.
+    pub const BACKOFF: Backoff =
+        Backoff { tries: TRIES, first_pause_ms: FIRST_PAUSE_MS * 2, call_time: CALL_TIME };
+
+    /// Returns a client with the same credentials that tries every call once.
+    #[must_use]
+    pub fn trying_once(&self) -> Self {
+        Self { tries: 1, breaker: Arc::default(), ..self.clone() }
     }
 
     /// Returns the one URL that answers all services, if there is one.
@@ -66,6 +102,21 @@ impl Client {
             Endpoints::One(url) => Some(url),
             Endpoints::Region(_) | Endpoints::Elsewhere(_) => None,
         }
+    }
+
+    /// Returns a client for what `endpoint` answers, with the same credentials.
+    pub(crate) fn at(&self, endpoint: BaseUrl) -> Result<Self, ClientError> {
+        if endpoint.is_over_tls() != self.endpoints.over_tls() {
+            let why = "it is of another scheme than the services' endpoints";
+            return Err(ClientError::Endpoint(why));
+        }
+        Ok(Self { endpoints: Endpoints::One(endpoint), ..self.clone() })
+    }
+
+    /// Returns where the services are.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// Returns what the services know the key by that signs the next request: tenancy, user and
@@ -84,17 +135,18 @@ impl Client {
     /// drawn at random (full jitter). What was refused because its credentials were is signed with
     /// others, once.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {
-        let url = format!("{}{}", self.endpoints.base_url(call.service), call.target);
+        let base_url = self.endpoints.base_url(call.service);
+        let url = format!("{base_url}{}", call.target);
         let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint("it is no URL"))?;
         let token = call.retry_token.then(|| self.retry_token());
         let until = Instant::now() + CALL_TIME;
         let (mut tried, mut renewed) = (0, false);
         loop {
-            self.breaker.check(Instant::now())?;
-            let key = self.credentials.current().await?;
+            self.breaker.check(&base_url, Instant::now())?;
+            let key = self.key(until).await?;
             let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
-            self.take_note(&outcome);
+            self.take_note(&base_url, &outcome);
             let pause = self.pause(tried).max(asked_pause(&outcome));
             match &outcome {
                 Err(ClientError::Service(error))
@@ -105,7 +157,7 @@ impl Client {
                     renewed = true;
                 }
                 Err(error)
-                    if tried < TRIES
+                    if tried < self.tries
                         && may_pass(error, &call)
                         && Instant::now() + pause < until =>
                 {
@@ -116,17 +168,26 @@ impl Client {
         }
     }
 
+    /// Returns what to sign with. Getting it counts as part of the call.
+    async fn key(&self, until: Instant) -> Result<Arc<ApiKey>, ClientError> {
+        let got = tokio::time::timeout_at(until, self.credentials.current()).await;
+        got.unwrap_or_else(|_late| {
+            let (what, why) = (self.credentials.name(), "getting them took too long".to_owned());
+            Err(ClientError::Credentials { what, why, is_refused: false })
+        })
+    }
+
     /// An answer that refuses what was asked is still an answer.
-    fn take_note(&self, outcome: &Result<Answer, ClientError>) {
+    fn take_note(&self, base_url: &str, outcome: &Result<Answer, ClientError>) {
         let is_failure = match outcome {
-            Err(ClientError::Unreachable { .. }) => true,
+            Err(ClientError::Unreachable { .. } | ClientError::Proxy { .. }) => true,
             Err(ClientError::Service(error)) => error.status >= 500 && error.status != 501,
             _ => false,
         };
         if is_failure {
-            self.breaker.failed(Instant::now());
+            self.breaker.failed(base_url, Instant::now());
         } else {
-            self.breaker.succeeded();
+            self.breaker.succeeded(base_url);
         }
     }
 
@@ -188,9 +249,11 @@ fn asked_pause(outcome: &Result<Answer, ClientError>) -> Duration {
 
 /// An update carries no token, so one that may have been carried out is not sent again.
 fn may_pass(error: &ClientError, call: &Call) -> bool {
-    let repeatable = call.method == Method::GET || call.retry_token || call.body.is_none();
+    let is_read = call.method == Method::GET || call.is_read;
+    let repeatable = is_read || call.retry_token || call.body.is_none();
     match error {
         ClientError::Unreachable { perhaps_arrived, .. } => repeatable || !perhaps_arrived,
+        ClientError::Proxy { status, .. } => matches!(status, 429 | 500..),
         ClientError::Service(error) => match error.status {
             429 => true,
             // A state that passes: Oracle's SDKs try again as well.

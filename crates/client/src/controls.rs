@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::endpoint::BaseUrl;
 use crate::error::ClientError;
-use crate::transport::{Authorities, Transport};
+use crate::network::Authorities;
+use crate::transport::Transport;
 
 /// Deletions and rotations that fall due are done before the answer.
 const ANSWER_TIME: Duration = Duration::from_mins(1);

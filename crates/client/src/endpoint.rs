@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use hyper::Uri;
 use serde::Deserialize;
-use strongroom_model::Region;
+use strongroom_model::{Ocid, OcidKind, Region};
 
 use crate::error::ClientError;
 
@@ -44,7 +44,30 @@ pub struct RegionMetadata {
     pub region_identifier: String,
 }
 
+impl From<&'static Region> for RegionMetadata {
+    fn from(region: &'static Region) -> Self {
+        Self {
+            realm_key: region.realm.key.to_owned(),
+            realm_domain_component: region.realm.domain.to_owned(),
+            region_key: region.key.to_owned(),
+            region_identifier: region.name.to_owned(),
+        }
+    }
+}
+
 impl RegionMetadata {
+    /// Returns the endpoints of the region: those of the table, if it has the region.
+    #[must_use]
+    pub fn endpoints(&self) -> Endpoints {
+        Region::named(&self.region_identifier).map_or_else(|| self.elsewhere(), Endpoints::Region)
+    }
+
+    fn elsewhere(&self) -> Endpoints {
+        let region = Some(self.region_identifier.to_ascii_lowercase());
+        let domain = self.realm_domain_component.to_ascii_lowercase();
+        Endpoints::Elsewhere(Elsewhere { region, domain })
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.region_identifier.eq_ignore_ascii_case(name)
             || self.region_key.eq_ignore_ascii_case(name)
@@ -104,6 +127,12 @@ pub(crate) enum Service {
     Audit,
 }
 
+/// What the hosts of services are made of: one URL, or a region, if any, and a domain.
+enum Place<'a> {
+    Url(&'a BaseUrl),
+    Region(Option<&'a str>, &'a str),
+}
+
 impl Endpoints {
     /// Returns the endpoints of a region by identifier or key: one of the table, one that `told`
     /// describes, a name with a dot in it, which is a domain itself, or any at all in the realm
@@ -118,28 +147,23 @@ impl Endpoints {
             return None;
         }
         let name = name.to_ascii_lowercase();
-        let elsewhere = |region: Option<&str>, domain: &str| {
-            let (region, domain) =
-                (region.map(str::to_ascii_lowercase), domain.to_ascii_lowercase());
-            Some(Self::Elsewhere(Elsewhere { region, domain }))
-        };
         if let Some(known) = told.iter().find(|known| known.is_called(&name)) {
-            return elsewhere(Some(&known.region_identifier), &known.realm_domain_component);
+            return Some(known.elsewhere());
         }
         if name.contains('.') {
-            return elsewhere(None, &name);
+            return Some(Self::Elsewhere(Elsewhere { region: None, domain: name }));
         }
-        elsewhere(Some(&name), default_realm?)
+        let domain = default_realm?.to_ascii_lowercase();
+        Some(Self::Elsewhere(Elsewhere { region: Some(name), domain }))
     }
 
     /// Returns the base URL of a service.
     ///
     /// Source: OCI API reference, "API Endpoints".
     pub(crate) fn base_url(&self, service: Service) -> String {
-        let (region, domain) = match self {
-            Self::One(url) => return url.0.clone(),
-            Self::Region(region) => (Some(region.name), region.realm.domain),
-            Self::Elsewhere(elsewhere) => (elsewhere.region.as_deref(), elsewhere.domain.as_str()),
+        let (region, domain) = match self.place() {
+            Place::Url(url) => return url.0.clone(),
+            Place::Region(region, domain) => (region, domain),
         };
         let (name, is_of_oci) = match service {
             Service::Vaults => ("vaults", true),
@@ -153,6 +177,47 @@ impl Endpoints {
             None => format!("https://{name}.{domain}"),
             Some(region) if is_of_oci => format!("https://{name}.{region}.oci.{domain}"),
             Some(region) => format!("https://{name}.{region}.{domain}"),
+        }
+    }
+
+    const fn place(&self) -> Place<'_> {
+        match self {
+            Self::One(url) => Place::Url(url),
+            Self::Region(region) => Place::Region(Some(region.name), region.realm.domain),
+            Self::Elsewhere(Elsewhere { region: Some(region), domain }) => {
+                Place::Region(Some(region.as_str()), domain.as_str())
+            }
+            Self::Elsewhere(Elsewhere { region: None, domain }) => {
+                Place::Region(None, domain.as_str())
+            }
+        }
+    }
+
+    /// Returns the crypto endpoint of the vault that holds a key: the key's OCID names the vault, and
+    /// one URL that answers all services answers this one too.
+    ///
+    /// Source: OCI documentation, "Managing Vaults", for the hosts of vaults in regions.
+    pub(crate) fn crypto_of(&self, key_id: &str) -> Result<BaseUrl, ClientError> {
+        let (region, domain) = match self.place() {
+            Place::Url(url) => return Ok(url.clone()),
+            Place::Region(region, domain) => (region, domain),
+        };
+        let refuse = |why| Err(ClientError::Endpoint(why));
+        let Some(key) = key_id.parse::<Ocid>().ok().filter(|id| id.is(OcidKind::Key)) else {
+            return refuse("what is to name a key is no OCID of one");
+        };
+        let segments: Vec<&str> = key.as_str().split('.').collect();
+        let [_, _, _, of_key, vault, _] = segments.as_slice() else {
+            return refuse("the key's OCID names no vault");
+        };
+        if let Self::Region(own) = self
+            && Region::named(of_key) != Some(own)
+        {
+            return refuse("the key's OCID names another region");
+        }
+        match region {
+            Some(region) => format!("https://{vault}-crypto.kms.{region}.{domain}").parse(),
+            None => format!("https://{vault}-crypto.kms.{domain}").parse(),
         }
     }
 
@@ -195,6 +260,26 @@ mod tests {
         let london = at("uk-gov-london-1").base_url(Service::Vaults);
         assert_eq!(london, "https://vaults.uk-gov-london-1.oci.oraclegovcloud.uk");
         assert!(iad.over_tls());
+    }
+
+    #[test]
+    fn a_key_tells_where_its_vault_computes() {
+        let iad = Endpoints::Region(Region::named("iad").unwrap());
+        let of = |key_id: &str| iad.crypto_of(key_id).map(|url| url.to_string());
+        let host = "https://bbpj22ilaaeuk-crypto.kms.us-ashburn-1.oraclecloud.com";
+        assert_eq!(of("ocid1.key.oc1.iad.bbpj22ilaaeuk.abuwcx"), Ok(host.to_owned()));
+        for wrong in [
+            "",
+            "k",
+            "ocid1.vault.oc1.iad.bbpj22ilaaeuk.abuwcx",
+            "ocid1.key.oc1.iad.abuwcx",
+            "ocid1.key.oc1.phx.bbpj22ilaaeuk.abuwcx",
+            "ocid1.key.oc1.iad.evil/x.abuwcx",
+        ] {
+            assert!(matches!(of(wrong), Err(ClientError::Endpoint(_))), "{wrong}");
+        }
+        let url: BaseUrl = "http://127.0.0.1:8790".parse().unwrap();
+        assert_eq!(Endpoints::One(url.clone()).crypto_of("k"), Ok(url));
     }
 
     #[test]

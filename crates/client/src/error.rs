@@ -45,6 +45,14 @@ pub enum ClientError {
         /// Whether the request may have arrived, and been carried out.
         perhaps_arrived: bool,
     },
+    /// The proxy on the way did not pass the request on.
+    #[error("the proxy {place} answers {status}")]
+    Proxy {
+        /// Its host and port.
+        place: String,
+        /// HTTP status.
+        status: u16,
+    },
     /// The service has failed so often that it is left alone for a while.
     #[error("the service failed {failures} times in a row and is left alone for {secs} s more")]
     LeftAlone {

@@ -8,29 +8,41 @@ mod client;
 mod consumers;
 mod controls;
 mod credentials;
+mod crypto;
 mod denials;
 mod endpoint;
 mod error;
 mod events;
 mod identity;
 mod ini;
+mod kms;
+mod network;
+pub mod probe;
 mod profile;
+mod proxies;
+mod road;
 mod transport;
 mod workloads;
 
-pub use answers::{Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
+pub use answers::{Key, Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use cache::{
     CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
-    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, Upstream,
+    STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, ToldTime,
+    Upstream,
 };
 pub use calls::{NewContent, NewSecret, Selector};
-pub use client::Client;
+pub use client::{Backoff, Client};
 pub use consumers::{
     SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
 };
 pub use controls::advance_clock;
 pub use credentials::{
-    ApiKey, Credentials, FileOrText, IMDS_URL, InstancePrincipal, ResourcePrincipal, SessionToken,
+    ApiKey, Credentials, FederatedResource, FileOrText, IMDS_URL, InstancePrincipal,
+    ResourcePrincipal, ServiceAccount, SessionToken, TokenPath, WorkloadIdentity,
+};
+pub use crypto::{
+    Ciphertext, DataKey, EncryptionContext, EncryptionKey, Plaintext, Signature, SigningKey,
+    VaultCrypto,
 };
 pub use denials::{Denial, DeniedNeed, DeniedPrincipal, DeniedStatement, UnmatchedGroup};
 pub use endpoint::{BaseUrl, Elsewhere, Endpoints, RegionMetadata};
@@ -39,6 +51,7 @@ pub use identity::{
     CompartmentSummary, DefinedTagValues, GroupMembership, NamedSummary, PolicySummary,
     TenancyDetails,
 };
+pub use network::{Authorities, Network};
 pub use profile::{Profile, ProfileError};
-pub use transport::Authorities;
+pub use proxies::{Exceptions, Proxies, Proxy};
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

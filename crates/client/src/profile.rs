@@ -68,6 +68,12 @@ impl Profile {
         })
     }
 
+    /// Returns the names of the profiles of a configuration file, as far as it can be read.
+    #[must_use]
+    pub fn names(text: &str) -> Vec<String> {
+        sections(text).map(|sections| sections.into_keys().collect()).unwrap_or_default()
+    }
+
     /// Returns the key id by which requests of an API key are signed.
     ///
     /// # Errors
@@ -110,6 +116,7 @@ mod tests {
         assert_eq!((prod.user.as_deref(), prod.key_id().as_deref()), (Some("p"), Ok("t/p/aa:bb")));
         assert_eq!(prod.region.as_deref(), Some("us-ashburn-1"));
         assert_eq!(Profile::read(TEXT, "DEFAULT").unwrap().region, None);
+        assert_eq!(Profile::names(TEXT), ["DEFAULT", "empty", "long", "prod"]);
     }
 
     #[test]

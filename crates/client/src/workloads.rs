@@ -105,9 +105,6 @@ impl MachineProof<'_> {
     }
 
     fn body(&self, public_key: &PublicKey) -> Bytes {
-        let bare = |pem: &str| -> String {
-            pem.lines().filter(|line| !line.starts_with("-----")).collect()
-        };
         let body = json!({
             "certificate": bare(self.certificate),
             "publicKey": bare(&public_key.to_pem()),
@@ -116,6 +113,11 @@ impl MachineProof<'_> {
         });
         Bytes::from(body.to_string())
     }
+}
+
+/// Returns what is between the armour of a PEM text, in one line.
+pub(crate) fn bare(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with("-----")).collect()
 }
 
 fn post(service: Service, target: String, body: Bytes) -> Call {

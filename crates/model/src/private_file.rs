@@ -67,6 +67,14 @@ pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     read_all(&mut file)
 }
 
+/// Returns the mode of a file: who may do what with it.
+///
+/// # Errors
+/// Any error of the file system.
+pub fn mode(path: &Path) -> io::Result<u32> {
+    Ok(fs::metadata(path)?.mode() & 0o7777)
+}
+
 /// Reads a file that holds no secret.
 ///
 /// # Errors
@@ -212,7 +220,7 @@ mod tests {
     }
 
     fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().mode() & 0o7777
+        super::mode(path).unwrap()
     }
 
     #[test]

@@ -76,17 +76,29 @@ pub fn explain(set: &PolicySet, question: &Question<'_>) -> Vec<Reason> {
         let view = View { question, asked, around: &set.around };
         let exempt = set.exempts(question.principal);
         let relevant = set.statements.iter().filter(|statement| !(statement.denies && exempt));
-        let mut considered: Vec<Considered> = relevant
-            .map(|statement| Considered {
-                statement: statement.reference.clone(),
-                denies: statement.denies,
-                failing: failing(set, statement, &view),
+        let mut ranked: Vec<(u8, Considered)> = relevant
+            .map(|statement| {
+                let failing = failing(set, statement, &view);
+                let far = far(failing.as_ref(), statement, permission);
+                let reference = statement.reference.clone();
+                (far, Considered { statement: reference, denies: statement.denies, failing })
             })
             .collect();
-        considered.sort_by_key(|one| one.failing.as_ref().map_or(0, Failing::distance));
+        ranked.sort_by_key(|(far, _)| *far);
+        let considered = ranked.into_iter().map(|(_, considered)| considered).collect();
         Reason { permission, verdict, considered }
     };
     question.needs.iter().zip(decision.reasons()).map(reason).collect()
+}
+
+/// How far a statement was from granting a permission. One that grants it elsewhere is nearer than one
+/// that grants something else here.
+fn far(failing: Option<&Failing>, statement: &Compiled, permission: Permission) -> u8 {
+    match failing {
+        None => 0,
+        Some(Failing::Location(_)) if statement.permissions.contains(permission) => 3,
+        Some(failing) => failing.distance() * 2,
+    }
 }
 
 /// Finds the first clause of a statement that does not hold.

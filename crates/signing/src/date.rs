@@ -9,7 +9,8 @@ pub fn imf_date(at: Timestamp) -> String {
 }
 
 /// Reads an IMF-fixdate: exactly the form that [`imf_date`] renders.
-pub(crate) fn parse_imf_date(text: &str) -> Option<Timestamp> {
+#[must_use]
+pub fn parse_imf_date(text: &str) -> Option<Timestamp> {
     let at = DateTimeParser::new().parse_timestamp(text).ok()?;
     (imf_date(at) == text).then_some(at)
 }

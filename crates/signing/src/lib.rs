@@ -18,7 +18,7 @@ pub use authorization::KeyId;
 pub use canonical::{HeaderSource, HeaderValue, Request, body_digest, content_md5};
 pub use certificate::{Certificate, CertificateError};
 pub use claim::{Claim, Scope};
-pub use date::imf_date;
+pub use date::{imf_date, parse_imf_date};
 pub use issue::{NameField, NewCertificate, Role};
 pub use keys::{KeyError, PrivateKey, PublicKey};
 pub use reject::Reject;

@@ -45,6 +45,14 @@ impl Changes {
         self.last.store(number, Ordering::Release);
     }
 
+    /// Forgets what happened: whoever asks is told to read everything again.
+    pub(crate) fn reset(&self) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.clear();
+        let number = self.last.load(Ordering::Acquire).saturating_add(1);
+        self.last.store(number, Ordering::Release);
+    }
+
     pub(crate) fn since(&self, cursor: Cursor) -> (Cursor, Delta) {
         let last = self.last.load(Ordering::Acquire);
         if cursor.0 == last {
@@ -80,7 +88,11 @@ mod tests {
         assert_eq!(delta, Delta::Changes(vec![change(1), change(2)]));
         changes.publish((0..KEPT).map(change).collect());
         assert_eq!(changes.since(start).1, Delta::Reset);
-        let Delta::Changes(all) = changes.since(next).1 else { panic!("reset too early") };
+        let (last, Delta::Changes(all)) = changes.since(next) else { panic!("reset too early") };
         assert_eq!(all.len(), KEPT);
+        changes.reset();
+        let (anew, delta) = changes.since(last);
+        assert_eq!(delta, Delta::Reset);
+        assert_eq!(changes.since(anew), (anew, Delta::Changes(Vec::new())));
     }
 }

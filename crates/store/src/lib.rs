@@ -2,10 +2,12 @@
 
 mod changes;
 mod memory;
+mod postgres;
 mod sqlite;
 mod types;
 
 pub use memory::Memory;
+pub use postgres::Postgres;
 pub use sqlite::{Sqlite, Stats};
 pub use types::{
     Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Store, StoreError, Sync,

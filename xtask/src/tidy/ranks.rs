@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
     ("targets", &["model", "signing", "keyring", "server"]),
     ("agent", &["model", "signing", "wire", "client"]),
-    ("advice", &["model", "policy"]),
+    ("advice", &["model", "policy", "client", "testkit"]),
     (
         "cli",
         &[

@@ -41,6 +41,21 @@ fn each_permission_is_checked_where_its_resource_is() {
 }
 
 #[test]
+fn a_statement_that_grants_it_elsewhere_is_nearer_than_one_that_grants_something_else() {
+    let file = file(&[
+        "Allow group SecretReaders to read secret-family in compartment Apps:Prod",
+        "Allow group SecretReaders to inspect keys in compartment Security",
+        "Allow group SecretReaders to use keys in compartment Apps:Prod",
+    ]);
+    let mut asked = ask("alice", "GetSecretBundle", "Apps:Prod");
+    asked.key_in = Some("Security".to_owned());
+    let answer = answer(&file, &asked, Semantics::Strict).unwrap();
+    let considered = answer.required[1].considered.iter();
+    let nearest: Vec<_> = considered.map(|one| (one.number, one.failing)).collect();
+    assert_eq!(nearest[..2], [(3, Some("location")), (2, Some("action"))]);
+}
+
+#[test]
 fn a_move_is_checked_in_both_places_or_above_both() {
     let file = file(&["Allow group Developers to manage all-resources in compartment Apps"]);
     let to = |what: &str, target: &str, to: &str| {

@@ -37,6 +37,24 @@ macro_rules! catalogue {
 
 catalogue! {
     HARD_CODED_OCID = "C01" "hard-coded-ocid" Warning "OCID of a secret, key, vault or compartment in code";
+    PLAIN_CONTENT_TYPE = "C02" "plain-content-type" Error "content of a secret that is said to be plain";
+    READABLE_BEFORE_CHMOD = "C03" "readable-before-chmod" Warning "file with a secret that is closed to others after it is written";
+    SECRET_IN_LOG = "C04" "secret-in-log" Error "secret in a log, on a terminal or in an error";
+    UNCACHED_RETRIEVAL = "C05" "uncached-retrieval" Warning "secret that is read again and again";
+    BASE64_MISSING = "C06" "base64-missing" Error "content of a secret that is not decoded, or not encoded";
+    DELETE_AND_RECREATE = "C07" "delete-and-recreate" Warning "secret that is deleted and made anew in place of a new version";
+    NO_SUCH_COMMAND = "C08" "no-such-command" Error "command that OCI's command line does not have";
+    KEY_COMMAND_WITHOUT_ENDPOINT = "C09" "key-command-without-endpoint" Error "key command without the endpoint of its vault";
+    SECRET_IN_STATE = "C10" "secret-in-state" Warning "content of a secret in Terraform's state";
+    NO_RETRY = "C11" "no-retry" Warning "read of a secret that gives up at the first refusal";
+    READABLE_KEY_FILE = "C12" "readable-key-file" Info "key file that is made readable for others";
+    PRIVATE_KEY_IN_TREE = "C13" "private-key-in-tree" Error "private key in a file of the tree";
+    SECRET_IN_ARGUMENTS = "C14" "secret-in-arguments" Warning "secret among the arguments of a program";
+    DEBUG_OUTPUT = "C15" "debug-output" Warning "requests and answers with secrets in a log";
+    TTL_EXCEEDS_ROTATION = "C16" "ttl-exceeds-rotation" Error "secret that is kept longer than it lasts";
+    USER_KEY_IN_SERVICE = "C17" "user-key-in-service" Info "API key of a person in code that reads secrets";
+    OPENED_BEFORE_CHMOD = "C18" "opened-before-chmod" Info "file for a secret that is made open and closed then";
+    MISSING_OPTION = "C19" "missing-option" Error "command without an option that it needs";
     POLICY_SYNTAX = "P01" "policy-syntax" Error "statement or matching rule that is not in the language";
     MISSPELT_WORD = "P02" "misspelt-word" Error "misspelt verb, resource-type, permission or variable";
     ANY_USER_UNBOUNDED = "P03" "any-user-unbounded" Error "any-user without a clause that says who";

@@ -2,6 +2,7 @@
 
 mod baseline;
 mod catalogue;
+mod code;
 mod finding;
 mod fix;
 mod policy;
@@ -11,6 +12,7 @@ mod suppression;
 
 pub use self::baseline::{Baseline, BaselineError};
 pub use self::catalogue::{Rule, RuleId, rule_named, rules};
+pub use self::code::{concerns_secrets, look_at_code};
 pub use self::finding::{Edit, Finding, Fix, Label, Level};
 pub use self::fix::fixed;
 pub use self::policy::{

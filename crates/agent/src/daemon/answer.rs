@@ -133,7 +133,7 @@ fn admit(asker: Asker, request: &Request<Incoming>, rules: &Rules) -> Result<Wis
     let path = request.uri().path();
     if let Asker::Loopback(address) = asker {
         let needs_token = !matches!(path, "/health" | "/ready");
-        let checked = check_http(address, request.headers(), rules, needs_token);
+        let checked = check_http(address, (request.uri(), request.headers()), rules, needs_token);
         checked.map_err(|(status, why)| (status, why.to_owned()))?;
     }
     if request.method() != Method::GET {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName};
 use strongroom_signing::body_digest;
 
@@ -35,7 +36,7 @@ const FOREIGN: [&str; 9] = [
 /// Refuses a request over HTTP with a status and what is wrong with it.
 pub(super) fn check_http(
     asker: IpAddr,
-    headers: &HeaderMap,
+    (target, headers): (&Uri, &HeaderMap),
     rules: &Rules,
     needs_token: bool,
 ) -> Result<(), (u16, &'static str)> {
@@ -45,6 +46,9 @@ pub(super) fn check_http(
     let forwarded = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
     if FOREIGN.iter().any(|name| headers.contains_key(*name)) || headers.keys().any(forwarded) {
         return Err((400, "a request that was forwarded, or is a browser's, is not answered"));
+    }
+    if target.authority().is_some() {
+        return Err((400, "a request as to a proxy is not answered"));
     }
     let mut hosts = headers.get_all("host").iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| is_own(host));

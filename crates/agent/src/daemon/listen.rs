@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::net::sockopt::set_ipv6_unicast_hops;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 
 use super::Agent;
@@ -20,7 +22,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CONNECTIONS_MAX: usize = 1024;
 
 /// No router forwards a packet of this lifetime: answers stay on this machine.
-const TTL: u32 = 1;
+const TTL: u8 = 1;
 
 /// A socket in the file system: the kernel says who asks.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl HttpListener {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = self.0.accept().await.and_then(|(stream, peer)| {
                 stream.set_nodelay(true)?;
-                stream.set_ttl(TTL)?;
+                stay_here(&stream, peer)?;
                 Ok((stream, peer))
             });
             match accepted {
@@ -78,6 +80,14 @@ impl HttpListener {
                 Err(error) => refused(&error).await,
             }
         }
+    }
+}
+
+/// The two protocols have a setting each.
+fn stay_here(stream: &TcpStream, peer: SocketAddr) -> std::io::Result<()> {
+    match peer {
+        SocketAddr::V4(_) => stream.set_ttl(TTL.into()),
+        SocketAddr::V6(_) => Ok(set_ipv6_unicast_hops(stream, Some(TTL))?),
     }
 }
 

@@ -87,7 +87,9 @@ fn usual(environment: &Environment) -> Result<BaseUrl, Failure> {
 
 fn not_turned(error: &ClientError) -> Failure {
     let (exit, why) = match error {
-        ClientError::Unreachable { .. } => (Exit::Unreachable, error.to_string()),
+        ClientError::Unreachable { .. } | ClientError::Proxy { .. } => {
+            (Exit::Unreachable, error.to_string())
+        }
         ClientError::Service(refused) if refused.status == 401 => {
             (Exit::Failed, "this server's clock is the machine's".to_owned())
         }

@@ -3,10 +3,12 @@
 mod cases;
 mod check;
 mod diff;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 mod export;
 mod files;
 pub(crate) mod lint;
+pub(crate) mod plan;
 pub(crate) mod policy;
 mod simulate;
 mod suggest;

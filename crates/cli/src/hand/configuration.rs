@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     pub(crate) data_dir: Option<String>,
     /// Certificate authorities to trust in place of the system's, PEM.
     pub(crate) cert_bundle: Option<String>,
+    /// Certificate authorities to trust besides, PEM.
+    pub(crate) extra_cert_bundle: Option<String>,
     /// Compartment to make and list secrets in.
     pub(crate) compartment_id: Option<String>,
     /// Key to make secrets with.

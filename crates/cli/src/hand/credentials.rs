@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use strongroom_client::{
-    ApiKey, Authorities, BaseUrl, ClientError, Credentials, FileOrText, IMDS_URL,
-    InstancePrincipal, Profile, ResourcePrincipal, SessionToken,
-};
-use strongroom_keyring::SystemRandom;
+use strongroom_client::{ApiKey, Credentials, Network, Profile, RegionMetadata, SessionToken};
 use strongroom_model::{Sensitive, SystemClock, private_file};
 use strongroom_signing::PrivateKey;
 
@@ -19,9 +15,6 @@ use super::settings::{Origin, Settings};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::serving::dev::shell_quoted;
-
-/// The end of the federation service's URL, as Oracle's command line wants it.
-const FEDERATION_PATH: &str = "/v1/x509";
 
 /// Kinds of credentials, by the names that Oracle's command line has for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -35,21 +28,28 @@ pub(crate) enum Auth {
     InstancePrincipal,
     /// A function or another resource, by the token it was given
     ResourcePrincipal,
+    /// A pod of Oracle's Kubernetes service, by the token of its service account
+    OkeWorkloadIdentity,
 }
 
 impl Auth {
-    /// Weighs flag, environment and configuration file.
+    /// Weighs flag, environment and configuration file, and tells which of them says it.
     pub(super) fn settle(
         flag: Option<Self>,
         environment: &Environment,
         configuration: &Configuration,
-    ) -> Result<Option<Self>, Failure> {
-        if flag.is_some() {
-            return Ok(flag);
+    ) -> Result<Option<(Self, &'static str)>, Failure> {
+        if let Some(flag) = flag {
+            return Ok(Some((flag, "--auth")));
         }
-        let named = environment.auth.as_ref().or(environment.oci_auth.as_ref());
-        let Some(name) = named.or(configuration.auth.as_ref()) else { return Ok(None) };
-        Self::from_str(name, false).map(Some).map_err(|_unknown| {
+        let named = [
+            (&environment.auth, "STRONGROOM_AUTH"),
+            (&environment.oci_auth, "OCI_CLI_AUTH"),
+            (&configuration.auth, "auth of the configuration file"),
+        ];
+        let first = named.into_iter().find_map(|(name, by)| Some((name.as_ref()?, by)));
+        let Some((name, by)) = first else { return Ok(None) };
+        Self::from_str(name, false).map(|auth| Some((auth, by))).map_err(|_unknown| {
             let known = Self::value_variants().iter().filter_map(ValueEnum::to_possible_value);
             let known: Vec<String> = known.map(|value| value.get_name().to_owned()).collect();
             Failure::configuration("unknown-auth", format!("cannot sign as `{name}` says"))
@@ -60,49 +60,57 @@ impl Auth {
 
 /// Credentials with the region that came along.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) credentials: Credentials,
-    pub(super) region: Option<String>,
+pub(crate) struct Found {
+    pub(crate) credentials: Credentials,
+    pub(crate) region: Option<Home>,
+    /// Where they are, for people.
+    pub(super) place: String,
+}
+
+/// The region that whoever signs is in.
+#[derive(Debug)]
+pub(crate) enum Home {
+    /// By its name.
+    Named(String),
+    /// With all that endpoints are made of.
+    Told(RegionMetadata),
 }
 
 impl Found {
     /// Finds the credentials that are asked for, or else the first of: a development server's
-    /// profile, a resource principal, a profile, an instance principal.
+    /// profile, a resource principal, a profile, an instance principal. Tells why these.
     pub(super) async fn find(
         settings: &Settings,
         environment: &Environment,
-        (dev, auth): (Option<&Dev>, Option<Auth>),
-        authorities: Authorities<'_>,
-    ) -> Result<Self, Failure> {
+        (dev, auth): (Option<&Dev>, Option<(Auth, &'static str)>),
+        network: &Network<'_>,
+    ) -> Result<(Self, &'static str), Failure> {
         let finder = Finder { settings, environment, dev };
-        match auth {
-            Some(Auth::ApiKey) => finder.api_key(&finder.profile()?),
-            Some(Auth::SecurityToken) => finder.session(&finder.profile()?),
-            Some(Auth::InstancePrincipal) => finder.instance(authorities).await,
-            Some(Auth::ResourcePrincipal) => finder.resource(),
-            None if dev.is_none() && environment.resource_version.is_some() => finder.resource(),
-            None if finder.has_profile() => {
-                let profile = finder.profile()?;
-                match profile.security_token_file {
-                    Some(_) => finder.session(&profile),
-                    None => finder.api_key(&profile),
-                }
-            }
-            None if environment.metadata_url.is_some() => finder.instance(authorities).await,
-            None => Err(finder.nothing()),
-        }
+        let (auth, why) = match auth {
+            Some(named) => named,
+            None => finder.first()?,
+        };
+        let found = match auth {
+            Auth::ApiKey => finder.api_key(&finder.profile()?),
+            Auth::SecurityToken => finder.session(&finder.profile()?),
+            Auth::InstancePrincipal => finder.instance(network).await,
+            Auth::ResourcePrincipal => finder.resource(network).await,
+            Auth::OkeWorkloadIdentity => finder.workload(),
+        };
+        Ok((found?, why))
     }
 }
 
-struct Finder<'a> {
-    settings: &'a Settings,
-    environment: &'a Environment,
-    dev: Option<&'a Dev>,
+/// Looks for credentials of one kind.
+pub(crate) struct Finder<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) environment: &'a Environment,
+    pub(super) dev: Option<&'a Dev>,
 }
 
 impl Finder<'_> {
     /// The profile's file: as named, a development server's, or the usual one.
-    fn file(&self) -> Option<PathBuf> {
+    pub(crate) fn file(&self) -> Option<PathBuf> {
         match (&self.settings.config_file, self.dev) {
             (Origin::Named(path), _) => Some(path.clone()),
             (_, Some(dev)) => Some(dev.config_file.clone()),
@@ -111,10 +119,44 @@ impl Finder<'_> {
     }
 
     /// Whether a profile is named, or is there.
-    fn has_profile(&self) -> bool {
+    pub(crate) fn has_profile(&self) -> bool {
         let named = matches!(self.settings.config_file, Origin::Named(_)) || self.dev.is_some();
         let there = || self.file().is_some_and(|path| private_file::read(&path).is_ok());
         named || self.environment.oci_user.is_some() || there()
+    }
+
+    /// The first kind that there is, and what shows that there is.
+    pub(crate) fn first(&self) -> Result<(Auth, &'static str), Failure> {
+        if self.dev.is_none() && self.environment.resource_version.is_some() {
+            return Ok((Auth::ResourcePrincipal, "OCI_RESOURCE_PRINCIPAL_VERSION is set"));
+        }
+        if self.has_profile() {
+            let kind = match self.profile()?.security_token_file {
+                Some(_) => Auth::SecurityToken,
+                None => Auth::ApiKey,
+            };
+            return Ok((kind, "it is the first that there is"));
+        }
+        if self.environment.metadata_url.is_some() {
+            return Ok((Auth::InstancePrincipal, "OCI_METADATA_BASE_URL is set"));
+        }
+        Err(self.nothing())
+    }
+
+    /// Where the profile is, for people.
+    fn profile_place(&self) -> String {
+        if self.environment.oci_user.is_some() {
+            return "OCI_CLI_USER".to_owned();
+        }
+        let file = self.file().unwrap_or_default();
+        format!("profile `{}` of `{}`", self.profile_name(), file.display())
+    }
+
+    pub(crate) fn profile_name(&self) -> &str {
+        match &self.settings.profile {
+            Origin::Named(name) => name,
+            Origin::DataDirectory | Origin::Default => "DEFAULT",
+        }
     }
 
     fn nothing(&self) -> Failure {
@@ -137,7 +179,7 @@ impl Finder<'_> {
 
     /// The profile with what the environment says in its place. Where the environment says all of
     /// it, no file is needed.
-    fn profile(&self) -> Result<Profile, Failure> {
+    pub(crate) fn profile(&self) -> Result<Profile, Failure> {
         let path = self.file().ok_or_else(|| self.nothing())?;
         let environment = self.environment;
         let profile = match private_file::read(&path) {
@@ -170,11 +212,7 @@ impl Finder<'_> {
     fn parse(&self, bytes: Vec<u8>) -> Result<Profile, Failure> {
         let text =
             String::from_utf8(bytes).map_err(|_error| self.refused("not UTF-8".to_owned()))?;
-        let name = match &self.settings.profile {
-            Origin::Named(name) => name,
-            Origin::DataDirectory | Origin::Default => "DEFAULT",
-        };
-        Profile::read(&text, name).map_err(|error| self.refused(error.to_string()))
+        Profile::read(&text, self.profile_name()).map_err(|error| self.refused(error.to_string()))
     }
 
     fn api_key(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -191,7 +229,8 @@ impl Finder<'_> {
             read_key(&self.environment.path(path), passphrase)?
         };
         let credentials = Credentials::from(ApiKey { id, key });
-        Ok(Found { credentials, region: profile.region.clone() })
+        let region = profile.region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: self.profile_place() })
     }
 
     fn session(&self, profile: &Profile) -> Result<Found, Failure> {
@@ -206,81 +245,8 @@ impl Finder<'_> {
             passphrase: profile.pass_phrase.clone(),
         };
         let credentials = Credentials::of_session(session, Arc::new(SystemClock));
-        Ok(Found { credentials, region: profile.region.clone() })
-    }
-
-    async fn instance(&self, authorities: Authorities<'_>) -> Result<Found, Failure> {
-        let url = self.environment.metadata_url.as_deref().unwrap_or(IMDS_URL);
-        let bad = |what: &str, error: ClientError| {
-            Failure::configuration("bad-endpoint", format!("cannot use {what}"))
-                .because(error.to_string())
-        };
-        let federation: Option<BaseUrl> = match &self.environment.federation_endpoint {
-            Some(url) => {
-                let base = url.trim_end_matches('/').trim_end_matches(FEDERATION_PATH);
-                let parsed = base.parse();
-                Some(parsed.map_err(|error| bad("OCI_CLI_FEDERATION_ENDPOINT", error))?)
-            }
-            None => self.own_endpoint().and_then(|url| url.parse().ok()),
-        };
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let instance = InstancePrincipal::new(url, federation, authorities, clock, random);
-        let instance = instance.map_err(|error| bad("the metadata service", error))?;
-        let is_told = self.own_endpoint().is_some() || self.environment.oci_region.is_some();
-        let region = if is_told { None } else { Some(self.machine_region(&instance).await?) };
-        let credentials = Credentials::of_instance(instance, Arc::new(SystemClock));
-        Ok(Found { credentials, region })
-    }
-
-    async fn machine_region(&self, instance: &InstancePrincipal) -> Result<String, Failure> {
-        let region = instance.region().await;
-        region.map(|region| region.name.to_owned()).map_err(|error| {
-            Failure::configuration("no-endpoint", "cannot tell which vault to call")
-                .because(error.to_string())
-                .fix("export OCI_CLI_REGION=us-ashburn-1, or give --endpoint URL")
-        })
-    }
-
-    /// One URL that answers all services answers this one too.
-    fn own_endpoint(&self) -> Option<&str> {
-        match (&self.settings.endpoint, self.dev) {
-            (Origin::Named(url), _) => Some(url),
-            (_, Some(dev)) => Some(&dev.base_url),
-            (_, None) => None,
-        }
-    }
-
-    fn resource(&self) -> Result<Found, Failure> {
-        let environment = self.environment;
-        let lacks = |why: String| {
-            Failure::configuration("no-resource-principal", "cannot sign as a resource principal")
-                .because(why)
-        };
-        match environment.resource_version.as_deref() {
-            Some("2.2") => {}
-            Some(other) => return Err(lacks(format!("its version is `{other}`, 2.2 is known"))),
-            None => return Err(lacks("OCI_RESOURCE_PRINCIPAL_VERSION is not set".to_owned())),
-        }
-        let part = |value: &Option<Sensitive>, name: &str| {
-            let value = value.as_ref().ok_or_else(|| lacks(format!("{name} is not set")))?;
-            let text = std::str::from_utf8(value.expose());
-            Ok::<_, Failure>(FileOrText::of(
-                text.map_err(|_error| lacks(format!("{name} is not text")))?,
-            ))
-        };
-        let principal = ResourcePrincipal {
-            token: part(&environment.resource_token, "OCI_RESOURCE_PRINCIPAL_RPST")?,
-            key: part(&environment.resource_key, "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM")?,
-            passphrase: match &environment.resource_passphrase {
-                Some(_) => Some(part(
-                    &environment.resource_passphrase,
-                    "OCI_RESOURCE_PRINCIPAL_PRIVATE_PEM_PASSPHRASE",
-                )?),
-                None => None,
-            },
-        };
-        let credentials = Credentials::of_resource(principal, Arc::new(SystemClock));
-        Ok(Found { credentials, region: environment.resource_region.clone() })
+        let region = profile.region.clone().map(Home::Named);
+        Ok(Found { credentials, region, place: self.profile_place() })
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
         ClientError::Endpoint(_) | ClientError::Authorities(_) => {
             Failure::configuration("bad-endpoint", message.clone()).because(error.to_string())
         }
-        ClientError::LeftAlone { .. } => {
+        ClientError::LeftAlone { .. } | ClientError::Proxy { .. } => {
             Failure::new(Exit::Unreachable, "unreachable", message.clone())
                 .because(error.to_string())
         }

@@ -29,6 +29,9 @@ pub(crate) struct Connection {
     /// Certificate authorities to trust in place of the system's, PEM
     #[arg(long, value_name = "FILE")]
     pub(super) cert_bundle: Option<PathBuf>,
+    /// Certificate authorities to trust besides, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) extra_cert_bundle: Option<PathBuf>,
     /// Data directory of a development server, which tells everything
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
@@ -37,9 +40,10 @@ pub(crate) struct Connection {
 impl Connection {
     /// Returns whether any flag is given.
     pub(super) fn names_something(&self) -> bool {
-        let Self { endpoint, config, config_file, profile, cert_bundle, data_dir, auth } = self;
+        let Self { endpoint, config, config_file, profile, auth, data_dir, .. } = self;
+        let (cert_bundle, extra) = (&self.cert_bundle, &self.extra_cert_bundle);
         let texts = [endpoint, profile];
-        let paths = [config, config_file, cert_bundle, data_dir];
+        let paths = [config, config_file, cert_bundle, extra, data_dir];
         auth.is_some()
             || texts.iter().any(|text| text.is_some())
             || paths.iter().any(|path| path.is_some())
@@ -59,12 +63,22 @@ pub(super) enum Origin<T> {
 
 /// What the settings come to, before any file but the configuration is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     pub(super) endpoint: Origin<String>,
     pub(super) config_file: Origin<PathBuf>,
     pub(super) profile: Origin<String>,
     pub(super) cert_bundle: Option<PathBuf>,
+    pub(super) extra_cert_bundle: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
+}
+
+/// Which flag, variable or setting of the configuration file names a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Names {
+    pub(super) endpoint: Option<&'static str>,
+    pub(super) cert_bundle: Option<&'static str>,
+    pub(super) extra_cert_bundle: Option<&'static str>,
+    pub(super) data_dir: Option<&'static str>,
 }
 
 /// Settings of one rank. A data directory stands in for what its own rank does not name.
@@ -73,6 +87,7 @@ struct Layer {
     config_file: Option<PathBuf>,
     profile: Option<String>,
     cert_bundle: Option<PathBuf>,
+    extra_cert_bundle: Option<PathBuf>,
     data_dir: Option<PathBuf>,
 }
 
@@ -89,7 +104,38 @@ impl Settings {
             config_file: first(&layers, |layer| layer.config_file.clone()),
             profile: first(&layers, |layer| layer.profile.clone()),
             cert_bundle: layers.iter().find_map(|layer| layer.cert_bundle.clone()),
+            extra_cert_bundle: layers.iter().find_map(|layer| layer.extra_cert_bundle.clone()),
             data_dir: layers.iter().find_map(|layer| layer.data_dir.clone()),
+        }
+    }
+
+    /// Tells what names the settings.
+    pub(super) fn names(
+        flags: &Connection,
+        environment: &Environment,
+        configuration: &Configuration,
+    ) -> Names {
+        let layers = layers(flags, environment, configuration);
+        let first = |has: fn(&Layer) -> bool, names: [&'static str; 4]| {
+            layers.iter().zip(names).find_map(|(layer, name)| has(layer).then_some(name))
+        };
+        Names {
+            endpoint: first(
+                |layer| layer.endpoint.is_some(),
+                ["--endpoint", "STRONGROOM_ENDPOINT", "OCI_CLI_ENDPOINT", "endpoint"],
+            ),
+            cert_bundle: first(
+                |layer| layer.cert_bundle.is_some(),
+                ["--cert-bundle", "STRONGROOM_CERT_BUNDLE", "OCI_CLI_CERT_BUNDLE", "cert_bundle"],
+            ),
+            extra_cert_bundle: first(
+                |layer| layer.extra_cert_bundle.is_some(),
+                ["--extra-cert-bundle", "STRONGROOM_EXTRA_CERT_BUNDLE", "", "extra_cert_bundle"],
+            ),
+            data_dir: first(
+                |layer| layer.data_dir.is_some(),
+                ["--data-dir", "STRONGROOM_DATA_DIR", "", "data_dir"],
+            ),
         }
     }
 
@@ -114,6 +160,7 @@ fn layers(
             config_file: flags.config_file.clone(),
             profile: flags.profile.clone(),
             cert_bundle: flags.cert_bundle.clone(),
+            extra_cert_bundle: flags.extra_cert_bundle.clone(),
             data_dir: flags.data_dir.clone(),
         },
         Layer {
@@ -121,6 +168,7 @@ fn layers(
             config_file: path(&environment.config_file),
             profile: environment.profile.clone(),
             cert_bundle: path(&environment.cert_bundle),
+            extra_cert_bundle: path(&environment.extra_cert_bundle),
             data_dir: path(&environment.data_dir),
         },
         Layer {
@@ -128,6 +176,7 @@ fn layers(
             config_file: path(&environment.oci_config_file),
             profile: environment.oci_profile.clone(),
             cert_bundle: path(&environment.oci_cert_bundle),
+            extra_cert_bundle: None,
             data_dir: None,
         },
         Layer {
@@ -135,6 +184,7 @@ fn layers(
             config_file: path(&configuration.config_file),
             profile: configuration.profile.clone(),
             cert_bundle: path(&configuration.cert_bundle),
+            extra_cert_bundle: path(&configuration.extra_cert_bundle),
             data_dir: path(&configuration.data_dir),
         },
     ]

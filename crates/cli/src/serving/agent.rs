@@ -109,7 +109,11 @@ pub(crate) async fn run(
         "listening"
     );
     let reports = file.consumer.clone();
-    let reports = reports.map(|consumer| Reports { consumer, client: session.client.clone() });
+    let reports = reports.map(|consumer| Reports {
+        consumer,
+        client: session.client.clone(),
+        grace: file.consumer_grace,
+    });
     let sinks = Sinks::start(&agent, sinks, file.sink_pause(), &random);
     let again = Again { path: arguments.agent_config, aliases, token, random };
     Serving { agent, sinks, again }.serve(listeners, reports, signals).await

@@ -40,6 +40,9 @@ pub(super) struct AgentFile {
     stale_if_error: Option<Duration>,
     /// Name by which this machine is told to the vault as a consumer of its secrets.
     pub(super) consumer: Option<String>,
+    /// How long whoever has read a version from here may go on using it.
+    #[serde(default = "consumer_grace", deserialize_with = "whole_duration")]
+    pub(super) consumer_grace: Duration,
     /// Memory for contents, in MiB.
     #[serde(default = "cache_mib")]
     pub(super) cache_mib: u16,
@@ -143,6 +146,10 @@ const fn group_mode() -> u32 {
     0o660
 }
 
+const fn consumer_grace() -> Duration {
+    Duration::from_secs(30)
+}
+
 const fn cache_mib() -> u16 {
     16
 }
@@ -161,9 +168,13 @@ fn patterns<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Pattern>, D::Error
     texts.iter().map(read).collect()
 }
 
-fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+fn whole_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
-    duration::seconds(&text).map(|secs| Some(Duration::from_secs(secs))).map_err(de::Error::custom)
+    duration::seconds(&text).map(Duration::from_secs).map_err(de::Error::custom)
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    whole_duration(from).map(Some)
 }
 
 impl AgentFile {

@@ -58,7 +58,7 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Opens the database.
+    /// Opens the database in the directory.
     pub(crate) fn open_store(&self) -> Result<Sqlite, Failure> {
         let path = self.join("strongroom.db");
         Sqlite::open(&path, strongroom_server::WATCHED).map_err(|error| unreadable_store(&error))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use strongroom_agent::{ClientOf, Identity, IdentityError, Imds, Renewal, serve};
-use strongroom_client::{Authorities, BaseUrl, Client, Endpoints};
+use strongroom_client::{Authorities, BaseUrl, Client, Endpoints, Network, Proxies};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{SystemClock, private_file};
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::logging::{self, Form};
+use crate::proxies::proxies;
 
 /// Arguments of `imds`.
 #[derive(Debug, Args)]
@@ -44,7 +45,8 @@ pub(crate) async fn run(
     let mut signals = EndSignals::catch()?;
     let identity = Identity::read(&arguments.identity)
         .map_err(|error| unusable(&arguments.identity, &error))?;
-    let client = clients(&identity.endpoint, arguments.cert_bundle.as_deref())?;
+    let proxies = proxies(environment)?;
+    let client = clients(&identity.endpoint, arguments.cert_bundle.as_deref(), proxies)?;
     let listener = TcpListener::bind(arguments.listen).await.map_err(|error| {
         let message = format!("cannot listen on `{}`", arguments.listen);
         Failure::configuration("port-busy", message).because(error.to_string())
@@ -81,7 +83,11 @@ fn unusable(path: &Path, error: &IdentityError) -> Failure {
 }
 
 /// Makes the maker of clients, and one of them to see that it can.
-fn clients(endpoint: &BaseUrl, bundle: Option<&Path>) -> Result<ClientOf, Failure> {
+fn clients(
+    endpoint: &BaseUrl,
+    bundle: Option<&Path>,
+    proxies: Proxies,
+) -> Result<ClientOf, Failure> {
     let bad = |why: String| {
         Failure::configuration("bad-authorities", "cannot read certificate authorities")
             .because(why)
@@ -91,8 +97,9 @@ fn clients(endpoint: &BaseUrl, bundle: Option<&Path>) -> Result<ClientOf, Failur
     let endpoint = endpoint.clone();
     Ok(Box::new(move |key| {
         let authorities = bundle.as_deref().map_or(Authorities::System, Authorities::Bundle);
+        let network = Network { authorities, proxies: proxies.clone() };
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        Client::new(Endpoints::One(endpoint.clone()), authorities, key, clock, random)
+        Client::new(Endpoints::One(endpoint.clone()), network, key, clock, random)
     }))
 }
 

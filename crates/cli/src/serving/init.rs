@@ -7,6 +7,7 @@ use strongroom_model::{Clock, Region, Sensitive, SystemClock};
 use strongroom_server::{NewTenancy, found_tenancy};
 use strongroom_signing::PrivateKey;
 
+use super::database::Database;
 use super::directory::DataDirectory;
 use super::serve::Configuration;
 use crate::environment::Environment;
@@ -42,9 +43,9 @@ pub(crate) async fn run(
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
+    let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let root_key = RootKey::generate(&SystemRandom);
     seal.create(&directory.join("root.key"), &root_key).await?;
-    let store = directory.open_store()?;
     let key = PrivateKey::generate().map_err(|error| refused(error.to_string()))?;
     let public = key.public().map_err(|error| refused(error.to_string()))?;
     let pem = key.to_pem().map_err(|error| refused(error.to_string()))?;
@@ -57,9 +58,9 @@ pub(crate) async fn run(
         now: SystemClock.now(),
         sample: None,
     };
-    let founded = found_tenancy(&store, &root_key, &SystemRandom, &new).await;
+    let founded = found_tenancy(&*database.store(), &root_key, &SystemRandom, &new).await;
     let founded = founded.map_err(|error| refused(error.to_string()))?;
-    store.close();
+    database.close();
     let profile = format!(
         "# ~/.oci/config\n[DEFAULT]\nuser={}\nfingerprint={fingerprint}\ntenancy={}\n\
          region={}\nkey_file=~/.oci/admin.pem\n\n# ~/.oci/admin.pem (mode 0600): this is the only copy\n",

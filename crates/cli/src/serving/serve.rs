@@ -11,8 +11,8 @@ use strongroom_server::{
     BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
     TlsIdentity,
 };
-use strongroom_store::Sqlite;
 
+use super::database::{Database, DatabaseTable};
 use super::directory::{DataDirectory, unreadable_store};
 use super::signals::EndSignals;
 use super::supervisor::Supervisor;
@@ -43,6 +43,8 @@ fn secret_cache_mib() -> u32 {
 pub(crate) struct Configuration {
     /// Directory to keep everything in.
     pub(crate) data_dir: PathBuf,
+    /// A database on other machines, in place of the one in the directory.
+    pub(crate) database: Option<DatabaseTable>,
     /// Address to listen on.
     pub(crate) listen: SocketAddr,
     /// Name that stands in the endpoints that vaults are given; the address if absent.
@@ -163,9 +165,9 @@ pub(crate) async fn run(
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
-    let store = Arc::new(directory.open_store()?);
+    let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let parts = Parts {
-        store: Arc::<Sqlite>::clone(&store),
+        store: database.store(),
         root_key,
         token: token.clone(),
         clock: Arc::new(SystemClock),
@@ -204,10 +206,7 @@ pub(crate) async fn run(
     if let Some(token) = token {
         token.end();
     }
-    store.close();
-    let stats = store.stats();
-    let (commits, groups, syncs) = (stats.commits, stats.groups, stats.syncs);
-    tracing::info!(commits, groups, syncs, "stopped");
+    database.close();
     Ok(())
 }
 

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use super::fault::CacheError;
 use super::key::SecretKey;
-use super::lifetimes::{Lifetimes, pause};
+use super::lifetimes::{Lifetimes, pause_after};
+use super::measure::Measure;
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
 
@@ -48,7 +49,7 @@ impl CachedSecret {
     /// Returns how long ago the value was asked for.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.entry.read_at.elapsed()
+        self.entry.measure.now().saturating_duration_since(self.entry.read_at)
     }
 }
 
@@ -74,6 +75,7 @@ pub(super) struct Lack {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) bundle: SecretBundle,
+    measure: Measure,
     /// When the call began: what was true at some later moment was read.
     pub(super) read_at: Instant,
     pub(super) refresh_at: Instant,
@@ -90,12 +92,14 @@ impl Entry {
         bundle: SecretBundle,
         read_at: Instant,
         lifetimes: Lifetimes,
+        measure: Measure,
         random: &dyn Random,
     ) -> Self {
         let (refresh, fresh) = lifetimes.draw(random);
         let fresh_until = read_at + fresh;
         Self {
             bundle,
+            measure,
             read_at,
             refresh_at: read_at + refresh,
             fresh_until,
@@ -126,9 +130,16 @@ impl Entry {
     }
 
     /// Notes that a call did not succeed, and draws when the next may be made.
-    pub(super) fn fail(&self, now: Instant, random: &dyn Random) {
+    pub(super) fn fail(&self, now: Instant, error: &CacheError, random: &dyn Random) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        self.leave_until(now + pause(failures, random));
+        self.leave_until(now + pause_after(error.client_error(), failures, random));
+    }
+
+    /// Ends the pause after a call that did not succeed.
+    pub(super) fn wake(&self, now: Instant) {
+        if self.failures.load(Ordering::Relaxed) > 0 && !self.is_called_for() {
+            self.leave_until(now);
+        }
     }
 }
 
@@ -199,7 +210,8 @@ mod tests {
             metadata: BTreeMap::new(),
             content: Sensitive::new(b"correct horse".to_vec()),
         };
-        Arc::new(Entry::new(bundle, Instant::now(), Lifetimes::default(), &Zeros))
+        let (now, lifetimes) = (Instant::now(), Lifetimes::default());
+        Arc::new(Entry::new(bundle, now, lifetimes, Measure::Running, &Zeros))
     }
 
     /// `Sensitive` wipes what it holds when it is dropped; nothing keeps it from that.

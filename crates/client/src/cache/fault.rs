@@ -101,12 +101,19 @@ impl CacheError {
         Self::TooOld { secret: key.title().to_owned(), age, why: Arc::new(self) }
     }
 
+    /// Tells whether the service answered nothing, to this call or to those before it.
+    pub(super) fn is_silence(&self) -> bool {
+        let error = self.client_error();
+        matches!(error, Some(ClientError::Unreachable { .. } | ClientError::LeftAlone { .. }))
+    }
+
     pub(super) fn meaning(&self) -> Meaning {
         match self.client_error() {
             Some(ClientError::Credentials { is_refused: true, .. }) => Meaning::Refused,
             Some(
                 ClientError::Unreachable { .. }
                 | ClientError::LeftAlone { .. }
+                | ClientError::Proxy { .. }
                 | ClientError::Credentials { .. },
             )
             | None => Meaning::Passing,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::lifetimes::pause;
+use super::lifetimes::pause_after;
 use super::shared::Shared;
 use super::upstream::Upstream;
 use crate::consumers::{SecretChanges, WATCH_TIME_MAX};
@@ -61,7 +61,9 @@ pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
                 match lost {
                     Lost::NoFeed => ABSENT_PAUSE,
                     Lost::Place if failures > PATIENCE => ABSENT_PAUSE,
-                    Lost::Place | Lost::Nothing => pause(failures, &*shared.random),
+                    Lost::Place | Lost::Nothing => {
+                        pause_after(Some(&error), failures, &*shared.random)
+                    }
                 }
             }
         };

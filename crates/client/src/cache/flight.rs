@@ -86,8 +86,8 @@ impl<U: Upstream> Shared<U> {
             self.counters.misses.add(1);
             let (bundle, read_at) = self.fetch(key).await?;
             let lifetimes = self.lifetimes_of(key);
-            let entry = Entry::new(bundle, read_at, lifetimes, &*self.random);
-            return Ok(CachedSecret::new(Arc::new(entry), false));
+            let entry = self.entry(bundle, read_at, lifetimes);
+            return Ok(CachedSecret::new(entry, false));
         }
         match self.step(key) {
             Step::Answer(answer) => answer,
@@ -112,7 +112,7 @@ impl<U: Upstream> Shared<U> {
             Ok(Ok(entry)) => return Ok(CachedSecret::new(entry, false)),
             Ok(Err(error)) => Some(error),
             Err(_elapsed) => {
-                entry.leave_until(Instant::now() + self.patience);
+                entry.leave_until(self.measure.now() + self.patience);
                 None
             }
         };
@@ -129,7 +129,7 @@ impl<U: Upstream> Shared<U> {
     /// Decides about a read with nothing happening meanwhile.
     fn step(self: &Arc<Self>, key: &SecretKey) -> Step {
         let mut flights = self.lock();
-        let now = Instant::now();
+        let now = self.measure.now();
         match self.held.get(key) {
             Some(Held::There(entry)) if now < entry.fresh_until => {
                 if entry.is_due(now) {
@@ -198,7 +198,7 @@ impl<U: Upstream> Shared<U> {
         let permit = self.calls.acquire().await;
         let _permit = permit.map_err(|_closed| CacheError::broken_off(key))?;
         self.counters.calls.add(1);
-        let begun = Instant::now();
+        let begun = self.measure.now();
         let fetched = self.upstream.bundle(key).await;
         if fetched.is_err() {
             self.counters.failures.add(1);

@@ -3,6 +3,7 @@ use std::time::Duration;
 use strongroom_model::Random;
 
 use super::fault::CacheError;
+use crate::error::ClientError;
 
 /// Longest time that a value is kept without asking again, jitter included.
 pub const TTL_MAX: Duration = Duration::from_hours(1);
@@ -28,6 +29,18 @@ pub enum SecurityClass {
     Standard,
     /// Development and tests: never kept, always fresh.
     Development,
+}
+
+impl SecurityClass {
+    /// Returns the TTLs that the class allows, from the shortest to the longest.
+    #[must_use]
+    pub const fn ttl_range(self) -> (Duration, Duration) {
+        match self {
+            Self::High => (Duration::from_mins(5), Duration::from_mins(15)),
+            Self::Standard => (Duration::from_mins(30), Duration::from_hours(1)),
+            Self::Development => (Duration::ZERO, Duration::ZERO),
+        }
+    }
 }
 
 /// How long contents of a secret are kept.
@@ -128,6 +141,19 @@ pub(super) fn pause(failures: u32, random: &dyn Random) -> Duration {
     thousandths(bound, 500 + below(random, 501))
 }
 
+/// The same after an error: a service that is left alone is asked again when that is over.
+pub(super) fn pause_after(
+    error: Option<&ClientError>,
+    failures: u32,
+    random: &dyn Random,
+) -> Duration {
+    let drawn = pause(failures, random);
+    match error {
+        Some(ClientError::LeftAlone { secs, .. }) => drawn.min(Duration::from_secs(*secs)),
+        _ => drawn,
+    }
+}
+
 fn thousandths(of: Duration, many: u64) -> Duration {
     let nanos = of.as_nanos() * u128::from(many) / 1000;
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
@@ -154,13 +180,16 @@ mod tests {
 
     #[test]
     fn classes_lie_where_the_mission_puts_them() {
-        let mins = |class| Lifetimes::of(class).ttl.as_secs() / 60;
-        assert!((5..=15).contains(&mins(SecurityClass::High)));
-        assert!((30..=60).contains(&mins(SecurityClass::Standard)));
-        assert_eq!(mins(SecurityClass::Development), 0);
+        let mins = |ttl: Duration| ttl.as_secs() / 60;
+        let range = |class: SecurityClass| (mins(class.ttl_range().0), mins(class.ttl_range().1));
+        assert_eq!(range(SecurityClass::High), (5, 15));
+        assert_eq!(range(SecurityClass::Standard), (30, 60));
+        assert_eq!(range(SecurityClass::Development), (0, 0));
         for class in [SecurityClass::High, SecurityClass::Standard, SecurityClass::Development] {
             let lifetimes = Lifetimes::of(class);
             assert_eq!(lifetimes.stale_if_error, Duration::ZERO);
+            let (shortest, longest) = class.ttl_range();
+            assert!((shortest..=longest).contains(&lifetimes.ttl));
             lifetimes.check().unwrap();
         }
     }
@@ -216,5 +245,13 @@ mod tests {
         let bounds: Vec<_> = (0..9).map(|n| pause(n, &Draws(500)).as_millis()).collect();
         assert_eq!(bounds, [100, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
         assert_eq!(pause(u32::MAX, &Draws(0)), Duration::from_millis(2500));
+    }
+
+    #[test]
+    fn a_service_that_is_left_alone_is_asked_when_that_is_over() {
+        let left = |secs| ClientError::LeftAlone { failures: 10, secs };
+        let after = |error: Option<&ClientError>| pause_after(error, 9, &Draws(500)).as_secs();
+        assert_eq!((after(Some(&left(1))), after(Some(&left(9)))), (1, 5));
+        assert_eq!((after(Some(&ClientError::Answer("x"))), after(None)), (5, 5));
     }
 }

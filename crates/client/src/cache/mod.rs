@@ -7,11 +7,13 @@ mod feed;
 mod flight;
 mod key;
 mod lifetimes;
+mod measure;
 mod metrics;
 mod shared;
 mod tending;
 mod upstream;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -23,11 +25,13 @@ pub use self::entry::CachedSecret;
 pub use self::fault::CacheError;
 pub use self::key::{SecretKey, SecretName};
 pub use self::lifetimes::{Lifetimes, NEGATIVE_MAX, STALE_IF_ERROR_MAX, SecurityClass, TTL_MAX};
+pub use self::measure::ToldTime;
 pub use self::metrics::CacheMetrics;
 pub use self::upstream::Upstream;
 
 use self::entry::{Bytes, Evictions};
 use self::key::Brought;
+use self::measure::Measure;
 use self::metrics::Counters;
 use self::shared::Shared;
 use self::tending::Tasks;
@@ -87,12 +91,38 @@ impl<U: Upstream> SecretCache<U> {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, CacheError> {
+        Self::start_by(upstream, settings, Measure::Running, clock, random)
+    }
+
+    /// Makes a cache for which time passes only as it is told: what it would do in a month is seen in
+    /// a moment. Pauses and time-outs go on by the runtime's time.
+    ///
+    /// # Errors
+    /// [`CacheError::LifetimeTooLong`].
+    pub fn start_on_told_time(
+        upstream: U,
+        settings: CacheSettings,
+        told: &Arc<ToldTime>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CacheError> {
+        let clock: Arc<dyn Clock> = Arc::<ToldTime>::clone(told);
+        Self::start_by(upstream, settings, Measure::Told(Arc::clone(told)), clock, random)
+    }
+
+    fn start_by(
+        upstream: U,
+        settings: CacheSettings,
+        measure: Measure,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, CacheError> {
         settings.lifetimes.check()?;
         let counters = Arc::<Counters>::default();
         let evictions = Evictions(Arc::clone(&counters));
         let held = Cache::with(ENTRIES, settings.capacity_bytes, Bytes, Brought, evictions);
         let shared = Arc::new(Shared {
             upstream: Arc::new(upstream),
+            measure,
             clock,
             random,
             counters,
@@ -102,6 +132,7 @@ impl<U: Upstream> SecretCache<U> {
             default_lifetimes: settings.lifetimes,
             calls: Semaphore::new(settings.calls_max.max(1)),
             patience: settings.patience,
+            is_silent: AtomicBool::new(false),
         });
         let tasks = Arc::new(Tasks::start(&shared));
         Ok(Self { shared, tasks })

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::entry::{Bytes, CachedSecret, Entry, Evictions, Held, Lack};
 use super::fault::{CacheError, Meaning};
 use super::flight::{Flight, Flights, Outcome};
 use super::key::{Brought, SecretKey};
-use super::lifetimes::{Lifetimes, pause};
+use super::lifetimes::{Lifetimes, pause_after};
+use super::measure::Measure;
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
 
@@ -19,6 +21,7 @@ use crate::answers::SecretBundle;
 #[derive(Debug)]
 pub(super) struct Shared<U> {
     pub(super) upstream: Arc<U>,
+    pub(super) measure: Measure,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) counters: Arc<Counters>,
@@ -30,6 +33,8 @@ pub(super) struct Shared<U> {
     pub(super) default_lifetimes: Lifetimes,
     pub(super) calls: Semaphore,
     pub(super) patience: Duration,
+    /// Whether the last call that came back had no answer.
+    pub(super) is_silent: AtomicBool,
 }
 
 /// What a read that is not answered at once does.
@@ -56,7 +61,7 @@ impl<U> Shared<U> {
     #[inline]
     pub(super) fn glance(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
-        let now = Instant::now();
+        let now = self.measure.now();
         if now < entry.refresh_at || (now < entry.fresh_until && !entry.is_due(now)) {
             self.counters.hit(key.hash());
             return Some(CachedSecret::new(entry, false));
@@ -67,9 +72,19 @@ impl<U> Shared<U> {
     /// Returns the value that is held now, if it may still be used.
     pub(super) fn fall_back(&self, key: &SecretKey) -> Option<CachedSecret> {
         let Some(Held::There(entry)) = self.held.get(key) else { return None };
-        let now = Instant::now();
+        let now = self.measure.now();
         let is_stale = now >= entry.fresh_until;
         (now < entry.stale_until).then(|| CachedSecret::new(entry, is_stale))
+    }
+
+    /// Makes an entry of what was read.
+    pub(super) fn entry(
+        &self,
+        bundle: SecretBundle,
+        read_at: Instant,
+        lifetimes: Lifetimes,
+    ) -> Arc<Entry> {
+        Arc::new(Entry::new(bundle, read_at, lifetimes, self.measure.clone(), &*self.random))
     }
 
     /// Takes what a call came to. It is kept if nothing has happened meanwhile that it cannot know of.
@@ -82,9 +97,8 @@ impl<U> Shared<U> {
         let lifetimes = self.lifetimes_of(key);
         let mut flights = self.lock();
         let is_expected = flights.land(key, number);
-        let outcome = fetched.map(|(bundle, read_at)| {
-            Arc::new(Entry::new(bundle, read_at, lifetimes, &*self.random))
-        });
+        self.hear(fetched.as_ref().err());
+        let outcome = fetched.map(|(bundle, read_at)| self.entry(bundle, read_at, lifetimes));
         match &outcome {
             Ok(entry) if is_expected => {
                 self.held.insert(key.clone(), Held::There(Arc::clone(entry)));
@@ -95,6 +109,24 @@ impl<U> Shared<U> {
         outcome
     }
 
+    /// Takes note whether the service answers. When it does again, nobody waits out a pause that was
+    /// drawn while it did not.
+    fn hear(&self, error: Option<&CacheError>) {
+        let is_silent = error.is_some_and(CacheError::is_silence);
+        let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
+        if is_silent || !was_silent {
+            return;
+        }
+        let now = self.measure.now();
+        self.held.retain(|_key, held| match held {
+            Held::There(entry) => {
+                entry.wake(now);
+                true
+            }
+            Held::Lack(lack) => !lack.error.is_silence(),
+        });
+    }
+
     /// Draws from a failure what is to be held, and returns what those who wait are told.
     fn keep_failure(
         &self,
@@ -102,7 +134,7 @@ impl<U> Shared<U> {
         lifetimes: Lifetimes,
         error: &CacheError,
     ) -> CacheError {
-        let now = Instant::now();
+        let now = self.measure.now();
         let error = error.clone();
         let (usable, before, read_at) = match self.held.get(key) {
             Some(Held::There(entry)) => {
@@ -118,13 +150,14 @@ impl<U> Shared<U> {
             None => (None, 0, None),
         };
         if let Some(entry) = usable {
-            entry.fail(now, &*self.random);
+            entry.fail(now, &error, &*self.random);
             return error;
         }
         let (lasts, failures) = match error.meaning() {
             Meaning::Absent => (lifetimes.negative, 0),
             Meaning::Passing => {
-                (pause(before.saturating_add(1), &*self.random), before.saturating_add(1))
+                let failures = before.saturating_add(1);
+                (pause_after(error.client_error(), failures, &*self.random), failures)
             }
             Meaning::Refused | Meaning::Broken => (Duration::ZERO, 0),
         };
@@ -178,7 +211,7 @@ impl<U> Shared<U> {
 
     /// Lets go of what is over.
     pub(super) fn sweep(&self) {
-        let now = Instant::now();
+        let now = self.measure.now();
         let flights = self.lock();
         self.held.retain(|_key, held| match held {
             Held::There(entry) => now < entry.stale_until,

@@ -2,7 +2,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::shared::{SWEEP_EVERY, Shared};
 use super::upstream::Upstream;
@@ -18,11 +18,11 @@ pub(super) async fn tend<U: Upstream>(shared: Weak<Shared<U>>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
-    let mut swept = Instant::now();
+    let Some(mut swept) = shared.upgrade().map(|shared| shared.measure.now()) else { return };
     loop {
         ticks.tick().await;
         let Some(shared) = shared.upgrade() else { return };
-        let (wall, measured) = (shared.clock.now(), Instant::now());
+        let (wall, measured) = (shared.clock.now(), shared.measure.now());
         if let Some((last_wall, last_measured)) = last {
             let passed = SignedDuration::try_from(measured - last_measured).unwrap_or_default();
             if wall.duration_since(last_wall) > passed + LEAP {

@@ -10,11 +10,12 @@ use strongroom_signing::{Certificate, PrivateKey};
 use tokio::time::Instant;
 
 use super::token::Bearer;
-use super::{ApiKey, Credentials, Got, Source, bearer, unavailable};
+use super::{Credentials, Got, SessionKey, Source, bearer, not_given, unavailable};
 use crate::client::Client;
-use crate::endpoint::{BaseUrl, Endpoints};
+use crate::endpoint::{BaseUrl, Endpoints, RegionMetadata};
 use crate::error::ClientError;
-use crate::transport::{Authorities, Transport};
+use crate::network::{Authorities, Network, OwnNetwork};
+use crate::transport::Transport;
 use crate::workloads::MachineProof;
 
 /// Where an instance of Oracle's cloud finds its metadata.
@@ -40,15 +41,19 @@ pub struct InstancePrincipal {
 /// What clients of the federation service are made of.
 #[derive(Debug)]
 struct Clients {
-    bundle: Option<Sensitive>,
+    network: OwnNetwork,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
 
+/// What the metadata service tells of a region. Old ones tell its identifier only.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RegionInfo {
     region_identifier: String,
+    region_key: Option<String>,
+    realm_key: Option<String>,
+    realm_domain_component: Option<String>,
 }
 
 impl InstancePrincipal {
@@ -57,35 +62,69 @@ impl InstancePrincipal {
     ///
     /// # Errors
     /// [`ClientError::Authorities`] if no certificate authority can be read.
-    pub fn new(
+    pub fn new<'a>(
         imds_url: &str,
         federation: Option<BaseUrl>,
-        authorities: Authorities<'_>,
+        network: impl Into<Network<'a>>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ClientError> {
-        let bundle = match authorities {
-            Authorities::System => None,
-            Authorities::Bundle(pem) => Some(Sensitive::new(pem.to_vec())),
-        };
         Ok(Self {
+            // No proxy: the metadata tell the machine's key.
             imds: Transport::new(Authorities::System, false)?,
             imds_url: imds_url.trim_end_matches('/').to_owned(),
             federation,
-            clients: Clients { bundle, clock, random },
+            clients: Clients { network: network.into().into(), clock, random },
         })
     }
 
-    /// Asks the metadata service for the machine's region.
+    /// Asks the metadata service for the machine's region. It tells everything of one that is not in
+    /// the table.
     ///
     /// # Errors
-    /// A [`ClientError`] if it does not answer, or names a region that is unknown.
-    pub async fn region(&self) -> Result<&'static Region, ClientError> {
+    /// A [`ClientError`] if it does not answer, or does not tell enough.
+    pub async fn region(&self) -> Result<RegionMetadata, ClientError> {
         let answer = self.ask("/instance/regionInfo").await?;
         let info: RegionInfo = serde_json::from_slice(answer.expose())
             .map_err(|_error| unavailable(WHAT, "its region cannot be read"))?;
-        let known = Region::named(&info.region_identifier);
-        known.ok_or_else(|| unavailable(WHAT, "its region is unknown"))
+        let known = Region::named(&info.region_identifier).map(RegionMetadata::from);
+        known.or_else(|| info.whole()).ok_or_else(|| unavailable(WHAT, "its region is unknown"))
+    }
+
+    /// Asks the metadata service for the machine's OCID, in lower case as Oracle's SDKs have it.
+    pub(super) async fn id(&self) -> Result<String, ClientError> {
+        Ok(self.text("/instance/id").await?.trim().to_ascii_lowercase())
+    }
+
+    /// Returns where the federation service is.
+    pub(super) async fn federation(&self) -> Result<Endpoints, ClientError> {
+        Ok(match &self.federation {
+            Some(url) => Endpoints::One(url.clone()),
+            None => self.region().await?.endpoints(),
+        })
+    }
+
+    /// Makes a client of services that know this machine as an instance.
+    pub(super) fn client(
+        &self,
+        credentials: &Arc<Credentials>,
+        endpoints: Endpoints,
+    ) -> Result<Client, ClientError> {
+        self.clients.signing_with(Arc::clone(credentials), endpoints)
+    }
+
+    /// Returns the time that tokens are measured by.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clients.clock)
+    }
+
+    /// Asks the metadata service for the machine's certificate, PEM, and for its key, which must belong
+    /// to it.
+    ///
+    /// # Errors
+    /// A [`ClientError`] if there is none, or the two are not a pair.
+    pub async fn certificate(&self) -> Result<String, ClientError> {
+        Ok(self.pair().await?.0)
     }
 
     async fn ask(&self, path: &str) -> Result<Sensitive, ClientError> {
@@ -135,16 +174,34 @@ impl InstancePrincipal {
     }
 }
 
+impl RegionInfo {
+    fn whole(self) -> Option<RegionMetadata> {
+        Some(RegionMetadata {
+            realm_key: self.realm_key?,
+            realm_domain_component: self.realm_domain_component?,
+            region_key: self.region_key?,
+            region_identifier: self.region_identifier,
+        })
+    }
+}
+
 impl Clients {
-    fn signing_with(&self, endpoints: Endpoints, key: ApiKey) -> Result<Client, ClientError> {
-        let bundle = self.bundle.as_ref().map(Sensitive::expose);
-        let authorities = bundle.map_or(Authorities::System, Authorities::Bundle);
-        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        Client::new(endpoints, authorities, Credentials::from(key), clock, random)
+    fn signing_with(
+        &self,
+        credentials: Arc<Credentials>,
+        endpoints: Endpoints,
+    ) -> Result<Client, ClientError> {
+        let network = self.network.lent();
+        let by = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        Client::sharing(credentials, endpoints, network, by)
     }
 }
 
 impl Source for InstancePrincipal {
+    fn name(&self) -> &'static str {
+        "instance_principal"
+    }
+
     fn get(&self) -> Got<'_> {
         Box::pin(self.fetch())
     }
@@ -154,10 +211,7 @@ impl InstancePrincipal {
     async fn fetch(&self) -> Result<Bearer, ClientError> {
         let (certificate, key) = self.pair().await?;
         let intermediate = self.text("/identity/intermediate.pem").await?;
-        let endpoints = match &self.federation {
-            Some(url) => Endpoints::One(url.clone()),
-            None => Endpoints::Region(self.region().await?),
-        };
+        let endpoints = self.federation().await?;
         let failed = |error: String| unavailable(WHAT, &error);
         let read =
             Certificate::from_text(&certificate).map_err(|error| failed(error.to_string()))?;
@@ -167,20 +221,10 @@ impl InstancePrincipal {
         let proof =
             MachineProof { certificate: &certificate, intermediate_certificate: &intermediate };
         let leaf = proof.key(tenancy, key).map_err(|error| failed(error.to_string()))?;
-        let session = tokio::task::spawn_blocking(PrivateKey::generate).await;
-        let session = session.map_err(|error| failed(error.to_string()))?;
-        let session = session.map_err(|error| failed(error.to_string()))?;
-        let public = session.public().map_err(|error| failed(error.to_string()))?;
-        let client = self.clients.signing_with(endpoints, leaf)?;
-        let exchanged = client.exchange_certificate(&proof, &public).await;
-        let token = exchanged.map_err(|error| {
-            let is_refused = matches!(
-                &error,
-                ClientError::Service(refusal) if matches!(refusal.status, 401 | 403 | 404)
-            );
-            let why = format!("the federation service: {error}");
-            ClientError::Credentials { what: WHAT, why, is_refused }
-        })?;
-        bearer(WHAT, &token, session)
+        let session = SessionKey::generate(WHAT).await?;
+        let client = self.clients.signing_with(Arc::new(leaf.into()), endpoints)?;
+        let exchanged = client.exchange_certificate(&proof, &session.public).await;
+        let token = exchanged.map_err(|error| not_given(WHAT, "the federation service", &error))?;
+        bearer(WHAT, &token, session.private)
     }
 }

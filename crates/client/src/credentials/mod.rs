@@ -1,19 +1,23 @@
 //! What requests are signed with: found where Oracle's tools find it, and kept fresh.
 
+mod federated;
 mod instance;
+mod pod;
 mod resource;
 mod session;
 mod token;
 
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use strongroom_model::Clock;
-use strongroom_signing::PrivateKey;
+use strongroom_signing::{PrivateKey, PublicKey};
 use tokio::sync::Mutex;
 
+pub use self::federated::{FederatedResource, TokenPath};
 pub use self::instance::{IMDS_URL, InstancePrincipal};
+pub use self::pod::{ServiceAccount, WorkloadIdentity};
 pub use self::resource::{FileOrText, ResourcePrincipal};
 pub use self::session::SessionToken;
 pub(crate) use self::token::tenancy_of;
@@ -36,15 +40,13 @@ pub struct Credentials(Kind);
 #[derive(Debug)]
 enum Kind {
     ApiKey(Arc<ApiKey>),
-    Session(Renewed<SessionToken>),
-    Instance(Renewed<InstancePrincipal>),
-    Resource(Renewed<ResourcePrincipal>),
+    Renewed(Renewed),
 }
 
 /// Credentials that expire, with those that hold at the moment.
 #[derive(Debug)]
-struct Renewed<S> {
-    source: S,
+struct Renewed {
+    source: Arc<dyn Source>,
     clock: Arc<dyn Clock>,
     current: Mutex<Option<Bearer>>,
 }
@@ -54,17 +56,15 @@ struct Renewed<S> {
 type Got<'a> = Pin<Box<dyn Future<Output = Result<Bearer, ClientError>> + Send + 'a>>;
 
 /// Where new credentials come from.
-trait Source: Send + Sync {
+trait Source: Debug + Send + Sync {
+    /// Returns the name of the kind, as Oracle's command line has it.
+    fn name(&self) -> &'static str;
+
     /// Gets credentials that are valid from now on.
     fn get(&self) -> Got<'_>;
 }
 
-impl<S: Source> Renewed<S> {
-    /// Takes a source; nothing is asked of it before the first request.
-    const fn new(source: S, clock: Arc<dyn Clock>) -> Self {
-        Self { source, clock, current: Mutex::const_new(None) }
-    }
-
+impl Renewed {
     /// Returns credentials that last a while. Many who ask at once wait for one renewal.
     async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         let mut current = self.current.lock().await;
@@ -96,39 +96,65 @@ impl Credentials {
     /// Signs as a user, by the token of a session.
     #[must_use]
     pub fn of_session(session: SessionToken, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Session(Renewed::new(session, clock)))
+        Self::renewed(Arc::new(session), clock)
     }
 
     /// Signs as an instance, by its certificate.
     #[must_use]
     pub fn of_instance(instance: InstancePrincipal, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Instance(Renewed::new(instance, clock)))
+        Self::renewed(Arc::new(instance), clock)
     }
 
     /// Signs as a function or another resource, by the token it was given.
     #[must_use]
     pub fn of_resource(resource: ResourcePrincipal, clock: Arc<dyn Clock>) -> Self {
-        Self(Kind::Resource(Renewed::new(resource, clock)))
+        Self::renewed(Arc::new(resource), clock)
+    }
+
+    /// Signs as the resource that this machine works for, by a token that services give it.
+    #[must_use]
+    pub fn of_federated_resource(resource: FederatedResource, clock: Arc<dyn Clock>) -> Self {
+        Self::renewed(Arc::new(resource), clock)
+    }
+
+    /// Signs as a pod, by a token that its cluster gives it.
+    #[must_use]
+    pub fn of_workload(workload: WorkloadIdentity, clock: Arc<dyn Clock>) -> Self {
+        Self::renewed(Arc::new(workload), clock)
+    }
+
+    /// Takes a source; nothing is asked of it before the first request.
+    fn renewed(source: Arc<dyn Source>, clock: Arc<dyn Clock>) -> Self {
+        Self(Kind::Renewed(Renewed { source, clock, current: Mutex::const_new(None) }))
     }
 
     /// Returns the name of the kind, as Oracle's command line has it.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match &self.0 {
             Kind::ApiKey(_) => "api_key",
-            Kind::Session(_) => "security_token",
-            Kind::Instance(_) => "instance_principal",
-            Kind::Resource(_) => "resource_principal",
+            Kind::Renewed(renewed) => renewed.source.name(),
         }
+    }
+
+    /// Gets credentials anew, and returns until when they hold, in seconds since 1970; an API key has
+    /// no end.
+    ///
+    /// # Errors
+    /// A [`ClientError`] if there are none.
+    pub async fn expiry(&self) -> Result<Option<i64>, ClientError> {
+        let bearer = match &self.0 {
+            Kind::ApiKey(_) => return Ok(None),
+            Kind::Renewed(renewed) => renewed.source.get().await,
+        };
+        bearer.map(|bearer| Some(bearer.expires_at))
     }
 
     /// Returns what to sign the next request with.
     pub(crate) async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         match &self.0 {
             Kind::ApiKey(key) => Ok(Arc::clone(key)),
-            Kind::Session(renewed) => renewed.current().await,
-            Kind::Instance(renewed) => renewed.current().await,
-            Kind::Resource(renewed) => renewed.current().await,
+            Kind::Renewed(renewed) => renewed.current().await,
         }
     }
 
@@ -136,12 +162,12 @@ impl Credentials {
     /// try may go better.
     pub(crate) async fn drop_refused(&self, key: &Arc<ApiKey>) -> bool {
         match &self.0 {
-            Kind::ApiKey(_) => return false,
-            Kind::Session(renewed) => renewed.drop_refused(key).await,
-            Kind::Instance(renewed) => renewed.drop_refused(key).await,
-            Kind::Resource(renewed) => renewed.drop_refused(key).await,
+            Kind::ApiKey(_) => false,
+            Kind::Renewed(renewed) => {
+                renewed.drop_refused(key).await;
+                true
+            }
         }
-        true
     }
 }
 
@@ -156,6 +182,32 @@ fn unavailable(what: &'static str, why: &(impl Display + ?Sized)) -> ClientError
     ClientError::Credentials { what, why: why.to_string(), is_refused: false }
 }
 
+/// Says that a service gave no credentials, and whether it did so on purpose.
+fn not_given(what: &'static str, by: &str, error: &ClientError) -> ClientError {
+    let is_refused = match error {
+        ClientError::Service(refusal) => matches!(refusal.status, 401 | 403 | 404),
+        ClientError::Credentials { is_refused, .. } => *is_refused,
+        _ => false,
+    };
+    ClientError::Credentials { what, why: format!("{by}: {error}"), is_refused }
+}
+
+/// A key that signs for as long as a token lasts.
+struct SessionKey {
+    private: PrivateKey,
+    public: PublicKey,
+}
+
+impl SessionKey {
+    async fn generate(what: &'static str) -> Result<Self, ClientError> {
+        let private = tokio::task::spawn_blocking(PrivateKey::generate).await;
+        let private = private.map_err(|error| unavailable(what, &error))?;
+        let private = private.map_err(|error| unavailable(what, &error))?;
+        let public = private.public().map_err(|error| unavailable(what, &error))?;
+        Ok(Self { private, public })
+    }
+}
+
 /// Makes a bearer of a token and the key that it names.
 fn bearer(what: &'static str, token: &str, key: PrivateKey) -> Result<Bearer, ClientError> {
     let token = token.trim().trim_start_matches("ST$");
@@ -163,4 +215,52 @@ fn bearer(what: &'static str, token: &str, key: PrivateKey) -> Result<Bearer, Cl
         lasts(token).ok_or_else(|| unavailable(what, "the token is no JSON Web Token"))?;
     let key = Arc::new(ApiKey { id: format!("ST${token}"), key });
     Ok(Bearer { key, renew_at, expires_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use strongroom_model::{Random, SystemClock};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::client::Client;
+    use crate::endpoint::Endpoints;
+    use crate::network::Authorities;
+
+    /// A source that gives nothing.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Source for Silent {
+        fn name(&self) -> &'static str {
+            "silent"
+        }
+
+        fn get(&self) -> Got<'_> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn getting_them_is_part_of_a_calls_time() {
+        let endpoints = Endpoints::One("http://127.0.0.1:1".parse().unwrap());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let silent = Credentials::renewed(Arc::new(Silent), Arc::clone(&clock));
+        let client = Client::new(endpoints, Authorities::System, silent, clock, Arc::new(Zeros));
+        let began = Instant::now();
+        let error = client.unwrap().secret("s").await.unwrap_err();
+        assert!(matches!(error, ClientError::Credentials { is_refused: false, .. }), "{error}");
+        assert_eq!(began.elapsed().as_secs(), Duration::from_mins(1).as_secs());
+    }
 }

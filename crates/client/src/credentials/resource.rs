@@ -29,11 +29,11 @@ impl FileOrText {
     }
 
     /// Files are mounted by a platform, which chooses their mode.
-    fn read(&self) -> Result<Sensitive, ClientError> {
+    pub(super) fn read(&self, what: &'static str) -> Result<Sensitive, ClientError> {
         match self {
             Self::File(path) => private_file::read(path)
                 .map(Sensitive::new)
-                .map_err(|error| unavailable(WHAT, &error)),
+                .map_err(|error| unavailable(what, &format!("`{}`: {error}", path.display()))),
             Self::Text(text) => Ok(text.clone()),
         }
     }
@@ -52,6 +52,10 @@ pub struct ResourcePrincipal {
 }
 
 impl Source for ResourcePrincipal {
+    fn name(&self) -> &'static str {
+        "resource_principal"
+    }
+
     fn get(&self) -> Got<'_> {
         Box::pin(std::future::ready(self.read()))
     }
@@ -59,8 +63,8 @@ impl Source for ResourcePrincipal {
 
 impl ResourcePrincipal {
     fn read(&self) -> Result<Bearer, ClientError> {
-        let (key, token) = (self.key.read()?, self.token.read()?);
-        let passphrase = self.passphrase.as_ref().map(FileOrText::read).transpose()?;
+        let (key, token) = (self.key.read(WHAT)?, self.token.read(WHAT)?);
+        let passphrase = self.passphrase.as_ref().map(|text| text.read(WHAT)).transpose()?;
         let key = PrivateKey::from_bytes(key.expose(), passphrase.as_ref());
         let token = std::str::from_utf8(token.expose());
         let token = token.map_err(|_error| unavailable(WHAT, "its token is not text"))?;

@@ -22,6 +22,10 @@ pub struct SessionToken {
 }
 
 impl Source for SessionToken {
+    fn name(&self) -> &'static str {
+        "security_token"
+    }
+
     fn get(&self) -> Got<'_> {
         Box::pin(std::future::ready(self.read()))
     }

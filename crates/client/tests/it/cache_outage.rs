@@ -80,6 +80,37 @@ async fn many_secrets_recover_with_one_call_each() {
     assert!(world.state().most_at_once <= 16);
 }
 
+/// Half of the secrets have a value to go on with; of the others the failure is held.
+#[tokio::test(start_paused = true)]
+async fn no_pause_outlasts_the_silence_of_the_service() {
+    let world = World::new(false);
+    let cache = cache(&world, lifetimes(60, 600));
+    let keys: Vec<_> = (0..50).map(|number| SecretKey::of_id(&number.to_string())).collect();
+    for key in &keys[..25] {
+        cache.get(key).await.unwrap();
+    }
+    world.be(Mood::IsLost);
+    advance(Duration::from_secs(70)).await;
+    for _ in 0..60 {
+        for key in &keys {
+            read_at_once(&cache, key, 1).await;
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    world.be(Mood::Answers);
+    let calls = world.calls();
+    while world.calls() == calls {
+        for key in &keys {
+            read_at_once(&cache, key, 1).await;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    for key in &keys {
+        assert!(!read_at_once(&cache, key, 20).await.pop().unwrap().unwrap().is_stale());
+    }
+    assert_eq!(world.calls(), calls + keys.len());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_never_masked() {
     for refused in [401, 403, 404] {

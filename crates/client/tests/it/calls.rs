@@ -1,7 +1,7 @@
 use strongroom_client::{ClientError, NewContent, NewSecret, Selector};
 use strongroom_model::Sensitive;
 
-use crate::script::{Line, answer, start};
+use crate::script::{Line, Seen, answer, start};
 
 const BUNDLE: &str = r#"{"secretId":"ocid1.vaultsecret.oc1.iad.a","versionNumber":3,
     "versionName":null,"stages":["CURRENT","LATEST"],"timeCreated":"2026-11-24T01:02:03.000Z",
@@ -69,6 +69,25 @@ async fn a_page_that_follows_itself_is_an_error() {
     let error = client.vaults("c").await.unwrap_err();
     assert_eq!(error, ClientError::Answer("ListVaults"));
     assert_eq!(script.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_where_its_vault_says() {
+    const VAULT: &str = r#"{"id":"v","displayName":"main","lifecycleState":"ACTIVE",
+        "managementEndpoint":"http://h","cryptoEndpoint":"http://h","timeCreated":"t"}"#;
+    const KEY: &str =
+        r#"{"id":"k","compartmentId":"c","displayName":"app","lifecycleState":"DISABLED"}"#;
+    let (client, vaults) = start([answer(200, VAULT)]).await;
+    let (elsewhere, keys) = start([answer(200, KEY)]).await;
+    assert_eq!(client.vault("v").await.unwrap().lifecycle_state, "ACTIVE");
+    let key = elsewhere.vault_key(elsewhere.base_url().unwrap(), "k").await.unwrap();
+    let nowhere = "http://127.0.0.1:1".parse().unwrap();
+    let lost = client.trying_once().vault_key(&nowhere, "k").await.unwrap_err();
+    assert!(matches!(lost, ClientError::Unreachable { .. }), "{lost}");
+    assert_eq!((key.lifecycle_state.as_str(), key.compartment_id.as_str()), ("DISABLED", "c"));
+    let targets = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.target).collect::<Vec<_>>();
+    assert_eq!(targets(vaults.seen()), ["/20180608/vaults/v"]);
+    assert_eq!(targets(keys.seen()), ["/20180608/keys/k"]);
 }
 
 #[tokio::test]

@@ -16,10 +16,18 @@ mod cache_rotation;
 #[cfg(test)]
 mod cache_service;
 #[cfg(test)]
+mod cache_told;
+#[cfg(test)]
 mod cache_world;
 #[cfg(test)]
 mod calls;
+#[cfg(test)]
+mod crypto;
 mod identity;
+#[cfg(test)]
+mod probe;
+#[cfg(test)]
+mod proxies;
 #[cfg(test)]
 mod retries;
 #[cfg(test)]

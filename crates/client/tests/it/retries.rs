@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use strongroom_client::{
     ApiKey, Authorities, Client, ClientError, Endpoints, NewContent, NewSecret, Selector,
@@ -33,6 +34,17 @@ async fn reads_are_tried_again_where_that_may_help() {
         assert!(matches!(error, ClientError::Service(told) if told.status == status));
         assert_eq!(script.seen().len(), tries, "{status}");
     }
+}
+
+#[tokio::test]
+async fn who_wants_to_see_every_failure_tries_once() {
+    for status in [429, 500, 503] {
+        let (client, script) = start((0..6).map(|_| answer(status, ""))).await;
+        let error = client.trying_once().secret("s").await.unwrap_err();
+        assert!(matches!(error, ClientError::Service(told) if told.status == status));
+        assert_eq!(script.seen().len(), 1, "{status}");
+    }
+    assert_eq!(Client::BACKOFF.tries, 5);
 }
 
 #[tokio::test]
@@ -160,12 +172,18 @@ async fn a_state_that_passes_is_waited_for_and_one_that_lasts_is_not() {
 
 #[tokio::test]
 async fn a_service_that_says_when_is_asked_then() {
-    let later = Line { status: 429, headers: &[("retry-after", "1")], body: "" };
-    let (client, script) = start([later, answer(200, SECRET)]).await;
-    let began = tokio::time::Instant::now();
-    client.secret("s").await.unwrap();
-    assert_eq!(script.seen().len(), 2);
-    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    const DATE: (&str, &str) = ("date", "Mon, 23 Nov 2026 21:15:21 GMT");
+    const NEXT: (&str, &str) = ("retry-after", "Mon, 23 Nov 2026 21:15:22 GMT");
+    let forms: [&'static [_]; 2] = [&[("retry-after", "1")], &[DATE, NEXT]];
+    for headers in forms {
+        let later = Line { status: 429, headers, body: "" };
+        let (client, script) = start([later, answer(200, SECRET)]).await;
+        let began = tokio::time::Instant::now();
+        client.secret("s").await.unwrap();
+        assert_eq!(script.seen().len(), 2);
+        let waited = began.elapsed().as_secs_f64();
+        assert!((1.0..10.0).contains(&waited), "{headers:?}: {waited} s");
+    }
     let never = Line { status: 429, headers: &[("retry-after", "3600")], body: "" };
     let (client, script) = start([never]).await;
     client.secret("s").await.unwrap_err();
@@ -187,4 +205,46 @@ async fn a_service_that_only_fails_is_left_alone_and_refusals_are_no_failures() 
         client.secret("s").await.unwrap_err();
     }
     assert_eq!(script.seen().len(), 15);
+}
+
+/// A try takes twenty seconds, a call a minute with all its tries.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_never_answers_is_waited_for_a_minute() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let key = PrivateKey::generate().unwrap();
+    let client = client("http", listener.local_addr().unwrap(), Authorities::System, key);
+    let began = tokio::time::Instant::now();
+    let error = client.secret("s").await.unwrap_err();
+    assert!(error.to_string().contains("it took too long"), "{error}");
+    assert_eq!(began.elapsed().as_secs(), 60);
+    let mut tries = 0;
+    while tokio::time::timeout(Duration::from_millis(1), listener.accept()).await.is_ok() {
+        tries += 1;
+    }
+    assert_eq!(tries, 3);
+}
+
+/// Draws the longest pause each time.
+#[derive(Debug)]
+struct Longest;
+
+impl Random for Longest {
+    fn fill(&self, bytes: &mut [u8]) {
+        let drawn = 1599_u64.to_be_bytes();
+        bytes.copy_from_slice(&drawn);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_are_drawn_below_a_bound_that_doubles() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let key = ApiKey { id: KEY_ID.to_owned(), key: PrivateKey::generate().unwrap() };
+    let endpoints = Endpoints::One(endpoint.parse().unwrap());
+    let (clock, random) = (Arc::new(FixedClock), Arc::new(Longest));
+    let client = Client::new(endpoints, Authorities::System, key, clock, random).unwrap();
+    let began = tokio::time::Instant::now();
+    client.secret("s").await.unwrap_err();
+    assert_eq!(began.elapsed().as_millis(), 199 + 399 + 799 + 1599);
 }

@@ -18,6 +18,9 @@ use tokio::net::TcpListener;
 pub(crate) const KEY_ID: &str = "ocid1.tenancy.oc1..a/ocid1.user.oc1..b/\
                                  00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff";
 
+pub(crate) const BUNDLE: &str = r#"{"secretId":"a","versionNumber":1,
+    "secretBundleContent":{"contentType":"BASE64","content":"eA=="}}"#;
+
 /// What the server answers to one request.
 pub(crate) struct Line {
     pub(crate) status: u16,
@@ -35,6 +38,7 @@ pub(crate) struct Seen {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) token: Option<String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -87,6 +91,12 @@ impl Script {
         }
     }
 
+    /// Makes a script and the key of who calls.
+    pub(crate) fn keyed(lines: impl IntoIterator<Item = Line>) -> (Self, PrivateKey) {
+        let key = PrivateKey::generate().unwrap();
+        (Self::new(lines, &key), key)
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
@@ -112,6 +122,7 @@ impl Script {
             method: head.method.to_string(),
             target: target.to_owned(),
             token: token.map(|token| token.to_str().unwrap().to_owned()),
+            headers: head.headers.clone(),
             body: String::from_utf8(body.to_vec()).unwrap(),
         });
         let line = self.lines.lock().unwrap().pop_front().unwrap_or(answer(599, ""));
@@ -125,8 +136,12 @@ impl Script {
 
 /// Starts a server and a client that calls it.
 pub(crate) async fn start(lines: impl IntoIterator<Item = Line>) -> (Client, Script) {
-    let key = PrivateKey::generate().unwrap();
-    let script = Script::new(lines, &key);
+    let (script, key) = Script::keyed(lines);
+    (client("http", serve(&script).await, Authorities::System, key), script)
+}
+
+/// Plays to whoever connects, and returns where.
+pub(crate) async fn serve(script: &Script) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = script.clone();
@@ -137,7 +152,7 @@ pub(crate) async fn start(lines: impl IntoIterator<Item = Line>) -> (Client, Scr
             tokio::spawn(async move { server.play(stream).await });
         }
     });
-    (client("http", address, Authorities::System, key), script)
+    address
 }
 
 pub(crate) fn client(

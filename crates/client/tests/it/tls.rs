@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use strongroom_client::{ApiKey, Authorities, Client, ClientError, Endpoints, Selector};
@@ -8,15 +9,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::script::{FixedClock, Script, Zeros, answer, client};
+use crate::script::{BUNDLE, FixedClock, Script, Zeros, answer, client};
 
-const BUNDLE: &str = r#"{"secretId":"a","versionNumber":1,
-    "secretBundleContent":{"contentType":"BASE64","content":"eA=="}}"#;
-
-#[tokio::test]
-async fn only_the_bundle_is_trusted() {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+/// Plays to whoever connects over TLS, and returns where, with the certificate.
+pub(crate) async fn serve_tls(script: &Script, name: &str) -> (SocketAddr, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let identity = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -27,9 +24,6 @@ async fn only_the_bundle_is_trusted() {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let pem = PrivateKey::generate().unwrap().to_pem().unwrap();
-    let key = || PrivateKey::from_pem(std::str::from_utf8(pem.expose()).unwrap()).unwrap();
-    let script = Script::new([answer(200, BUNDLE)], &key());
     let server = script.clone();
     tokio::spawn(async move {
         loop {
@@ -40,7 +34,16 @@ async fn only_the_bundle_is_trusted() {
             }
         }
     });
-    let (ours, others) = (made.cert.pem(), other.cert.pem());
+    (address, made.cert.pem())
+}
+
+#[tokio::test]
+async fn only_the_bundle_is_trusted() {
+    let pem = PrivateKey::generate().unwrap().to_pem().unwrap();
+    let key = || PrivateKey::from_pem(std::str::from_utf8(pem.expose()).unwrap()).unwrap();
+    let script = Script::new([answer(200, BUNDLE)], &key());
+    let (address, ours) = serve_tls(&script, "127.0.0.1").await;
+    let (_, others) = serve_tls(&script, "127.0.0.1").await;
     let stranger = client("https", address, Authorities::Bundle(others.as_bytes()), key());
     let error = stranger.secret_bundle("a", &Selector::Current).await.unwrap_err();
     assert!(error.to_string().contains("certificate"), "{error}");

@@ -5,13 +5,14 @@ import subprocess
 import sys
 
 import oci
-from oci import auth, identity, key_management, regions, secrets, vault
+from oci import audit, auth, identity, key_management, regions, secrets, vault
 
 CLIENTS = {
     "vault": vault.VaultsClient,
     "secrets": secrets.SecretsClient,
     "kms_vault": key_management.KmsVaultClient,
     "identity": identity.IdentityClient,
+    "audit": audit.AuditClient,
 }
 
 
@@ -32,7 +33,7 @@ def main():
     names = [*regions.REGIONS, "r1.example:8443"]
     ours = json.loads(subprocess.run([sys.argv[1], *names], capture_output=True, check=True).stdout)
     differ = {name: (ours.get(name), of_sdk(name)) for name in names if ours.get(name) != of_sdk(name)}
-    assert not differ, differ
+    assert not differ, (len(differ), next(iter(differ.items())))
     realms = {regions.REGION_REALMS[name] for name in regions.REGIONS}
     print(f"{len(names)} regions of {len(realms)} realms, {len(CLIENTS) + 1} services each: endpoints are the SDK's")
 

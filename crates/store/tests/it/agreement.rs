@@ -1,10 +1,13 @@
 //! The same history on every engine gives the same answers.
 
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use strongroom_store::{
-    Batch, Cursor, Delta, Memory, Order, Require, Revision, Sqlite, Store, StoreError, Sync,
-    prefix_range,
+    Batch, Cursor, Delta, Memory, Order, Postgres, Require, Revision, Sqlite, Store, StoreError,
+    Sync, prefix_range,
 };
+
+use crate::postgres::Server;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -102,6 +105,77 @@ proptest! {
             assert_eq!(all, everything(&reopened).await);
         });
     }
+}
+
+/// A database of its own for each history, on one server.
+#[test]
+fn memory_and_postgres_agree() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let server = Server::start();
+    let histories = std::cell::Cell::new(0);
+    let mut runner = TestRunner::new(ProptestConfig::with_cases(16));
+    let any_history = prop::collection::vec(any_step(), 1..40);
+    let agree = |steps: Vec<Step>| {
+        histories.set(histories.get() + 1);
+        let url = server.new_database(&format!("history_{}", histories.get()));
+        runtime.block_on(async {
+            let memory = Memory::new(&["v/"]);
+            let postgres = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let start = memory.fresh(Cursor::default()).await.unwrap().0;
+            let first = postgres.fresh(Cursor::default()).await.unwrap();
+            assert_eq!(first.1, Delta::Reset);
+            // A number is used up by a commit whose condition fails.
+            let mut numbers = Numbers::default();
+            for step in &steps {
+                let expected = numbers.known(&run(&memory, step).await);
+                assert_eq!(expected, numbers.other(&run(&postgres, step).await), "{step:?}");
+            }
+            let told = |delta: Delta| match delta {
+                Delta::Changes(changes) => format!("{changes:?}"),
+                Delta::Reset => "reset".to_owned(),
+            };
+            let expected = told(memory.fresh(start).await.unwrap().1);
+            let found = told(postgres.fresh(first.0).await.unwrap().1);
+            assert_eq!(numbers.known(&expected), numbers.other(&found));
+            let all = numbers.known(&everything(&memory).await);
+            drop(postgres);
+            let reopened = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            assert_eq!(all, numbers.other(&everything(&reopened).await));
+        });
+        Ok(())
+    };
+    runner.run(&any_history, agree).unwrap();
+}
+
+/// Revisions in the order in which they are first told: engines number commits each in its way.
+#[derive(Default)]
+struct Numbers {
+    known: Vec<String>,
+    other: Vec<String>,
+}
+
+impl Numbers {
+    fn known(&mut self, text: &str) -> String {
+        renumbered(&mut self.known, text)
+    }
+
+    fn other(&mut self, text: &str) -> String {
+        renumbered(&mut self.other, text)
+    }
+}
+
+fn renumbered(seen: &mut Vec<String>, text: &str) -> String {
+    let mut parts = text.split("Revision(");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_once(')').unwrap();
+        let place = seen.iter().position(|known| known == number).unwrap_or_else(|| {
+            seen.push(number.to_owned());
+            seen.len() - 1
+        });
+        whole.extend(["Revision(#", &place.to_string(), ")", rest]);
+    }
+    whole
 }
 
 #[tokio::test]

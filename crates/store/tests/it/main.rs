@@ -6,3 +6,7 @@ mod agreement;
 mod durability;
 #[cfg(test)]
 mod files;
+#[cfg(test)]
+mod nodes;
+#[cfg(test)]
+mod postgres;

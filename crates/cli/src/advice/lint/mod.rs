@@ -1,5 +1,6 @@
 //! `lint`: what should not be there in code and policies.
 
+mod code;
 mod conclusion;
 mod policy;
 mod seen;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use strongroom_advice::lint::{Format, Level};
 
+use self::code::LintCodeArguments;
 use self::policy::LintPolicyArguments;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -23,6 +25,13 @@ pub(crate) struct LintArguments {
 
 #[derive(Debug, Subcommand)]
 enum LintCommand {
+    /// Find in code what should not be done with secrets
+    ///
+    /// Programs in Python, JavaScript, TypeScript, Go, Java and Rust are read, and shell wherever it
+    /// stands: scripts, workflows, container files, Terraform, Markdown. Ends with 5 if something is
+    /// found at or above --level. `strongroom explain CODE` explains a finding; a comment
+    /// `strongroom-lint: allow CODE -- reason` on its line or the one before suppresses it.
+    Code(Box<LintCodeArguments>),
     /// Find in policies and matching rules what should not be there
     ///
     /// Statements are found in plain text, Terraform, JSON, YAML and Markdown, and in what `policy
@@ -37,6 +46,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     match &arguments.command {
+        LintCommand::Code(arguments) => code::run(arguments),
         LintCommand::Policy(arguments) => policy::run(arguments, environment).await,
     }
 }

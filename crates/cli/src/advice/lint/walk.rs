@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use ignore::WalkBuilder;
+use ignore::{DirEntry, Error, WalkBuilder, WalkState};
 
 use crate::failure::{Exit, Failure};
 
@@ -24,6 +25,58 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+/// Visits the files of the paths as [`files`] finds them, but for those that are larger than `largest`
+/// bytes, on several threads, and returns what `each` returns, in no order.
+pub(super) fn visit<T: Send>(
+    paths: &[PathBuf],
+    largest: u64,
+    each: &(dyn Fn(PathBuf) -> Option<T> + Sync),
+) -> Result<Vec<T>, Failure> {
+    let Some((first, others)) = paths.split_first() else { return Ok(Vec::new()) };
+    let mut builder = WalkBuilder::new(first);
+    for path in others {
+        builder.add(path);
+    }
+    let walk = builder
+        .hidden(false)
+        .require_git(false)
+        .max_filesize(Some(largest))
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build_parallel();
+    let found: Mutex<Result<Vec<T>, Failure>> = Mutex::new(Ok(Vec::new()));
+    walk.run(|| {
+        Box::new(|entry: Result<DirEntry, Error>| {
+            let visited = match entry {
+                Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
+                    Ok(each(entry.into_path()))
+                }
+                Ok(_directory) => Ok(None),
+                Err(error) => Err(unreadable(first, &error.to_string())),
+            };
+            keep(&found, visited)
+        })
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep<T>(
+    found: &Mutex<Result<Vec<T>, Failure>>,
+    visited: Result<Option<T>, Failure>,
+) -> WalkState {
+    let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+    match (visited, found.as_mut()) {
+        (Ok(one), Ok(found)) => {
+            found.extend(one);
+            WalkState::Continue
+        }
+        (Err(failure), Ok(_)) => {
+            *found = Err(failure);
+            WalkState::Quit
+        }
+        (_, Err(_)) => WalkState::Quit,
+    }
 }
 
 /// Returns a path as it is printed: without `./`, with slashes.

@@ -8,14 +8,14 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A line of a file of variables.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     pub(super) number: usize,
-    pub(super) name: String,
-    pub(super) value: String,
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 /// Reads a file of variables. Messages name the line, never what it says: it may hold a secret.
-pub(super) fn read(path: &Path) -> Result<Vec<Line>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Line>, Failure> {
     let message = || format!("cannot read the variables of `{}`", path.display());
     let content = private_file::read_at_most(path, FILE_BYTES_MAX).map_err(|error| {
         Failure::configuration("bad-env-file", message()).because(error.to_string())

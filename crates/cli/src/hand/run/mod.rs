@@ -1,7 +1,7 @@
 //! `run`: a command with secrets in its environment, and nowhere else.
 
 mod child;
-mod env_file;
+pub(crate) mod env_file;
 mod launch;
 mod mask;
 mod signals;

@@ -1,0 +1,279 @@
+//! The hosts of a database, and which of them is to be believed.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::statements::Statements;
+use crate::types::StoreError;
+
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Tells whether a host takes writes, and its timeline: each promotion of a standby begins another,
+/// with a higher number. A host that takes none knows at least the timeline of its last checkpoint.
+const STANDING: &str = "
+SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery()
+    THEN (SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint())
+    ELSE substring(pg_walfile_name(pg_current_wal_lsn()) FOR 8) END";
+
+/// Why a statement was not carried out.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// The connection, or the server behind it: another may do.
+    Passing(String),
+    /// The statement would fail anywhere.
+    Lasting(StoreError),
+}
+
+impl Failed {
+    /// What a caller is told who does not try again.
+    pub(super) fn told(self) -> StoreError {
+        match self {
+            Self::Lasting(error) => error,
+            Self::Passing(why) => StoreError::Io(why),
+        }
+    }
+}
+
+/// Tells what kind of failure the server, or the way to it, had. Messages of the server hold no
+/// values here: only its code and its primary message are kept.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn failed(error: tokio_postgres::Error) -> Failed {
+    let Some(told) = error.as_db_error() else { return Failed::Passing(error.to_string()) };
+    let (code, message) = (told.code().code(), told.message());
+    let text = format!("{message} (SQLSTATE {code})");
+    // Connections, resources, the operator, the system; transactions that met; servers that may not
+    // write (any more).
+    let passing = ["08", "53", "57", "58", "40"].iter().any(|class| code.starts_with(class))
+        || code == "25006"
+        || code == "55P03";
+    if passing { Failed::Passing(text) } else { Failed::Lasting(StoreError::Io(text)) }
+}
+
+/// A connection to the host that takes writes, with its statements prepared.
+pub(super) struct Link {
+    pub(super) client: Client,
+    pub(super) statements: Statements,
+    pub(super) timeline: u32,
+}
+
+impl Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("timeline", &self.timeline).finish_non_exhaustive()
+    }
+}
+
+/// The hosts of a database. The highest timeline that was seen on any of them is never gone back
+/// from: an old primary that returns is refused, though it answers.
+#[derive(Clone)]
+pub(super) struct Hosts {
+    each: Arc<[Config]>,
+    tls: Option<MakeRustlsConnect>,
+    highest: Arc<AtomicU32>,
+}
+
+impl Debug for Hosts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hosts").field("hosts", &self.each.len()).finish_non_exhaustive()
+    }
+}
+
+impl Hosts {
+    pub(super) fn new(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Self, StoreError> {
+        let ports = config.get_ports();
+        let each: Vec<Config> = config
+            .get_hosts()
+            .iter()
+            .enumerate()
+            .map(|(number, host)| {
+                let port = ports.get(number).or_else(|| ports.first()).copied().unwrap_or(5432);
+                alone(config, host, port)
+            })
+            .collect();
+        if each.is_empty() {
+            return Err(StoreError::Io("the URL names no host".to_owned()));
+        }
+        if tls.is_none() && each.iter().any(|one| one.get_ssl_mode() == SslMode::Require) {
+            return Err(StoreError::Io("the URL asks for TLS; name its authorities".to_owned()));
+        }
+        Ok(Self { each: each.into(), tls, highest: Arc::default() })
+    }
+
+    /// The highest timeline that was seen.
+    pub(super) fn highest(&self) -> u32 {
+        self.highest.load(Ordering::Acquire)
+    }
+
+    /// Connects to the host that takes writes on the highest timeline, until it is too late. Half of
+    /// the hosts must answer: so that none alone, cut off from the others, is believed.
+    pub(super) async fn primary(&self, until: Instant) -> Result<Link, StoreError> {
+        loop {
+            let found = self.look().await;
+            match found {
+                Ok(link) => return Ok(link),
+                Err(Failed::Lasting(error)) => return Err(error),
+                Err(Failed::Passing(why)) if Instant::now() >= until => {
+                    return Err(StoreError::Io(why));
+                }
+                Err(Failed::Passing(_)) => sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    async fn look(&self) -> Result<Link, Failed> {
+        let mut asked = Vec::new();
+        for config in self.each.iter() {
+            let (config, tls) = (config.clone(), self.tls.clone());
+            asked.push(tokio::spawn(async move { standing(&config, tls).await }));
+        }
+        let (mut answers, mut why, mut refused) = (Vec::new(), String::new(), None);
+        for one in asked {
+            match one.await {
+                Ok(Ok(standing)) => answers.push(standing),
+                // A standby may not have a new database yet.
+                Ok(Err(Failed::Lasting(error))) => refused = Some(error),
+                Ok(Err(Failed::Passing(told))) => why = told,
+                Err(error) => why = error.to_string(),
+            }
+        }
+        if let Some(error) = refused.filter(|_| answers.is_empty()) {
+            return Err(Failed::Lasting(error));
+        }
+        if answers.len() < self.each.len().div_ceil(2) {
+            let (answered, all) = (answers.len(), self.each.len());
+            return Err(Failed::Passing(format!("{answered} of {all} hosts answer: {why}")));
+        }
+        let seen = answers.iter().map(|one| one.timeline).max().unwrap_or(0);
+        self.highest.fetch_max(seen, Ordering::AcqRel);
+        let primary = answers.into_iter().find(|one| one.writes && one.timeline >= self.highest());
+        let Some(Standing { client, timeline, .. }) = primary else {
+            return Err(Failed::Passing("no host takes writes on the highest timeline".to_owned()));
+        };
+        let statements = Statements::prepare(&client).await.map_err(failed);
+        match statements {
+            Ok(statements) => Ok(Link { client, statements, timeline }),
+            // The tables are not there yet.
+            Err(Failed::Lasting(_)) => {
+                super::schema::prepare(&client).await?;
+                let statements = Statements::prepare(&client).await.map_err(failed)?;
+                Ok(Link { client, statements, timeline })
+            }
+            Err(passing) => Err(passing),
+        }
+    }
+
+    /// Asks every host for its timeline; tells whether one is higher than all that was seen.
+    pub(super) async fn watch(&self) -> bool {
+        let before = self.highest();
+        for config in self.each.iter() {
+            if let Ok(standing) = standing(config, self.tls.clone()).await {
+                self.highest.fetch_max(standing.timeline, Ordering::AcqRel);
+            }
+        }
+        self.highest() > before
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.each.len()
+    }
+}
+
+/// The same configuration with one host.
+fn alone(config: &Config, host: &Host, port: u16) -> Config {
+    let mut one = Config::new();
+    match host {
+        Host::Tcp(name) => one.host(name),
+        Host::Unix(path) => one.host_path(path),
+    };
+    one.port(port);
+    if let Some(user) = config.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        one.password(password);
+    }
+    if let Some(name) = config.get_dbname() {
+        one.dbname(name);
+    }
+    one.application_name("strongroom").connect_timeout(CONNECT_TIME);
+    one.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
+    one.tcp_user_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_secs(10));
+    one.options("-c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000");
+    one
+}
+
+struct Standing {
+    client: Client,
+    writes: bool,
+    timeline: u32,
+}
+
+async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Standing, Failed> {
+    let ask = async {
+        let client = connect(config, tls).await?;
+        let row = client.query_one(STANDING, &[]).await.map_err(failed)?;
+        let (writes, text): (bool, String) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let timeline = u32::from_str_radix(&text, 16)
+            .map_err(|_error| Failed::Passing(format!("`{text}` is no timeline")))?;
+        Ok(Standing { client, writes, timeline })
+    };
+    let late = || Failed::Passing(format!("no answer within {} s", 2 * CONNECT_TIME.as_secs()));
+    timeout(2 * CONNECT_TIME, ask).await.map_err(|_late| late())?
+}
+
+async fn connect(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, Failed> {
+    // The task ends with the client, and whoever uses the client sees how the connection ended.
+    if let Some(tls) = tls {
+        let (client, connection) = config.connect(tls).await.map_err(failed)?;
+        tokio::spawn(connection);
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// A connection that is made when it is needed, and anew when it ended or is of a timeline that is
+/// over.
+#[derive(Debug)]
+pub(super) struct Slot {
+    hosts: Hosts,
+    link: tokio::sync::Mutex<Option<Arc<Link>>>,
+}
+
+impl Slot {
+    pub(super) fn new(hosts: Hosts) -> Self {
+        Self { hosts, link: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) async fn link(&self, until: Instant) -> Result<Arc<Link>, StoreError> {
+        let mut held = self.link.lock().await;
+        if let Some(link) = held.as_ref().filter(|link| self.is_good(link)) {
+            return Ok(Arc::clone(link));
+        }
+        *held = None;
+        let link = Arc::new(self.hosts.primary(until).await?);
+        *held = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// Gives up a connection that failed.
+    pub(super) async fn give_up(&self, failed: &Arc<Link>) {
+        let mut held = self.link.lock().await;
+        if held.as_ref().is_some_and(|link| Arc::ptr_eq(link, failed)) {
+            *held = None;
+        }
+    }
+
+    fn is_good(&self, link: &Link) -> bool {
+        !link.client.is_closed() && link.timeline == self.hosts.highest()
+    }
+}

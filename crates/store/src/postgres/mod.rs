@@ -1,0 +1,240 @@
+//! PostgreSQL: the engine for many nodes, which share nothing but the database.
+
+mod hosts;
+mod probe;
+mod schema;
+mod statements;
+mod upkeep;
+mod writer;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::{Config, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use self::hosts::{Failed, Hosts, Slot, failed};
+use self::probe::{Asking, Probe};
+use self::statements::{Parameter, Statements};
+use self::writer::{GroupNames, Job, Writer};
+use crate::changes::Changes;
+use crate::types::{
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+};
+
+/// Connections that read, and transactions that are under way at a time.
+const READERS: usize = 4;
+const WRITERS: usize = 4;
+/// How long a read is tried.
+const READ_TIME: Duration = Duration::from_secs(5);
+const OPEN_TIME: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The engine for many nodes: PostgreSQL 15 or newer, with synchronous standbys. Every node reads and
+/// commits at the primary; each call of [`Store::fresh`] learns what any node committed before it.
+pub struct Postgres {
+    hosts: Hosts,
+    jobs: mpsc::UnboundedSender<Job>,
+    probes: mpsc::UnboundedSender<Asking>,
+    readers: Vec<Slot>,
+    next: AtomicUsize,
+    changes: Arc<Changes>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Postgres {
+    /// Opens the database of a URL (`postgres://user:password@a:5432,b:5432/name`), or makes the
+    /// tables in it. Changes of keys that begin with one of `watched` are told by [`Store::fresh`].
+    /// With `authorities`, certificates in PEM, every connection is over TLS and the server's
+    /// certificate must be of one of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] if the tables are of a newer version. Any other [`StoreError`] if the
+    /// database cannot be used; it never has the password.
+    pub async fn open(
+        url: &str,
+        authorities: Option<&[u8]>,
+        watched: &[&str],
+    ) -> Result<Self, StoreError> {
+        let config: Config = url
+            .parse()
+            .map_err(|_error| StoreError::Io("it is no URL of a PostgreSQL database".to_owned()))?;
+        let tls = authorities.map(tls).transpose()?;
+        let hosts = Hosts::new(&config, tls)?;
+        let changes = Arc::new(Changes::watching(watched));
+        let first = hosts.primary(Instant::now() + OPEN_TIME).await?;
+        schema::prepare(&first.client).await.map_err(Failed::told)?;
+        drop(first);
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let (probes, asked) = mpsc::unbounded_channel();
+        let (queue, names) = (Arc::new(Mutex::new(queue)), Arc::new(GroupNames::new()));
+        let mut tasks = Vec::new();
+        for _ in 0..WRITERS {
+            let writer = Writer {
+                slot: Slot::new(hosts.clone()),
+                queue: Arc::clone(&queue),
+                changes: Arc::clone(&changes),
+                names: Arc::clone(&names),
+            };
+            tasks.push(tokio::spawn(writer.run()));
+        }
+        let (slot, queue) = (Slot::new(hosts.clone()), asked);
+        let probe = Probe { slot, queue, changes: Arc::clone(&changes), last: None };
+        tasks.push(tokio::spawn(probe.run()));
+        tasks.push(tokio::spawn(upkeep::watch(hosts.clone())));
+        tasks.push(tokio::spawn(upkeep::prune(Slot::new(hosts.clone()))));
+        let readers = (0..READERS).map(|_| Slot::new(hosts.clone())).collect();
+        Ok(Self { hosts, jobs, probes, readers, next: AtomicUsize::new(0), changes, tasks })
+    }
+
+    /// Runs a statement that reads: again on another connection, where one breaks.
+    async fn rows(
+        &self,
+        statement: fn(&Statements) -> &Statement,
+        parameters: &[&Parameter<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        let until = Instant::now() + READ_TIME;
+        let slot = self.reader()?;
+        loop {
+            let link = slot.link(until).await?;
+            let left = until.saturating_duration_since(Instant::now());
+            let asked = link.client.query(statement(&link.statements), parameters);
+            let why = match timeout(left, asked).await.map(|done| done.map_err(failed)) {
+                Ok(Ok(rows)) => return Ok(rows),
+                Ok(Err(Failed::Lasting(error))) => return Err(error),
+                Ok(Err(Failed::Passing(why))) => why,
+                Err(_late) => "the database did not answer in time".to_owned(),
+            };
+            slot.give_up(&link).await;
+            if Instant::now() >= until {
+                return Err(StoreError::Io(why));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn reader(&self) -> Result<&Slot, StoreError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
+        self.readers.get(turn).ok_or(StoreError::Closed)
+    }
+
+    async fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
+        for row in self.rows(|all| &all.get, &[&keys]).await? {
+            let (key, versioned) = versioned(&row)?;
+            found.insert(key, versioned);
+        }
+        Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
+    }
+
+    async fn range(
+        &self,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Versioned)>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement: fn(&Statements) -> &Statement = match order {
+            Order::Ascending => |all| &all.scan_up,
+            Order::Descending => |all| &all.scan_down,
+        };
+        let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
+        rows.iter().map(versioned).collect()
+    }
+
+    async fn forgotten(&self) -> Result<(), StoreError> {
+        let link = self.reader()?.link(Instant::now() + READ_TIME).await?;
+        upkeep::forget(&link).await.map_err(Failed::told)
+    }
+
+    async fn fresh_since(&self, since: Cursor) -> Result<(Cursor, Delta), StoreError> {
+        let (asking, answer) = oneshot::channel();
+        self.probes.send(asking).map_err(|_closed| StoreError::Closed)?;
+        answer.await.map_err(|_closed| StoreError::Closed)??;
+        Ok(self.changes.since(since))
+    }
+
+    async fn committed(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.jobs.send(Job { batch, answer }).map_err(|_closed| StoreError::Closed)?;
+        outcome.await.map_err(|_closed| StoreError::Closed)?
+    }
+}
+
+fn versioned(row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {
+    let wrong = |error: tokio_postgres::Error| StoreError::Corrupt(error.to_string());
+    let number: i64 = row.try_get(2).map_err(wrong)?;
+    let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
+    let revision = Revision(u64::try_from(number).map_err(negative)?);
+    let value = row.try_get(1).map_err(wrong)?;
+    Ok((row.try_get(0).map_err(wrong)?, Versioned { value, revision }))
+}
+
+fn tls(authorities: &[u8]) -> Result<MakeRustlsConnect, StoreError> {
+    let wrong = |why: String| StoreError::Io(format!("the authorities cannot be used: {why}"));
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(authorities) {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(wrong("there is no certificate in PEM".to_owned()));
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+impl Store for Postgres {
+    fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>> {
+        Box::pin(self.points(keys))
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Vec<u8>, Versioned)>> {
+        Box::pin(self.range(range, order, limit))
+    }
+
+    fn commit(&self, batch: Batch) -> Answer<'_, Revision> {
+        Box::pin(self.committed(batch))
+    }
+
+    fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
+        Box::pin(self.fresh_since(since))
+    }
+
+    fn forget(&self) -> Answer<'_, ()> {
+        Box::pin(self.forgotten())
+    }
+}

@@ -1,0 +1,59 @@
+//! What stands in the database, and how it gets there.
+
+use tokio_postgres::Client;
+
+use super::hosts::{Failed, failed};
+use crate::types::StoreError;
+
+/// The form of the tables. One that is newer is left alone.
+const FORMAT: i32 = 1;
+
+/// One at a time makes the tables.
+const LOCK: &str = "SELECT pg_advisory_lock(7813946271834650111)";
+const UNLOCK: &str = "SELECT pg_advisory_unlock(7813946271834650111)";
+
+/// `outcomes` has a row for each group of commits: whether it happened can be asked by another
+/// connection when the one that made it breaks. `changes` has watched rows as they were written, with
+/// the transaction; `pruned` tells up to which transaction they were removed.
+const TABLES: &str = "
+BEGIN;
+CREATE SCHEMA strongroom;
+CREATE TABLE strongroom.format (number integer NOT NULL);
+INSERT INTO strongroom.format VALUES (1);
+CREATE TABLE strongroom.kv (k bytea PRIMARY KEY, v bytea NOT NULL, ver bigint NOT NULL);
+ALTER TABLE strongroom.kv ALTER COLUMN v SET STORAGE EXTERNAL;
+CREATE TABLE strongroom.changes (
+    x xid8 NOT NULL, n integer NOT NULL, k bytea NOT NULL, v bytea, ver bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX changes_x ON strongroom.changes (x);
+CREATE TABLE strongroom.pruned (x xid8 NOT NULL);
+INSERT INTO strongroom.pruned VALUES ('0');
+CREATE TABLE strongroom.outcomes (id bytea PRIMARY KEY, at timestamptz NOT NULL DEFAULT now());
+CREATE INDEX outcomes_at ON strongroom.outcomes (at);
+CREATE SEQUENCE strongroom.revision;
+COMMIT;
+";
+
+/// Makes the tables if they are not there, and refuses those of another form.
+pub(super) async fn prepare(client: &Client) -> Result<(), Failed> {
+    client.batch_execute(LOCK).await.map_err(failed)?;
+    let done = under_lock(client).await;
+    client.batch_execute(UNLOCK).await.map_err(failed)?;
+    done
+}
+
+async fn under_lock(client: &Client) -> Result<(), Failed> {
+    let known = client.query_one("SELECT to_regclass('strongroom.format')::text", &[]).await;
+    let known: Option<String> = known.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if known.is_none() {
+        return client.batch_execute(TABLES).await.map_err(failed);
+    }
+    let number = client.query_one("SELECT number FROM strongroom.format", &[]).await;
+    let number: i32 = number.and_then(|row| row.try_get(0)).map_err(failed)?;
+    if number == FORMAT {
+        return Ok(());
+    }
+    let message = format!("the database has format {number}; this version reads {FORMAT}");
+    Err(Failed::Lasting(StoreError::Foreign(message)))
+}

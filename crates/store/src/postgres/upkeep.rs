@@ -1,0 +1,69 @@
+//! What is done from time to time.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::hosts::{Failed, Hosts, Link, Slot, failed};
+
+/// How often every host is asked whether another was promoted.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// How long a pruning waits for a host.
+const PRUNE_TIME: Duration = Duration::from_secs(5);
+
+/// Removes changes that every node knows, or is to learn by reading everything again: those below
+/// the last transaction of fifteen minutes ago, but none that may still be under way.
+const PRUNE: &str = "
+WITH bound AS (
+    UPDATE strongroom.pruned SET x = greatest(x, least(
+        pg_snapshot_xmin(pg_current_snapshot()),
+        (SELECT max(x) FROM strongroom.changes
+         WHERE at < now() - interval '15 minutes')))
+    RETURNING x
+)
+DELETE FROM strongroom.changes WHERE x < (SELECT x FROM bound)";
+const PRUNE_ALL: &str = "
+WITH bound AS (
+    UPDATE strongroom.pruned SET x = pg_snapshot_xmin(pg_current_snapshot()) RETURNING x
+)
+DELETE FROM strongroom.changes WHERE x < (SELECT x FROM bound)";
+const PRUNE_OUTCOMES: &str = "DELETE FROM strongroom.outcomes WHERE at < now() - interval '1 hour'";
+
+/// Looks for a higher timeline where there are several hosts: a primary that was cut off from its
+/// standbys still answers, and is to be left.
+pub(super) async fn watch(hosts: Hosts) {
+    if hosts.count() < 2 {
+        return;
+    }
+    loop {
+        sleep(WATCH_EVERY).await;
+        if hosts.watch().await {
+            tracing::warn!(timeline = hosts.highest(), "another host of the database was promoted");
+        }
+    }
+}
+
+/// Keeps the tables of changes and outcomes short.
+pub(super) async fn prune(slot: Slot) {
+    loop {
+        sleep(PRUNE_EVERY).await;
+        let Ok(link) = slot.link(Instant::now() + PRUNE_TIME).await else { continue };
+        for statement in [PRUNE, PRUNE_OUTCOMES] {
+            if let Err(error) = link.client.batch_execute(statement).await {
+                tracing::warn!(error = ?failed(error), "the database was not pruned");
+                slot.give_up(&link).await;
+                break;
+            }
+        }
+    }
+}
+
+/// Removes what was deleted or replaced from the tables' files. The write-ahead log has it until the
+/// server recycles that.
+pub(super) async fn forget(link: &Link) -> Result<(), Failed> {
+    for statement in [PRUNE_ALL, "VACUUM strongroom.changes", "VACUUM strongroom.kv"] {
+        link.client.batch_execute(statement).await.map_err(failed)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,336 @@
+//! Commits: those that wait together share a transaction.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::hosts::{Failed, Link, Slot, failed};
+use super::statements::Parameter;
+use crate::changes::Changes;
+use crate::types::{Batch, Require, Revision, StoreError, Sync};
+
+/// Commits that share a transaction at most.
+const GROUP_MAX: usize = 128;
+/// How long a commit is tried, and how long it takes until an answer is given up.
+const COMMIT_TIME: Duration = Duration::from_secs(10);
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
+
+type Outcome = Result<Revision, StoreError>;
+
+/// A commit that waits.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) answer: oneshot::Sender<Outcome>,
+}
+
+/// One of several that take turns: while one waits for the disks, the next gathers.
+pub(super) struct Writer {
+    pub(super) slot: Slot,
+    pub(super) queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
+    pub(super) changes: Arc<Changes>,
+    pub(super) names: Arc<GroupNames>,
+}
+
+/// Names of groups, of which no two are the same on any node.
+#[derive(Debug)]
+pub(super) struct GroupNames {
+    process: [u64; 2],
+    next: AtomicU64,
+}
+
+impl GroupNames {
+    pub(super) fn new() -> Self {
+        let random = || RandomState::new().build_hasher().finish();
+        Self { process: [random(), random()], next: AtomicU64::new(0) }
+    }
+
+    fn next(&self) -> Vec<u8> {
+        let [a, b] = self.process;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        [a, b, number].iter().flat_map(|part| part.to_be_bytes()).collect()
+    }
+}
+
+/// Why a group was not committed.
+enum Broken {
+    /// It surely was not.
+    Before(Failed),
+    /// The connection broke when it might have been. The outcomes are those if it was.
+    Perhaps { outcomes: Vec<Outcome>, why: String },
+}
+
+impl Writer {
+    /// Serves commits until the store is closed.
+    pub(super) async fn run(self) {
+        loop {
+            let jobs = self.next().await;
+            if jobs.is_empty() {
+                return;
+            }
+            let (batches, waiting): (Vec<Batch>, Vec<_>) =
+                jobs.into_iter().map(|job| (job.batch, job.answer)).unzip();
+            let outcomes = self.commit(&batches).await;
+            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                // A caller that went away has no use for the answer.
+                drop(waiting.send(outcome));
+            }
+        }
+    }
+
+    async fn next(&self) -> Vec<Job> {
+        let mut queue = self.queue.lock().await;
+        let mut jobs: Vec<Job> = queue.recv().await.into_iter().collect();
+        while !jobs.is_empty() && jobs.len() < GROUP_MAX {
+            let Ok(job) = queue.try_recv() else { break };
+            jobs.push(job);
+        }
+        jobs
+    }
+
+    /// Commits a group: again where it surely did not happen, and never twice.
+    async fn commit(&self, batches: &[Batch]) -> Vec<Outcome> {
+        let until = Instant::now() + COMMIT_TIME;
+        let keys = lock_keys(batches);
+        loop {
+            let link = match self.slot.link(until).await {
+                Ok(link) => link,
+                Err(error) => return vec![Err(error); batches.len()],
+            };
+            let name = self.names.next();
+            let why = match self.group(&link, batches, &keys, &name).await {
+                Ok(outcomes) => return outcomes,
+                Err(Broken::Before(Failed::Lasting(error))) => {
+                    return vec![Err(error); batches.len()];
+                }
+                Err(Broken::Before(Failed::Passing(why))) => why,
+                Err(Broken::Perhaps { outcomes, why }) => {
+                    self.slot.give_up(&link).await;
+                    match self.happened(&keys, &name, until).await {
+                        Ok(true) => return outcomes,
+                        Ok(false) => why,
+                        Err(()) => {
+                            let unknown = StoreError::Unknown(why);
+                            // A condition that failed did so whatever became of the others.
+                            let each = outcomes.into_iter();
+                            return each.map(|one| one.and(Err(unknown.clone()))).collect();
+                        }
+                    }
+                }
+            };
+            if Instant::now() >= until {
+                return vec![Err(StoreError::Io(why)); batches.len()];
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn group(
+        &self,
+        link: &Arc<Link>,
+        batches: &[Batch],
+        keys: &[i64],
+        name: &[u8],
+    ) -> Result<Vec<Outcome>, Broken> {
+        let work = self.work(link, batches, keys, name);
+        let done = timeout(ANSWER_TIME, work).await;
+        match done {
+            Ok(Ok(outcomes)) => Ok(outcomes),
+            Ok(Err(Broken::Before(why))) => {
+                let rolled_back = timeout(ANSWER_TIME, link.client.batch_execute("ROLLBACK")).await;
+                if !matches!(rolled_back, Ok(Ok(()))) {
+                    self.slot.give_up(link).await;
+                }
+                Err(Broken::Before(why))
+            }
+            Ok(Err(perhaps)) => Err(perhaps),
+            // Where it hangs is not known: what was sent last may be the commit.
+            Err(_late) => {
+                let outcomes = vec![Err(StoreError::Unknown(String::new())); batches.len()];
+                Err(Broken::Perhaps { outcomes, why: "no answer from the database".to_owned() })
+            }
+        }
+    }
+
+    async fn work(
+        &self,
+        link: &Link,
+        batches: &[Batch],
+        keys: &[i64],
+        name: &[u8],
+    ) -> Result<Vec<Outcome>, Broken> {
+        let (client, statements) = (&link.client, &link.statements);
+        let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
+        let begin = match sync {
+            Sync::Full => "BEGIN ISOLATION LEVEL READ COMMITTED",
+            Sync::Deferred => {
+                "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"
+            }
+        };
+        let required: BTreeSet<&[u8]> = batches
+            .iter()
+            .flat_map(|batch| &batch.require)
+            .map(|(key, _)| key.as_slice())
+            .collect();
+        let required: Vec<&[u8]> = required.into_iter().collect();
+        let count = i64::try_from(batches.len()).unwrap_or(i64::MAX);
+        // Sent together: each runs when the one before it is done.
+        let (lock_of, revisions_of, numbers_of): (
+            [&Parameter<'_>; 1],
+            [&Parameter<'_>; 1],
+            [&Parameter<'_>; 1],
+        ) = ([&keys], [&required], [&count]);
+        let ((), _, held, numbers) = tokio::try_join!(
+            client.batch_execute(begin),
+            client.query(&statements.lock, &lock_of),
+            client.query(&statements.revisions, &revisions_of),
+            client.query(&statements.numbers, &numbers_of),
+        )
+        .map_err(|error| Broken::Before(failed(error)))?;
+        let read = |error| Broken::Before(failed(error));
+        let mut current: HashMap<Vec<u8>, i64> = HashMap::new();
+        for row in &held {
+            current.insert(row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
+        }
+        let mut plan = Plan { current, written: BTreeMap::new(), told: Vec::new() };
+        let mut outcomes = Vec::with_capacity(batches.len());
+        for (batch, number) in batches.iter().zip(&numbers) {
+            outcomes.push(plan.take(batch, number.try_get(0).map_err(read)?, &self.changes));
+        }
+        if plan.written.is_empty() {
+            client.batch_execute("ROLLBACK").await.map_err(read)?;
+            return Ok(outcomes);
+        }
+        match plan.write(link, name).await {
+            Ok(()) => Ok(outcomes),
+            Err(Failed::Lasting(error)) => Err(Broken::Before(Failed::Lasting(error))),
+            Err(Failed::Passing(why)) => Err(Broken::Perhaps { outcomes, why }),
+        }
+    }
+
+    /// Finds out whether a group was committed. Its keys are locked first: whatever still holds them
+    /// is then over, one way or the other. An error says that it cannot be found out.
+    async fn happened(&self, keys: &[i64], name: &[u8], until: Instant) -> Result<bool, ()> {
+        loop {
+            let link = self.slot.link(until).await.map_err(|_error| ())?;
+            let (client, statements) = (&link.client, &link.statements);
+            let (lock_of, name_of): ([&Parameter<'_>; 1], [&Parameter<'_>; 1]) = ([&keys], [&name]);
+            let asked = async {
+                tokio::try_join!(
+                    client.batch_execute("BEGIN"),
+                    client.query(&statements.lock, &lock_of),
+                    client.query_one(&statements.happened, &name_of),
+                    client.batch_execute("ROLLBACK"),
+                )
+            };
+            if let Ok(Ok(((), _, row, ()))) = timeout(ANSWER_TIME, asked).await
+                && let Ok(happened) = row.try_get(0)
+            {
+                return Ok(happened);
+            }
+            self.slot.give_up(&link).await;
+            if Instant::now() >= until {
+                return Err(());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+/// What a group does, worked out against what is there.
+struct Plan<'a> {
+    /// Revisions of the keys that conditions are on, as the batches before left them.
+    current: HashMap<Vec<u8>, i64>,
+    /// What each key is in the end.
+    written: BTreeMap<&'a [u8], (Option<&'a [u8]>, i64)>,
+    /// What watched keys were, one after the other.
+    told: Vec<Told<'a>>,
+}
+
+/// A key, its value if it was not removed, and the revision.
+type Told<'a> = (&'a [u8], Option<&'a [u8]>, i64);
+
+impl<'a> Plan<'a> {
+    fn take(&mut self, batch: &'a Batch, number: i64, changes: &Changes) -> Outcome {
+        let revision = u64::try_from(number)
+            .map_err(|_error| StoreError::Corrupt("a revision is negative".to_owned()))?;
+        for (key, require) in &batch.require {
+            let found = self.current.get(key).copied();
+            let holds = match require {
+                Require::Absent => found.is_none(),
+                Require::Revision(revision) => {
+                    found.and_then(|one| u64::try_from(one).ok()) == Some(revision.0)
+                }
+            };
+            if !holds {
+                return Err(StoreError::Conflict { key: key.clone() });
+            }
+        }
+        for (key, value) in &batch.changes {
+            match value {
+                Some(_) => self.current.insert(key.clone(), number),
+                None => self.current.remove(key),
+            };
+            self.written.insert(key, (value.as_deref(), number));
+            if changes.watches(key) {
+                self.told.push((key, value.as_deref(), number));
+            }
+        }
+        Ok(Revision(revision))
+    }
+
+    async fn write(&self, link: &Link, name: &[u8]) -> Result<(), Failed> {
+        let (mut keys, mut values, mut numbers, mut gone) = (vec![], vec![], vec![], vec![]);
+        for (key, (value, number)) in &self.written {
+            match value {
+                Some(value) => {
+                    keys.push(*key);
+                    values.push(*value);
+                    numbers.push(*number);
+                }
+                None => gone.push(*key),
+            }
+        }
+        let order: Vec<i32> = (0..).take(self.told.len()).collect();
+        let told_keys: Vec<&[u8]> = self.told.iter().map(|(key, ..)| *key).collect();
+        let told_values: Vec<Option<&[u8]>> =
+            self.told.iter().map(|(_, value, _)| *value).collect();
+        let told_numbers: Vec<i64> = self.told.iter().map(|(.., number)| *number).collect();
+        let (client, statements) = (&link.client, &link.statements);
+        let put: [&Parameter<'_>; 3] = [&keys, &values, &numbers];
+        let delete: [&Parameter<'_>; 1] = [&gone];
+        let tell: [&Parameter<'_>; 4] = [&order, &told_keys, &told_values, &told_numbers];
+        let outcome: [&Parameter<'_>; 1] = [&name];
+        tokio::try_join!(
+            client.execute(&statements.put, &put),
+            client.execute(&statements.delete, &delete),
+            client.execute(&statements.tell, &tell),
+            client.execute(&statements.outcome, &outcome),
+            client.batch_execute("COMMIT"),
+        )
+        .map(|_done| ())
+        .map_err(failed)
+    }
+}
+
+/// The locks of a group: one number for each key, in order. Keys that share one wait for each other.
+fn lock_keys(batches: &[Batch]) -> Vec<i64> {
+    let each = batches.iter().flat_map(|batch| {
+        let required = batch.require.iter().map(|(key, _)| key);
+        required.chain(batch.changes.iter().map(|(key, _)| key))
+    });
+    each.map(|key| lock_key(key)).collect::<BTreeSet<i64>>().into_iter().collect()
+}
+
+/// FNV-1a: the same on every node and in every version.
+fn lock_key(key: &[u8]) -> i64 {
+    let hash = key.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    i64::from_be_bytes(hash.to_be_bytes())
+}

@@ -1,0 +1,236 @@
+//! Several nodes at one PostgreSQL database, and what becomes of them when its primary dies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use strongroom_store::{
+    Batch, Cursor, Delta, Order, Postgres, Require, Store, StoreError, Sync, prefix_range,
+};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::postgres::Server;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_change_is_told_on_every_node_once() {
+    let server = Server::start();
+    let url = server.new_database("fresh");
+    let one = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
+    let other = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
+    let (mut cursor, delta) = other.fresh(Cursor::default()).await.unwrap();
+    assert_eq!(delta, Delta::Reset);
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (one, other) = (Arc::clone(&one), Arc::clone(&other));
+            tokio::spawn(async move {
+                for number in 0..50 {
+                    let key = format!("v/{writer}/{number}").into_bytes();
+                    let sync = if number % 2 == 0 { Sync::Full } else { Sync::Deferred };
+                    let batch = Batch::new().put(key.clone(), vec![1]).sync(sync);
+                    one.commit(batch).await.unwrap();
+                    let (_, delta) = other.fresh(Cursor(2)).await.unwrap();
+                    let Delta::Changes(changes) = delta else { panic!("reset") };
+                    let is_told = changes.iter().any(|change| change.key == key);
+                    assert!(is_told, "acknowledged, not told");
+                }
+            })
+        })
+        .collect();
+    let mut told = Vec::new();
+    while told.len() < 200 {
+        let (next, delta) = other.fresh(cursor).await.unwrap();
+        let Delta::Changes(changes) = delta else { panic!("reset") };
+        told.extend(changes.into_iter().map(|change| change.key));
+        cursor = next;
+        tokio::task::yield_now().await;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    told.sort();
+    let all = told.len();
+    told.dedup();
+    assert_eq!((all, told.len()), (200, 200));
+}
+
+/// Of commits that require the same, on two nodes, one happens.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_hold_across_nodes() {
+    let server = Server::start();
+    let url = server.new_database("races");
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        nodes.push(Arc::new(Postgres::open(&url, None, &[]).await.unwrap()));
+    }
+    for round in 0..40 {
+        let name = format!("name/{round}").into_bytes();
+        let tasks: Vec<_> = (0..8_u8)
+            .map(|number| {
+                let store = Arc::clone(&nodes[usize::from(number % 2)]);
+                let batch = Batch::new()
+                    .require(name.clone(), Require::Absent)
+                    .put(name.clone(), vec![number])
+                    .put(format!("row/{round}/{number}").into_bytes(), vec![number]);
+                tokio::spawn(async move { store.commit(batch).await })
+            })
+            .collect();
+        let mut done = Vec::new();
+        for task in tasks {
+            match task.await.unwrap() {
+                Ok(revision) => done.push(revision),
+                Err(error) => assert_eq!(error, StoreError::Conflict { key: name.clone() }),
+            }
+        }
+        assert_eq!(done.len(), 1, "round {round}");
+        let rows = prefix_range(format!("row/{round}/").as_bytes());
+        let rows = nodes[0].scan(rows, Order::Ascending, 9).await.unwrap();
+        assert_eq!(rows.len(), 1, "what was refused changed something");
+    }
+}
+
+/// Writers that note what was acknowledged.
+struct Load {
+    ends: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+    writers: Vec<JoinHandle<(Vec<Vec<u8>>, Duration)>>,
+}
+
+impl Load {
+    fn start(store: &Arc<Postgres>) -> Self {
+        let (ends, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let writers = (0..4).map(|writer| {
+            let (store, ends) = (Arc::clone(store), Arc::clone(&ends));
+            tokio::spawn(write(store, writer, ends, Arc::clone(&acknowledged)))
+        });
+        let writers = writers.collect();
+        Self { ends, acknowledged, writers }
+    }
+
+    async fn until_more(&self, more: u64) {
+        let enough = self.acknowledged.load(Ordering::Relaxed) + more;
+        while self.acknowledged.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Returns the keys that were acknowledged.
+    async fn end(self) -> Vec<Vec<u8>> {
+        self.ends.store(true, Ordering::Relaxed);
+        let mut there = Vec::new();
+        for writer in self.writers {
+            let (keys, gap) = writer.await.unwrap();
+            println!("the longest gap of a writer was {} ms", gap.as_millis());
+            there.extend(keys);
+        }
+        there
+    }
+}
+
+async fn write(
+    store: Arc<Postgres>,
+    writer: u32,
+    ends: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU64>,
+) -> (Vec<Vec<u8>>, Duration) {
+    let (mut there, mut gap) = (Vec::new(), Duration::ZERO);
+    let mut last = Instant::now();
+    for number in 0_u32.. {
+        if ends.load(Ordering::Relaxed) {
+            break;
+        }
+        let key = format!("w/{writer}/{number}").into_bytes();
+        let batch = Batch::new().require(key.clone(), Require::Absent);
+        if store.commit(batch.put(key.clone(), vec![7; 200])).await.is_ok() {
+            there.push(key);
+            acknowledged.fetch_add(1, Ordering::Relaxed);
+            gap = gap.max(last.elapsed());
+            last = Instant::now();
+        }
+    }
+    (there, gap)
+}
+
+/// The primary is killed under load and a standby promoted: what was acknowledged is there, the gap
+/// is short, and the old primary is not believed when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
+    let primary = Server::start();
+    let standby = primary.standby("s1");
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (s1)'");
+    primary.sql("SELECT pg_reload_conf()");
+    primary.new_database("failover");
+    let url = format!(
+        "postgres://strongroom@127.0.0.1:{},127.0.0.1:{}/failover",
+        primary.port, standby.port
+    );
+    let store = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    let load = Load::start(&store);
+    load.until_more(300).await;
+    primary.kill().await;
+    standby.control(&["promote"]);
+    load.until_more(300).await;
+    let there = load.end().await;
+    for keys in there.chunks(100) {
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let rows = store.get(&keys).await.unwrap();
+        assert!(rows.iter().all(Option::is_some), "acknowledged, and not there");
+    }
+    println!("{} commits acknowledged, all there", there.len());
+    // Whoever held a cursor of the old timeline reads everything again.
+    assert_eq!(store.fresh(cursor).await.unwrap().1, Delta::Reset);
+    store.commit(Batch::new().put(b"new".to_vec(), b"1".to_vec())).await.unwrap();
+    std::fs::remove_file(primary.data().join("postmaster.pid")).unwrap();
+    primary.up();
+    for _ in 0..40 {
+        assert!(store.get(&[b"new"]).await.unwrap()[0].is_some(), "read from the old primary");
+        store.fresh(Cursor(1)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let later = Postgres::open(&url, None, &[]).await.unwrap();
+    assert!(later.get(&[b"new"]).await.unwrap()[0].is_some());
+}
+
+#[tokio::test]
+async fn another_format_and_other_errors_are_told_without_the_password() {
+    let server = Server::start();
+    let url = server.new_database("format");
+    drop(Postgres::open(&url, None, &[]).await.unwrap());
+    let more = url.replace("strongroom@", "strongroom:hunter2@");
+    let told = |error: StoreError| {
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        error
+    };
+    server.sql("SELECT 1");
+    let none = more.replace("/format", "/absent");
+    let error = told(Postgres::open(&none, None, &[]).await.unwrap_err());
+    assert!(error.to_string().contains("does not exist"), "{error}");
+    for wrong in ["", "http://x", "postgres://"] {
+        assert!(
+            matches!(Postgres::open(wrong, None, &[]).await, Err(StoreError::Io(_))),
+            "{wrong}"
+        );
+    }
+    let tls = format!("{more}?sslmode=require");
+    let error = told(Postgres::open(&tls, None, &[]).await.unwrap_err());
+    assert!(error.to_string().contains("authorities"), "{error}");
+    let error = told(Postgres::open(&more, Some(b"no PEM"), &[]).await.unwrap_err());
+    assert!(error.to_string().contains("no certificate in PEM"), "{error}");
+    let port = server.port.to_string();
+    let arguments = [
+        "-h",
+        "127.0.0.1",
+        "-p",
+        &port,
+        "-U",
+        "strongroom",
+        "-d",
+        "format",
+        "-c",
+        "UPDATE strongroom.format SET number = 2",
+    ];
+    crate::postgres::psql(&arguments);
+    let newer = told(Postgres::open(&more, None, &[]).await.unwrap_err());
+    assert!(matches!(newer, StoreError::Foreign(_)), "{newer}");
+}
