@@ -4,6 +4,7 @@
 use strongroom_policy::ast::{Action, Allow, Location, ResourceName, Subject};
 use strongroom_policy::{ResourceType, Semantics};
 
+use super::clauses::mentions;
 use super::stated::{are_administrators, includes, permissions, who};
 use crate::diff::{Comparison, Given, diff};
 use crate::tenancy_file::{PolicyEntry, TenancyFile, WorldFile};
@@ -118,7 +119,9 @@ impl Judge<'_> {
         };
         let own = permissions(&with_stand_in(allow).action.value, allow.denies);
         let names = who(&allow.subject.value);
-        (knows_groups || names.iter().all(are_for)) && own.iter().all(are_about)
+        // A condition on the permission leaves less than the action says.
+        let picks = mentions(allow.condition.as_ref(), "request.permission");
+        (knows_groups || names.iter().all(are_for)) && (picks || own.iter().all(are_about))
     }
 
     fn is_same(&self, one: usize, other: usize) -> bool {
