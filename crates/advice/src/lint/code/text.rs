@@ -67,7 +67,7 @@ impl<'a> Text<'a> {
     }
 
     fn is_large(&self) -> bool {
-        const LARGEST: usize = 256 * 1024;
+        const LARGEST: usize = 512 * 1024;
         self.file.text.len() > LARGEST
     }
 

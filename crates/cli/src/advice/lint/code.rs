@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use strongroom_advice::lint::{Finding, Fix, SourceFile, concerns_secrets, look_at_code};
+use strongroom_advice::lint::{Finding, Fix, SourceFile, concerns_secrets, look_at_code, suppress};
 use strongroom_model::private_file;
 
 use super::LintOutput;
@@ -46,7 +46,8 @@ fn look_at(path: PathBuf) -> Option<Found> {
     let file = SourceFile::new(name, text);
     let findings = look_at_code(&file);
     let findings = if is_whole { findings } else { without_edits(findings) };
-    Some(Found { path, file, findings })
+    let is_quiet = findings.is_empty() && suppress(&file, Vec::new()).findings.is_empty();
+    (!is_quiet).then_some(Found { path, file, findings })
 }
 
 fn look_again(found: Found) -> Found {

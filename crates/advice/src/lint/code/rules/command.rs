@@ -328,7 +328,12 @@ fn has_unknown_words(invocation: &Invocation) -> bool {
     for word in &invocation.words {
         let is_unknown =
             word.text.starts_with('$') || matches!(word.text.as_str(), "..." | "…" | "[OPTIONS]");
-        if is_unknown && !takes_value {
+        // `[text]` stands for a value where a manual shows how a command is written.
+        let is_manual = word
+            .text
+            .strip_prefix('[')
+            .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_alphabetic()));
+        if is_manual || is_unknown && !takes_value {
             return true;
         }
         takes_value = word.text.starts_with('-') && !word.text.contains('=');
