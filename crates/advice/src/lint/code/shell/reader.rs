@@ -255,6 +255,9 @@ impl Reader<'_> {
     }
 }
 
+/// Commands that assign what follows them.
+const DECLARATIONS: &[&str] = &["export", "local", "declare", "readonly", "typeset"];
+
 fn begin(draft: &mut Draft, start: usize) {
     if !draft.has_begun {
         draft.has_begun = true;
@@ -267,7 +270,8 @@ fn push_word(draft: &mut Draft, word: Word) {
     draft.command.span.end = word.span.end;
     let assignment = word.text.split_once('=').filter(|(name, _)| {
         let name = name.strip_suffix('+').unwrap_or(name);
-        draft.command.words.is_empty() && is_name(name)
+        let declares = |first: &Word| DECLARATIONS.contains(&first.text.as_str());
+        draft.command.words.first().is_none_or(declares) && is_name(name)
     });
     match assignment {
         Some((name, value)) => {

@@ -20,6 +20,7 @@ fn words_quotes_and_continuations() {
         shown("A=1 B=\"x y\" run 'a b'\\\n  c # rest\nnext;last"),
         ["A=1 B=x y run a b c", "next", "last"]
     );
+    assert_eq!(shown("export A=1 B"), ["A=1 export B"]);
     assert_eq!(
         shown("run <vault ocid> <in >out 2>&1 2>/dev/null"),
         ["run <vault ocid> 1>out 2>/dev/null"]
