@@ -1,5 +1,7 @@
 """One server for all tests that do not end it, and the table of what was asked."""
 
+import signal
+
 import pytest
 
 import record
@@ -35,6 +37,11 @@ def turnable(tmp_path_factory):
 
 
 def pytest_configure(config):
+    # A run in the background has these ignored, and programs leave ignored what they find so.
+    for number, usual in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGQUIT, signal.SIG_DFL),
+                          (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
     given = [arg for arg in config.args if "::" in arg or arg.endswith(".py")]
     config.whole_run = not (config.option.keyword or given)
 
