@@ -192,7 +192,7 @@ def test_no_content_stands_in_the_database(house):
     ("url = 'postgres://u@127.0.0.1/d'\nurl_file = '/x'", "either url or url_file"),
     ("url_file = '{directory}/none'", "none"),
     ("url_file = '{directory}/loose'", "loose"),
-    ("url = 'postgres://strongroom@127.0.0.1:{port}/absent'", "cannot use the database"),
+    ("url = 'postgres://strongroom@127.0.0.1:{port}/absent'", "password missing"),
     ("url = 'postgres://strongroom@127.0.0.1:1/vault'", "0 of 1 hosts answer"),
     ("url = 'postgres://strongroom@127.0.0.1:{port}/vault'\nauthorities = '{directory}/loose'", "no certificate in PEM"),
     ("urls = 'x'", "unknown field"),

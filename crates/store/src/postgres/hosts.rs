@@ -46,7 +46,16 @@ impl Failed {
 /// values here: only its code and its primary message are kept.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn failed(error: tokio_postgres::Error) -> Failed {
-    let Some(told) = error.as_db_error() else { return Failed::Passing(error.to_string()) };
+    let Some(told) = error.as_db_error() else {
+        // Of what this side refuses to do, such as to log in without a password, more is no help.
+        let source = std::error::Error::source(&error);
+        let is_own = source.is_some_and(|source| source.downcast_ref::<std::io::Error>().is_none());
+        let text = match source {
+            Some(source) if is_own => format!("{error}: {source}"),
+            _ => error.to_string(),
+        };
+        return if is_own { Failed::Lasting(StoreError::Io(text)) } else { Failed::Passing(text) };
+    };
     let (code, message) = (told.code().code(), told.message());
     let text = format!("{message} (SQLSTATE {code})");
     // Connections, resources, the operator, the system; transactions that met; servers that may not
