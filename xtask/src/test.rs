@@ -50,7 +50,7 @@ fn there(program: &str) -> bool {
 }
 
 /// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
-/// token, a debugger that dumps memory, OpenSSL, curl, and a database whose passwords are rotated.
+/// token, a debugger that dumps memory, OpenSSL, curl, systemd's check of units, and a database.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -70,6 +70,7 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         ("openssl", "openssl"),
         ("curl", "curl"),
         ("ssh-keygen", "openssh-client"),
+        ("systemd-analyze", "systemd"),
     ] {
         if !there(program) {
             missing.push(package);

@@ -164,7 +164,8 @@ impl Asker<'_> {
     }
 }
 
-fn is_about_oneself(question: &Question<'_>) -> bool {
+/// Tells whether a request is one of those that everybody may make about themselves.
+pub(crate) fn is_about_oneself(question: &Question<'_>) -> bool {
     let PrincipalKind::User { id, .. } = &question.principal.kind else { return false };
     let own = |(name, fact): &(FactName, Fact)| {
         name == "target.user.id" && matches!(fact, Fact::One(text) if text == id.as_str())

@@ -14,8 +14,9 @@ use strongroom_policy::{
 };
 
 pub use self::answer::{Answer, AnswerNeed, AnswerStatement};
-pub(crate) use self::answer::{named, statement};
+pub(crate) use self::answer::{is_about_oneself, named, statement};
 use self::needs::Needs;
+pub(crate) use self::needs::shared_parent;
 use self::variables::Variables;
 pub(crate) use self::who::Who;
 use crate::tenancy_file::TenancyFile;

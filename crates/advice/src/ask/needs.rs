@@ -95,11 +95,14 @@ impl Places {
             Target::Key => self.key.clone(),
             Target::Destination => self.destination.clone(),
             Target::Tenancy => self.tenancy.clone(),
-            Target::SharedParent => {
-                let above = self.target.iter().skip(1);
-                let apart = above.clone().take_while(|id| !self.destination.contains(id)).count();
-                above.skip(apart).cloned().collect()
-            }
+            Target::SharedParent => shared_parent(&self.target, &self.destination).to_vec(),
         }
     }
+}
+
+/// Returns the path of the lowest compartment above both what is moved and where it is moved.
+pub(crate) fn shared_parent<'a>(target: &'a [Ocid], destination: &[Ocid]) -> &'a [Ocid] {
+    let above = target.get(1..).unwrap_or_default();
+    let shared = above.iter().position(|id| destination.contains(id)).unwrap_or(above.len());
+    above.get(shared..).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use strongroom_model::{Ocid, Permission, Principal, PrincipalKind, Timestamp};
+use strongroom_model::{Ocid, Permission, Principal, Timestamp};
 use strongroom_policy::{
     Asked, Fact, FactName, Question, Request, Target, Verdict, decide, needs_by_name,
 };
 
 use super::Matter;
-use crate::ask::Who;
+use crate::ask::{Who, is_about_oneself, shared_parent};
 use crate::events::AuditEvent;
 
 /// Calls of a principal that were answered, and that the policies allow.
@@ -50,11 +50,6 @@ const NAMED: [(&str, &str, &str); 7] = [
     ("policy", "target.policy.id", "target.policy.name"),
 ];
 
-/// What everybody may do to themselves.
-///
-/// Source: OCI documentation, "Managing User Credentials".
-const ABOUT_ONESELF: [&str; 4] = ["GetUser", "ListApiKeys", "UploadApiKey", "DeleteApiKey"];
-
 impl Observed {
     pub(super) fn gather(matter: &Matter<'_>, who: &Who, events: &[AuditEvent]) -> Self {
         let mut observed = Self::default();
@@ -79,7 +74,7 @@ impl Observed {
             observed.calls.drain(..).partition(|call| may_be_allowed(matter, &who.principal, call));
         observed.calls = allowed;
         for call in others {
-            let reason = if is_about_oneself(&who.principal, &call) {
+            let reason = if call.asked(matter, &who.principal, is_about_oneself) {
                 "everybody may do this to themselves, without a policy"
             } else {
                 "the policies at hand do not allow it"
@@ -151,13 +146,6 @@ fn is_by(event: &AuditEvent, matter: &Matter<'_>, who: &Who) -> bool {
     who.principal.group_ids.iter().any(member)
 }
 
-fn is_about_oneself(principal: &Principal, call: &Call) -> bool {
-    let PrincipalKind::User { id, .. } = &principal.kind else { return false };
-    let own = |(name, value): &(&str, String)| *name == "target.user.id" && value == id.as_str();
-    ABOUT_ONESELF.contains(&call.operation.as_str())
-        && call.needs.iter().any(|need| need.target.iter().any(own))
-}
-
 /// Where the things are that permissions are checked on.
 struct Places<'a> {
     target: &'a [Ocid],
@@ -199,16 +187,12 @@ impl<'a> Places<'a> {
             Target::Vault => (self.vault.to_vec(), vault.into_iter().collect()),
             Target::Tenancy => (self.tenancy.to_vec(), own()),
             Target::Destination => (self.destination.unwrap_or(self.target).to_vec(), own()),
-            Target::SharedParent => (self.shared_parent(), own()),
+            Target::SharedParent => {
+                let destination = self.destination.unwrap_or(self.tenancy);
+                (shared_parent(self.target, destination).to_vec(), own())
+            }
         };
         Some(CallNeed { permission, path, target })
-    }
-
-    fn shared_parent(&self) -> Vec<Ocid> {
-        let destination = self.destination.unwrap_or(self.tenancy);
-        let above = self.target.iter().skip(1);
-        let apart = above.clone().take_while(|id| !destination.contains(id)).count();
-        above.skip(apart).cloned().collect()
     }
 }
 

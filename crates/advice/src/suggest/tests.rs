@@ -1,5 +1,6 @@
 use serde_json::json;
 use strongroom_policy::parse;
+use strongroom_testkit::Dice;
 
 use super::*;
 use crate::ask::{Ask, answer};
@@ -167,21 +168,6 @@ fn a_group_is_asked_for_as_a_whole_and_nobody_for_nothing() {
     assert_eq!(unknown.similar.as_deref(), Some("alice"));
 }
 
-/// Numbers that are the same in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn one<'a>(&mut self, all: &[&'a str]) -> &'a str {
-        all[self.below(all.len())]
-    }
-}
-
 const NAMES: [&str; 5] = ["db-a", "db-b", "db-c", "api", "api-key"];
 const PLACES: [(&str, &str); 4] = [
     ("prod", "Apps:Prod"),
@@ -200,18 +186,18 @@ const OPERATIONS: [&str; 8] = [
     "RotateSecret",
 ];
 
-fn random_statement(numbers: &mut Numbers) -> String {
-    let group = numbers.one(&["group SecretAdmins", "group Developers", "any-user"]);
-    let verb = numbers.one(&["inspect", "read", "use", "manage"]);
+fn random_statement(dice: &mut Dice) -> String {
+    let group = dice.pick(&["group SecretAdmins", "group Developers", "any-user"]);
+    let verb = dice.pick(&["inspect", "read", "use", "manage"]);
     let what =
-        numbers.one(&["secret-family", "secrets", "secret-bundles", "secret-versions", "keys"]);
-    let place = numbers.one(&[
+        dice.pick(&["secret-family", "secrets", "secret-bundles", "secret-versions", "keys"]);
+    let place = dice.pick(&[
         "tenancy",
         "compartment Apps",
         "compartment Apps:Prod",
         "compartment Security",
     ]);
-    let condition = numbers.one(&[
+    let condition = dice.pick(&[
         "",
         "",
         " where target.secret.name = /db-*/",
@@ -260,14 +246,13 @@ struct Round {
 }
 
 impl Round {
-    fn play(numbers: &mut Numbers, exact: bool) -> Self {
-        let statements: Vec<String> =
-            (0..=numbers.below(4)).map(|_| random_statement(numbers)).collect();
+    fn play(dice: &mut Dice, exact: bool) -> Self {
+        let statements: Vec<String> = (0..=dice.roll(4)).map(|_| random_statement(dice)).collect();
         let now = file(&statements);
         let mut seen = Vec::new();
         for _ in 0..12 {
-            let (key, place) = PLACES[numbers.below(PLACES.len())];
-            let event = call("bob", numbers.one(&OPERATIONS), key, numbers.one(&NAMES));
+            let (key, place) = PLACES[dice.roll(PLACES.len())];
+            let event = call("bob", dice.pick(&OPERATIONS), key, dice.pick(&NAMES));
             if is_allowed(&now, &event, place) {
                 seen.push((event, place));
             }
@@ -333,10 +318,10 @@ impl Round {
 #[test]
 fn suggestions_allow_what_was_seen_and_no_more() {
     let rounds = option_env!("STRONGROOM_SUGGEST_ROUNDS").map_or(12, |text| text.parse().unwrap());
-    let mut numbers = Numbers(7);
+    let mut dice = Dice::new(Some(7));
     let (mut allowed, mut denied) = (0, 0);
     for number in 0..rounds {
-        let round = Round::play(&mut numbers, number % 2 == 0);
+        let round = Round::play(&mut dice, number % 2 == 0);
         allowed += round.check_seen();
         denied += round.check_others();
     }
