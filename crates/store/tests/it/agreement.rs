@@ -7,6 +7,8 @@ use strongroom_store::{
     Sync, prefix_range,
 };
 
+use tokio::task::JoinHandle;
+
 use crate::postgres::Server;
 
 #[derive(Debug, Clone)]
@@ -198,7 +200,7 @@ async fn a_failed_condition_changes_nothing_and_names_its_key() {
 async fn fresh_tells_every_acknowledged_change_once() {
     let directory = tempfile::tempdir().unwrap();
     let store = std::sync::Arc::new(Sqlite::open(&directory.path().join("s.db"), &["v/"]).unwrap());
-    let (mut cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
             let store = std::sync::Arc::clone(&store);
@@ -216,12 +218,26 @@ async fn fresh_tells_every_acknowledged_change_once() {
             })
         })
         .collect();
+    told_once(&*store, cursor, writers, 200).await;
+}
+
+/// Reads what is told until all writers ended, and after: each of their keys once.
+pub(crate) async fn told_once(
+    store: &dyn Store,
+    mut cursor: Cursor,
+    writers: Vec<JoinHandle<()>>,
+    expected: usize,
+) {
     let mut told = Vec::new();
-    while told.len() < 200 {
+    loop {
+        let have_ended = writers.iter().all(JoinHandle::is_finished);
         let (next, delta) = store.fresh(cursor).await.unwrap();
         let Delta::Changes(changes) = delta else { panic!("reset") };
         told.extend(changes.into_iter().map(|change| change.key));
         cursor = next;
+        if have_ended {
+            break;
+        }
         tokio::task::yield_now().await;
     }
     for writer in writers {
@@ -230,5 +246,5 @@ async fn fresh_tells_every_acknowledged_change_once() {
     told.sort();
     let all = told.len();
     told.dedup();
-    assert_eq!((all, told.len()), (200, 200));
+    assert_eq!((all, told.len()), (expected, expected));
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 use strongroom_store::{
     Batch, Cursor, Delta, Order, Postgres, Require, Store, StoreError, Sync, prefix_range,
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::agreement::told_once;
 use crate::postgres::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -18,7 +21,7 @@ async fn every_acknowledged_change_is_told_on_every_node_once() {
     let url = server.new_database("fresh");
     let one = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
     let other = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
-    let (mut cursor, delta) = other.fresh(Cursor::default()).await.unwrap();
+    let (cursor, delta) = other.fresh(Cursor::default()).await.unwrap();
     assert_eq!(delta, Delta::Reset);
     let writers: Vec<_> = (0..4)
         .map(|writer| {
@@ -37,21 +40,7 @@ async fn every_acknowledged_change_is_told_on_every_node_once() {
             })
         })
         .collect();
-    let mut told = Vec::new();
-    while told.len() < 200 {
-        let (next, delta) = other.fresh(cursor).await.unwrap();
-        let Delta::Changes(changes) = delta else { panic!("reset") };
-        told.extend(changes.into_iter().map(|change| change.key));
-        cursor = next;
-        tokio::task::yield_now().await;
-    }
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    told.sort();
-    let all = told.len();
-    told.dedup();
-    assert_eq!((all, told.len()), (200, 200));
+    told_once(&*other, cursor, writers, 200).await;
 }
 
 /// Of commits that require the same, on two nodes, one happens.
@@ -141,14 +130,95 @@ async fn write(
         }
         let key = format!("w/{writer}/{number}").into_bytes();
         let batch = Batch::new().require(key.clone(), Require::Absent);
-        if store.commit(batch.put(key.clone(), vec![7; 200])).await.is_ok() {
-            there.push(key);
-            acknowledged.fetch_add(1, Ordering::Relaxed);
-            gap = gap.max(last.elapsed());
-            last = Instant::now();
+        match store.commit(batch.put(key.clone(), vec![7; 200])).await {
+            Ok(_revision) => {
+                there.push(key);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+                gap = gap.max(last.elapsed());
+                last = Instant::now();
+            }
+            // Nobody else writes the key: it would have been tried again after it was done.
+            Err(StoreError::Conflict { .. }) => panic!("a commit was made twice"),
+            Err(_later) => {}
         }
     }
     (there, gap)
+}
+
+async fn all_there(store: &Postgres, keys: &[Vec<u8>]) {
+    for keys in keys.chunks(100) {
+        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let rows = store.get(&keys).await.unwrap();
+        assert!(rows.iter().all(Option::is_some), "acknowledged, and not there");
+    }
+}
+
+/// Stands before a server, and can lose what it answers.
+struct Relay {
+    port: u16,
+    loses: Arc<AtomicBool>,
+}
+
+impl Relay {
+    async fn before(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, loses) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
+        let is_losing = Arc::clone(&loses);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let there = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                tokio::spawn(relay(client, there, Arc::clone(&is_losing)));
+            }
+        });
+        Self { port, loses }
+    }
+
+    /// Ends each connection on which something is answered for a moment.
+    async fn lose_answers(&self) {
+        self.loses.store(true, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        self.loses.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn relay(client: TcpStream, server: TcpStream, loses: Arc<AtomicBool>) {
+    let ((mut asked, mut told), (mut answered, mut passed)) =
+        (client.into_split(), server.into_split());
+    let up = tokio::spawn(async move { tokio::io::copy(&mut asked, &mut passed).await });
+    let mut bytes = vec![0; 16_384];
+    while let Ok(count) = answered.read(&mut bytes).await {
+        if count == 0 || loses.load(Ordering::Relaxed) {
+            break;
+        }
+        if told.write_all(&bytes[..count]).await.is_err() {
+            break;
+        }
+    }
+    up.abort();
+}
+
+/// Connections end in the midst of commits, again and again: what was acknowledged is there, and
+/// nothing is done twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_whose_connection_breaks_are_settled() {
+    let server = Server::start();
+    let url = server.new_database("broken");
+    let relay = Relay::before(server.port).await;
+    let url = url.replace(&server.port.to_string(), &relay.port.to_string());
+    let store = Arc::new(Postgres::open(&url, None, &[]).await.unwrap());
+    let load = Load::start(&store);
+    for _ in 0..10 {
+        load.until_more(10).await;
+        server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'strongroom'",
+        );
+        load.until_more(10).await;
+        relay.lose_answers().await;
+    }
+    let there = load.end().await;
+    all_there(&store, &there).await;
+    println!("{} commits acknowledged, all there", there.len());
 }
 
 /// The primary is killed under load and a standby promoted: what was acknowledged is there, the gap
@@ -172,11 +242,7 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
     standby.control(&["promote"]);
     load.until_more(300).await;
     let there = load.end().await;
-    for keys in there.chunks(100) {
-        let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-        let rows = store.get(&keys).await.unwrap();
-        assert!(rows.iter().all(Option::is_some), "acknowledged, and not there");
-    }
+    all_there(&store, &there).await;
     println!("{} commits acknowledged, all there", there.len());
     // Whoever held a cursor of the old timeline reads everything again.
     assert_eq!(store.fresh(cursor).await.unwrap().1, Delta::Reset);
