@@ -134,11 +134,12 @@ def test_an_outage_is_bridged_within_its_bound_and_then_told(behind, tmp_path):
     bridged, lost = readers.between(cut, cut + STALE_SECS), readers.between(bound + SLACK_SECS, over)
     calls = [call for call in behind.proxy.reads() if call.began > cut]
     print(f"{len(bridged)} reads bridged, {len(lost)} told, {len(calls)} calls for {len(KEYS)} secrets in {OUTAGE_SECS} s")
-    assert len(bridged) > 100 and {read.status for read in bridged} == {200}
+    # How many depends on the machine: a reader that waits its second out reads little in between.
+    assert len(bridged) >= READERS and {read.status for read in bridged} == {200}
     assert all(read.content == read.name.encode() for read in bridged)
     assert all(read.stale for read in bridged if read.began > cut + TTL_SECS_MAX + SLACK_SECS)
     assert max(read.ended - read.began for read in bridged) < READ_SECS_MAX
-    assert len(lost) > 100 and {read.status for read in lost} == {502}
+    assert len(lost) >= READERS and {read.status for read in lost} == {502}
     for read in lost:
         assert f"cannot read secret `{read.name}`, and the value of ".encode() in read.content, read
         assert b" s ago is too old" in read.content or b" min ago is too old" in read.content, read
