@@ -194,24 +194,42 @@ pub(super) fn render(
     content: &Sensitive,
     reference: &str,
 ) -> Sensitive {
-    let (bundle, content) = (found.bundle(), content.expose());
+    rendered(form, found.bundle(), content.expose(), reference)
+}
+
+fn rendered(form: Form, bundle: &SecretBundle, content: &[u8], reference: &str) -> Sensitive {
+    let around = bundle.secret_id.len()
+        + reference.len()
+        + bundle.stages.iter().map(|stage| stage.len() + 8).sum::<usize>()
+        + bundle.time_created.as_ref().map_or(0, String::len);
     match form {
         Form::Bytes => Sensitive::new(content.to_vec()),
-        Form::Json => json(content, &OwnAnswer::of(bundle, content, reference)),
-        Form::Aws => json(content, &AwsAnswer::of(bundle, content, reference)),
-        Form::Vault => json(content, &VaultAnswer::of(bundle, content)),
+        Form::Json => json(around, content, &OwnAnswer::of(bundle, content, reference)),
+        Form::Aws => json(around, content, &AwsAnswer::of(bundle, content, reference)),
+        Form::Vault => json(around, content, &VaultAnswer::of(bundle, content)),
     }
 }
 
-/// Writes JSON into one buffer that has room for it, so that no copy of the content is left behind.
-fn json(content: &[u8], answer: &impl Serialize) -> Sensitive {
-    let escaped = 6 * content.len();
-    let mut bytes = Sensitive::new(Vec::with_capacity(escaped + 1024));
+/// Writes JSON into one buffer that has room for it, so that no copy of the content is left behind,
+/// and for little more, since all of it is wiped.
+fn json(around: usize, content: &[u8], answer: &impl Serialize) -> Sensitive {
+    let escaped = |byte: &u8| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    let text: usize = content.iter().map(escaped).sum();
+    let room = text.max(content.len().div_ceil(3) * 4) + around + NAMES;
+    let mut bytes = Sensitive::new(Vec::with_capacity(room));
     if serde_json::to_writer(bytes.expose_mut(), answer).is_err() {
         bytes.expose_mut().clear();
     }
+    debug_assert!(bytes.expose().len() <= room, "the buffer was moved");
     bytes
 }
+
+/// Room for the names of fields, numbers, and what stands between.
+const NAMES: usize = 224;
 
 /// Content in base64, written where it is to stand.
 struct Encoded<'a>(&'a [u8]);
@@ -336,4 +354,51 @@ impl<'a> VaultAnswer<'a> {
 fn aws_stage(stage: &str) -> Option<&'static str> {
     let known = AWS_STAGES.iter().find(|(_, ours)| ours.eq_ignore_ascii_case(stage));
     known.map(|(theirs, _)| *theirs)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn bundle() -> SecretBundle {
+        SecretBundle {
+            secret_id: format!("ocid1.vaultsecret.oc1.iad.{}", "a".repeat(60)),
+            version_number: u64::MAX,
+            version_name: None,
+            stages: ["CURRENT", "LATEST", "PENDING", "PREVIOUS"].map(str::to_owned).to_vec(),
+            time_created: Some("2026-11-25T10:00:00.000Z".to_owned()),
+            metadata: BTreeMap::new(),
+            content: Sensitive::new(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn answers_hold_the_content_whole_and_fit_the_room_made_for_them() {
+        let (bundle, reference) = (bundle(), format!("secret://v/{}", "n".repeat(255)));
+        let object = br#"{"user":"x","a\u0001\"":[1.50,"\u00e9"]}"#;
+        let texts: [&[u8]; 7] =
+            [b"", b"s3cr3t", b"\x00\x1f\n\"\\", "päss".as_bytes(), b"\xff\xfe", b"[1]", object];
+        let long = [b"\"".repeat(25_000), b"\x01".repeat(25_000), b"\xff".repeat(25_000)];
+        for content in texts.into_iter().chain(long.iter().map(Vec::as_slice)) {
+            let read = |form| -> Value {
+                let rendered = rendered(form, &bundle, content, &reference);
+                serde_json::from_slice(rendered.expose()).unwrap()
+            };
+            let text = std::str::from_utf8(content).ok();
+            let encoded = STANDARD.encode(content);
+            assert_eq!(read(Form::Json)["contentBase64"], json!(encoded));
+            let aws = read(Form::Aws);
+            assert_eq!(aws["VersionStages"], json!(["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"]));
+            match text {
+                Some(text) => assert_eq!(aws["SecretString"], json!(text)),
+                None => assert_eq!(aws["SecretBinary"], json!(encoded)),
+            }
+            let object = serde_json::from_slice::<Value>(content).ok().filter(Value::is_object);
+            let data = object.unwrap_or_else(|| json!({"value": text.unwrap_or(&encoded)}));
+            assert_eq!(read(Form::Vault)["data"]["data"], data);
+        }
+    }
 }

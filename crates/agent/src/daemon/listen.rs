@@ -102,16 +102,12 @@ async fn converse<S>(agent: Arc<Agent>, asker: Asker, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let traffic = Arc::<Traffic>::default();
-    let seen = Arc::clone(&traffic);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (agent, seen) = (Arc::clone(&agent), Arc::clone(&seen));
-        async move {
-            seen.begin();
-            let answer = agent.answer(asker, request).await;
-            seen.end();
-            Ok::<_, Infallible>(answer)
-        }
+    let (agent, traffic) = (&*agent, &Traffic::default());
+    let service = service_fn(|request: Request<Incoming>| async move {
+        traffic.begin();
+        let answer = agent.answer(asker, request).await;
+        traffic.end();
+        Ok::<_, Infallible>(answer)
     });
     let connection = http1::Builder::new()
         .max_buf_size(HEADER_BYTES_MAX)

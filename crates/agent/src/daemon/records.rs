@@ -38,14 +38,7 @@ struct Waiting {
     second: (i64, String),
 }
 
-/// A line, in the shape of the log's other lines.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: &'a str,
-    level: &'static str,
-    fields: Fields<'a>,
-}
-
+/// The fields of a line, in the shape of the log's other lines.
 #[derive(Serialize)]
 struct Fields<'a> {
     message: &'static str,
@@ -96,12 +89,13 @@ impl Records {
         while waiting.lines.len() > WAITING_MAX && !waiting.is_closed {
             waiting = self.shared.drained.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
-        let timestamp = waiting.timestamp(now);
-        let line = Line { timestamp: &timestamp, level: "INFO", fields };
         let was_empty = waiting.lines.is_empty();
-        // A vector takes every byte, and the line is of numbers and text.
-        drop(serde_json::to_writer(&mut waiting.lines, &line));
-        waiting.lines.push(b'\n');
+        waiting.lines.extend_from_slice(b"{\"timestamp\":\"");
+        waiting.add_time(now);
+        waiting.lines.extend_from_slice(b"\",\"level\":\"INFO\",\"fields\":");
+        // A vector takes every byte, and the fields are numbers and text.
+        drop(serde_json::to_writer(&mut waiting.lines, &fields));
+        waiting.lines.extend_from_slice(b"}\n");
         drop(waiting);
         if was_empty {
             self.shared.filled.notify_one();
@@ -155,14 +149,17 @@ impl Shared {
 }
 
 impl Waiting {
-    fn timestamp(&mut self, now: Timestamp) -> String {
+    /// Adds an instant, RFC 3339 in microseconds: the seconds are rendered once.
+    fn add_time(&mut self, now: Timestamp) {
         let (second, text) = &mut self.second;
         if *second != now.as_second() || text.is_empty() {
             *second = now.as_second();
             *text = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
-        let micros = now.subsec_nanosecond() / 1000;
-        format!("{text}.{micros:06}Z")
+        let micros = now.subsec_nanosecond().unsigned_abs() / 1000;
+        self.lines.extend_from_slice(text.as_bytes());
+        // A vector takes every byte.
+        drop(write!(self.lines, ".{micros:06}Z"));
     }
 }
 
