@@ -57,7 +57,6 @@ pub(crate) struct Peer {
     pub(crate) region: String,
     pub(crate) url: String,
     pub(crate) keys: RegionPublicKeys,
-    pub(crate) identity: RegionIdentity,
 }
 
 /// This region and the others, as every node keeps them in memory.
@@ -81,7 +80,7 @@ impl Regions {
                 let unusable = || StoreError::Corrupt(format!("region {name} has no keys"));
                 let keys = read.identity.keys().ok_or_else(unusable)?;
                 let (region, url) = (name.to_owned(), read.url);
-                let peer = Peer { region, url, keys, identity: read.identity };
+                let peer = Peer { region, url, keys };
                 self.peers.insert(name.to_owned(), Arc::new(peer));
             }
             (Some(name), None) => drop(self.peers.remove(name)),
