@@ -126,7 +126,8 @@ mod tests {
     fn nothing_of_a_replica_falls_due() {
         let mut source = secret().schedule_deletion(None, secret().time_created).unwrap();
         assert!(source.due().is_some());
-        source.replication.source = secret().replica_at(&target("fra"), "iad", 1).replication.source;
+        source.replication.source =
+            secret().replica_at(&target("fra"), "iad", 1).replication.source;
         assert_eq!(source.due(), None);
     }
 }

@@ -116,7 +116,8 @@ async fn travel(
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
     let permit = authorize(&wish, located, catalog, shared)?;
-    regions::admit_secret(operation, &permit.located)?;
+    let secret = permit.located.secret.as_deref().map(|found| &found.0);
+    regions::admit_secret(operation, secret)?;
     let now = shared.lifecycle_clock.now();
     let cursor = view.cursor;
     let context = Context {

@@ -1,11 +1,10 @@
 //! What is written in which region.
 
-use strongroom_model::{Operation, ReplicationTarget, Region, Service};
+use strongroom_model::{Operation, Region, ReplicationTarget, Secret, Service};
 use strongroom_wire::{ErrorCode, Refusal};
 
 use crate::catalog::Catalog;
 use crate::failure::Failure;
-use crate::locate::Located;
 use crate::shared::Shared;
 
 /// Refuses changes of identities anywhere but in the home region.
@@ -41,8 +40,7 @@ fn changes_identity(operation: Operation) -> bool {
 }
 
 /// Refuses changes of a replica.
-pub(crate) fn admit_secret(operation: Operation, located: &Located) -> Result<(), Failure> {
-    let secret = located.secret.as_deref().map(|found| &found.0);
+pub(crate) fn admit_secret(operation: Operation, secret: Option<&Secret>) -> Result<(), Failure> {
     let Some(source) = secret.and_then(|secret| secret.replication.source.as_ref()) else {
         return Ok(());
     };

@@ -29,7 +29,11 @@ pub(super) enum Taken {
 }
 
 /// Takes a secret.
-pub(super) async fn take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Taken, Failure> {
+pub(super) async fn take(
+    shared: &Shared,
+    peer: &Peer,
+    item: &SecretItem,
+) -> Result<Taken, Failure> {
     match try_take(shared, peer, item).await {
         Err(failure) if failure.refusal.code.status() < 500 => Ok(Taken::Refused(failure.reason)),
         taken => taken,

@@ -56,8 +56,7 @@ pub(super) async fn take(shared: &Shared, peer: &Peer, items: &[RowItem]) -> Res
 /// Learns that the home region is another one by now.
 pub(super) async fn adopt(shared: &Shared, home: &Home) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
-    let tenancy =
-        Tenancy { home_region: home.region.clone(), ..Tenancy::clone(&catalog.tenancy) };
+    let tenancy = Tenancy { home_region: home.region.clone(), ..Tenancy::clone(&catalog.tenancy) };
     let batch = Batch::new()
         .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)
         .put(rows::home_term(), rows::encode(&home.term)?);

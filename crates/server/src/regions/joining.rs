@@ -58,8 +58,7 @@ pub async fn join_tenancy(
         home_region: new.home.region.clone(),
         time_created: new.now,
     };
-    let peer =
-        PeerRow { url: new.url.to_owned(), identity: new.home.clone(), time_added: new.now };
+    let peer = PeerRow { url: new.url.to_owned(), identity: new.home.clone(), time_added: new.now };
     let founded = b"meta/founded".to_vec();
     let batch = Batch::new()
         .require(founded.clone(), Require::Absent)

@@ -215,10 +215,8 @@ mod tests {
     #[test]
     fn a_message_is_its_signers_and_of_its_kind() {
         let keys = |root: &RootKey| RegionKeys::derive(root).unwrap();
-        let (here, there) = (
-            keys(&RootKey::generate(&SystemRandom)),
-            keys(&RootKey::generate(&SystemRandom)),
-        );
+        let (here, there) =
+            (keys(&RootKey::generate(&SystemRandom)), keys(&RootKey::generate(&SystemRandom)));
         let home = Home { region: "us-ashburn-1".to_owned(), term: 1 };
         let signed = SignedMessage::sign(("eu-zurich-1", &here), Kind::Pull, &home).unwrap();
         assert_eq!(signed.open(here.public(), Kind::Pull), Some(home));

@@ -30,8 +30,8 @@ pub use operator::RegionCommand;
 pub(crate) use outbox::note;
 pub use peers::RegionIdentity;
 pub(crate) use peers::Regions;
-pub use puller::{RegionAnswer, RegionLine};
 pub(crate) use puller::keep_replicating;
+pub use puller::{RegionAnswer, RegionLine};
 pub(crate) use watch::RegionWatch;
 
 use crate::door::Door;

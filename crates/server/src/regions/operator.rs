@@ -61,7 +61,11 @@ impl RegionCommand {
     /// # Errors
     /// None is known: the command is always encodable.
     #[must_use]
-    pub fn sign(self, keys: &RegionKeys, clock: &dyn Clock) -> Option<(&'static str, SignedMessage)> {
+    pub fn sign(
+        self,
+        keys: &RegionKeys,
+        clock: &dyn Clock,
+    ) -> Option<(&'static str, SignedMessage)> {
         let order = Ordered { time: clock.now().as_microsecond(), command: self };
         Some((OPERATE, SignedMessage::sign(("operator", keys), Kind::Command, &order)?))
     }

@@ -64,9 +64,8 @@ pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Bat
 fn versions_of(batch: &Batch, id: &str) -> Vec<u64> {
     let prefix = format!("sv/{id}/");
     let written = batch.changes().filter(|(_, value)| value.is_some());
-    let numbers = written.filter_map(|(key, _)| {
-        std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?.parse().ok()
-    });
+    let numbers = written
+        .filter_map(|(key, _)| std::str::from_utf8(key).ok()?.strip_prefix(&prefix)?.parse().ok());
     numbers.collect()
 }
 

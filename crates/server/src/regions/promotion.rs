@@ -51,10 +51,8 @@ pub(super) async fn promote(
 
 async fn take_home(shared: &Shared) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
-    let tenancy = Tenancy {
-        home_region: shared.region.name.to_owned(),
-        ..Tenancy::clone(&catalog.tenancy)
-    };
+    let tenancy =
+        Tenancy { home_region: shared.region.name.to_owned(), ..Tenancy::clone(&catalog.tenancy) };
     let term = catalog.regions.home_term.saturating_add(1);
     let batch = Batch::new()
         .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)

@@ -59,7 +59,10 @@ pub(crate) async fn keep_replicating(shared: Arc<Shared>, line: Arc<dyn RegionLi
                     }
                     stays
                 });
-                for region in peers.keys().filter(|region| !running.contains_key(*region)).cloned()
+                for region in peers
+                    .keys()
+                    .filter(|region| !running.contains_key(*region))
+                    .cloned()
                     .collect::<Vec<_>>()
                 {
                     let (shared, line) = (Arc::clone(&shared), Arc::clone(&line));
@@ -108,7 +111,9 @@ impl Puller {
     async fn keep_pulling(mut self) {
         match untaken(&self.shared, &self.region).await {
             Ok(kept) => self.untaken = kept.into_iter().collect(),
-            Err(failure) => tracing::warn!(reason = failure.reason, "what was not taken is unknown"),
+            Err(failure) => {
+                tracing::warn!(reason = failure.reason, "what was not taken is unknown")
+            }
         }
         let mut pause = PAUSE_MIN;
         loop {

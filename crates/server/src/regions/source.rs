@@ -39,7 +39,8 @@ pub(super) async fn answer(
 ) -> Result<SignedMessage, Failure> {
     let catalog = shared.catalog().await?;
     let peer = catalog.regions.peers.get(&message.region);
-    let peer = peer.ok_or_else(|| Failure::not_authenticated("a region that this one is not paired with"))?;
+    let peer = peer
+        .ok_or_else(|| Failure::not_authenticated("a region that this one is not paired with"))?;
     let pull: Pull = message
         .open(&peer.keys, Kind::Pull)
         .ok_or_else(|| Failure::not_authenticated("the signature is not the region's"))?;
@@ -105,14 +106,8 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
     let outbox = prefix_range(&rows::outbox_of(region));
     let noted = shared.store.scan(outbox, Order::Ascending, usize::MAX).await?;
     let oldest = noted.first().and_then(|(key, _)| time_of(region, key));
-    let mut draft = Draft {
-        shared,
-        peer,
-        catalog: &catalog,
-        rows: Vec::new(),
-        secrets: Vec::new(),
-        bytes: 0,
-    };
+    let mut draft =
+        Draft { shared, peer, catalog: &catalog, rows: Vec::new(), secrets: Vec::new(), bytes: 0 };
     for object in pull.again.iter().take(ROWS_MAX) {
         draft.add(object, None, 0).await?;
     }
@@ -200,8 +195,13 @@ impl Draft<'_> {
         versions: Option<&BTreeSet<u64>>,
         noted: u64,
     ) -> Result<SecretItem, Failure> {
-        let absent =
-            |id| SecretItem { id, revision: noted, secret: None, fault: None, versions: Vec::new() };
+        let absent = |id| SecretItem {
+            id,
+            revision: noted,
+            secret: None,
+            fault: None,
+            versions: Vec::new(),
+        };
         let Some((secret, revision)) = find(self.shared, &id).await? else { return Ok(absent(id)) };
         let is_target = secret.replication.target_in(&self.peer.region).is_some();
         if secret.is_replica() || !is_target {
@@ -211,8 +211,7 @@ impl Draft<'_> {
             secret.knows_version(*number) && versions.is_none_or(|numbers| numbers.contains(number))
         };
         let numbers: Vec<u64> = (1..=secret.stages.latest).filter(wanted).collect();
-        let mut item =
-            SecretItem { revision: revision.0, ..absent(id) };
+        let mut item = SecretItem { revision: revision.0, ..absent(id) };
         for number in numbers {
             match self.version(&secret, number, revision.0).await {
                 Ok(version) => item.versions.push(version),

@@ -219,25 +219,6 @@ mod tests {
             (r#"{"description":7}"#, "description: must be a string"),
             (r#"{"currentVersionNumber":0}"#, "currentVersionNumber: must be"),
             (r#"{"currentVersionNumber":1.5}"#, "currentVersionNumber: must be"),
-            (r#"{"replicationConfig":{"s3cr3t":1}}"#, "replicationTargets: is required"),
-            (
-                r#"{"replicationConfig":{"replicationTargets":[{},{},{},{}]}}"#,
-                "replicationTargets: must have at most 3 entries",
-            ),
-            (
-                r#"{"replicationConfig":{"replicationTargets":[],"isWriteForwardEnabled":true}}"#,
-                "isWriteForwardEnabled: must be false",
-            ),
-            (
-                r#"{"replicationConfig":{"replicationTargets":[{"targetRegion":"s3cr3t"}]}}"#,
-                "replicationTargets[0].targetRegion: must be a region",
-            ),
-            (
-                r#"{"replicationConfig":{"replicationTargets":[
-                    {"targetRegion":"fra","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"},
-                    {"targetRegion":"eu-frankfurt-1","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"}]}}"#,
-                "replicationTargets[1].targetRegion: occurs twice",
-            ),
             (r#"{"secretRules":[{"ruleType":"s3cr3t"}]}"#, "secretRules[0].ruleType: must be one"),
             (r#"{"secretRules":{}}"#, "secretRules: must be a list"),
             (
@@ -287,5 +268,39 @@ mod tests {
             assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
             assert!(!refusal.message.contains("s3cr3t"));
         }
+    }
+    #[test]
+    fn where_a_secret_is_replicated_is_checked() {
+        let cases = [
+            (r#"{"replicationConfig":{"s3cr3t":1}}"#, "replicationTargets: is required"),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[{},{},{},{}]}}"#,
+                "replicationTargets: must have at most 3 entries",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[],"isWriteForwardEnabled":true}}"#,
+                "isWriteForwardEnabled: must be false",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[{"targetRegion":"s3cr3t"}]}}"#,
+                "replicationTargets[0].targetRegion: must be a region",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[
+                    {"targetRegion":"fra","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"},
+                    {"targetRegion":"eu-frankfurt-1","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"}]}}"#,
+                "replicationTargets[1].targetRegion: occurs twice",
+            ),
+        ];
+        for (body, rule) in cases {
+            let refusal = update(body).unwrap_err();
+            assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
+            assert!(!refusal.message.contains("s3cr3t"));
+        }
+        let body = r#"{"replicationConfig":{"replicationTargets":[{"targetRegion":"FRA",
+            "targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"}],
+            "isWriteForwardEnabled":false}}"#;
+        let targets = update(body).unwrap().change.replication.unwrap();
+        assert_eq!(targets.first().unwrap().region, "eu-frankfurt-1");
     }
 }
