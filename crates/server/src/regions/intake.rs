@@ -7,6 +7,7 @@ use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range
 
 use super::messages::{SecretItem, VersionItem, binding};
 use super::peers::Peer;
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome};
 use crate::rows::{self, SecretVersionRow};
@@ -62,7 +63,9 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
         Standing::Next if is_kept_at(&known, &target) => {
             store(shared, (peer, item), Some((&known, revision)), &incoming).await
         }
+        Standing::Next | Standing::Other if !item.is_whole(&incoming) => Ok(Taken::Incomplete),
         Standing::Next | Standing::Other => {
+            home_of(shared, &incoming, &*shared.catalog().await?)?;
             // Nothing of what was here counts: its versions may differ from those that come.
             remove(shared, &known, revision).await?;
             store(shared, (peer, item), None, &incoming).await
@@ -97,6 +100,18 @@ fn is_kept_at(known: &Secret, target: &ReplicationTarget) -> bool {
     known.vault_id == target.vault_id && known.key_id == target.key_id
 }
 
+fn has(secret: &Secret, number: u64) -> bool {
+    secret.state != SecretState::Deleted && secret.knows_version(number)
+}
+
+impl SecretItem {
+    /// Tells whether every version that the secret has is in it.
+    fn is_whole(&self, incoming: &Secret) -> bool {
+        let sent = |number| self.versions.iter().any(|sent| sent.version.number == number);
+        (1..=incoming.stages.latest).all(|number| !has(incoming, number) || sent(number))
+    }
+}
+
 /// Stores a secret with the versions of it that are new here.
 async fn store(
     shared: &Shared,
@@ -104,9 +119,6 @@ async fn store(
     known: Option<(&Secret, Revision)>,
     incoming: &Secret,
 ) -> Result<Taken, Failure> {
-    let has = |secret: &Secret, number| {
-        secret.state != SecretState::Deleted && secret.knows_version(number)
-    };
     let had = |number| known.is_some_and(|(known, _)| has(known, number));
     let mut batch = Batch::new();
     for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
@@ -162,20 +174,30 @@ async fn add(
 ) -> Result<Batch, Failure> {
     let number = sent.version.number;
     let binding = binding((&peer.region, shared.region.name), &incoming.id, number, revision);
-    let unopened = || Failure::internal("a content was not sealed for this region");
+    let unopened = || refused("a content was not sealed for this region".to_owned());
     let sealed = STANDARD.decode(&sent.sealed).map_err(|_error| unopened())?;
     let plaintext: Sensitive =
         shared.region_keys.open(&binding, &sealed).map_err(|_error| unopened())?;
     let catalog = shared.catalog().await?;
-    let home = SecretHome::of(shared, &catalog, incoming)
+    let home = home_of(shared, incoming, &catalog)?;
+    let new = NewContent { version: sent.version.clone(), plaintext: &plaintext };
+    home.put_version(batch, incoming, new).await
+}
+
+/// Where a replica is kept, if it can be kept there.
+fn home_of<'a>(
+    shared: &'a Shared,
+    incoming: &Secret,
+    catalog: &'a Catalog,
+) -> Result<SecretHome<'a>, Failure> {
+    let home = SecretHome::of(shared, catalog, incoming)
         .map_err(|_failure| refused(format!("key {} is not here", incoming.key_id)))?;
     if home.key.vault.vault.id != incoming.vault_id {
         return Err(refused(format!("key {} is of another vault", incoming.key_id)));
     }
     let active = home.key.vault.vault.check_active();
     active.map_err(|error| refused(format!("vault {} {error}", incoming.vault_id)))?;
-    let new = NewContent { version: sent.version.clone(), plaintext: &plaintext };
-    home.put_version(batch, incoming, new).await
+    Ok(home)
 }
 
 fn refused(reason: String) -> Failure {

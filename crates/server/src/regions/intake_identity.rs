@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use strongroom_model::Tenancy;
-use strongroom_store::{Batch, Order, Require, Revision, prefix_range};
+use strongroom_store::{Batch, Change, Order, Require, Revision, Versioned, prefix_range};
 
 use super::messages::{Home, InventoryItem, RowItem};
 use super::outbox::{IDENTITY, is_identity};
 use super::peers::Peer;
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows;
 use crate::schedule::record;
@@ -48,9 +49,22 @@ pub(super) async fn take(shared: &Shared, peer: &Peer, items: &[RowItem]) -> Res
     if is_empty {
         return Ok(());
     }
-    let tenancy = shared.catalog().await?.tenancy.id.clone();
-    shared.commit(batch, &record(shared, "CopyIdentities", &tenancy)).await?;
+    let catalog = shared.catalog().await?;
+    try_on(shared, &catalog, &batch)?;
+    shared.commit(batch, &record(shared, "CopyIdentities", &catalog.tenancy.id)).await?;
     Ok(())
+}
+
+/// Applies the rows to a copy of what is in memory: those that cannot be read are not stored, where
+/// they would stop every request.
+fn try_on(shared: &Shared, catalog: &Catalog, batch: &Batch) -> Result<(), Failure> {
+    let mut trial = catalog.clone();
+    let kept = |key: &[u8]| rows::KEPT.iter().any(|prefix| key.starts_with(prefix.as_bytes()));
+    for (key, value) in batch.changes().filter(|(key, _)| kept(key)) {
+        let row = |value: &[u8]| Versioned { value: value.to_vec(), revision: Revision::default() };
+        trial.apply(&Change { key: key.to_vec(), value: value.map(row) }, &shared.keys)?;
+    }
+    Ok(trial.derive()?)
 }
 
 /// Learns that the home region is another one by now.

@@ -32,7 +32,7 @@ const RETRY: Duration = Duration::from_secs(15);
 /// How often everything is compared.
 const COMPARE: Duration = Duration::from_hours(1);
 /// Objects that one request asks for again, at most.
-const AGAIN_MAX: usize = 1000;
+const AGAIN_MAX: usize = 5000;
 
 /// The way to other regions: the server itself dials nobody.
 pub trait RegionLine: Debug + Send + Sync + 'static {
@@ -53,7 +53,7 @@ pub(crate) async fn keep_replicating(shared: Arc<Shared>, line: Arc<dyn RegionLi
             Ok(catalog) => {
                 let peers = &catalog.regions.peers;
                 running.retain(|region, handle| {
-                    let stays = peers.contains_key(region);
+                    let stays = peers.contains_key(region) && !handle.is_finished();
                     if !stays {
                         handle.abort();
                     }

@@ -18,6 +18,7 @@ use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::SecretHome;
 use crate::rows::{self, SecretRow};
+use crate::schedule::record;
 use crate::secret_deletion::find;
 use crate::shared::Shared;
 
@@ -108,8 +109,10 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
     let oldest = noted.first().and_then(|(key, _)| time_of(region, key));
     let mut draft =
         Draft { shared, peer, catalog: &catalog, rows: Vec::new(), secrets: Vec::new(), bytes: 0 };
-    for object in pull.again.iter().take(ROWS_MAX) {
-        draft.add(object, None, 0).await?;
+    for object in &pull.again {
+        if draft.bytes <= CONTENT_BYTES_MAX || is_identity(object) {
+            draft.add(object, None, 0).await?;
+        }
     }
     let mut covers = Vec::new();
     let first = noted.get(..ROWS_MAX).unwrap_or(&noted);
@@ -177,6 +180,9 @@ impl Draft<'_> {
             let item = self.secret(id, versions, noted).await?;
             let contents = item.versions.iter().map(|version| version.sealed.len());
             self.bytes = self.bytes.saturating_add(contents.sum());
+            if let Some(last) = item.versions.last() {
+                self.audit(&item.id, last.version.number).await?;
+            }
             self.secrets.push(item);
         } else if is_identity(object) {
             let key = object.as_bytes();
@@ -187,6 +193,14 @@ impl Draft<'_> {
             self.rows.push(RowItem { key: object.to_owned(), value, revision });
         }
         Ok(())
+    }
+
+    /// Contents that leave are on record before they do.
+    async fn audit(&self, id: &Ocid, number: u64) -> Result<(), Failure> {
+        let mut record = record(self.shared, "SendReplica", id);
+        record.source.clone_from(&self.peer.region);
+        record.version_number = Some(number);
+        Ok(self.shared.audit.write(&record, None).await?)
     }
 
     async fn secret(
