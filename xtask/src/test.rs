@@ -182,6 +182,7 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
     bench(&["--smoke"])?;
     bench(&["many", "--smoke"])?;
     bench(&["hidden", "--smoke"])?;
+    bench(&["regions", "--smoke"])?;
     bench(&["cache", "--smoke"])
 }
 

@@ -11,6 +11,7 @@ mod material;
 mod passphrase;
 pub mod pkcs11;
 mod random;
+mod region;
 pub mod root_file;
 mod scrub;
 mod seal;
@@ -29,5 +30,6 @@ pub use locked::{LockedBytes, MemoryProtection, harden_process, memory_protectio
 pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;
+pub use region::{RegionKeys, RegionPublicKeys};
 pub use seal::{Binding, OpenError, SealError, Sealed};
 pub use version_key::{TokenKey, UseError, VersionKey, token_id};

@@ -48,6 +48,9 @@ const fn here(permission: Permission) -> Need {
     on(Target::Compartment, permission)
 }
 
+/// What `CreateSecret` and `UpdateSecret` need besides, if they say where a secret is replicated.
+pub const REPLICATION: &[Need] = &[here(P::SecretReplicateConfigure)];
+
 /// Returns what an operation needs; all of it must be granted.
 ///
 /// Source: OCI policy reference, "Permissions Required for Each API Operation".

@@ -18,6 +18,7 @@ use strongroom_signing::PublicKey;
 use strongroom_store::{Change, Revision, StoreError, Versioned};
 
 use crate::authority::{AuthorityEntry, TokenSignerEntry};
+use crate::regions::Regions;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 
 /// What opens everything: the root key, and the token of HSM keys.
@@ -95,6 +96,8 @@ pub(crate) struct Catalog {
     pub(crate) api_keys: BTreeMap<(Ocid, String), Arc<ApiKeyEntry>>,
     paths: HashMap<Ocid, Arc<[Ocid]>>,
     pub(crate) semantics: Semantics,
+    /// This region and the others.
+    pub(crate) regions: Arc<Regions>,
 }
 
 impl Catalog {
@@ -119,6 +122,7 @@ impl Catalog {
             api_keys: BTreeMap::new(),
             paths: HashMap::new(),
             semantics,
+            regions: Arc::default(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Catalog {
                 let entry = KeyEntry { key, revision: row.revision };
                 Arc::make_mut(&mut self.keys).insert(entry.key.id.clone(), Arc::new(entry));
             }
+            (b"rg", row) => Arc::make_mut(&mut self.regions).apply(key, row.as_ref())?,
             (b"kv", Some(row)) => self.apply_key_version(key, row, keys)?,
             _ => {
                 return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
@@ -419,7 +424,7 @@ fn keep_as<R: DeserializeOwned, T>(
 
 /// Tells whether what is derived depends on the row.
 pub(crate) fn is_of_identity(key: &[u8]) -> bool {
-    let others: [&[u8]; 6] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/"];
+    let others: [&[u8]; 7] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/", b"rg/"];
     !others.iter().any(|kind| key.starts_with(kind))
 }
 

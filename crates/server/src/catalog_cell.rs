@@ -42,6 +42,12 @@ impl CatalogCell {
         Ok(cell)
     }
 
+    /// Returns the projection as it is known, without asking the store.
+    pub(crate) fn known(&self) -> Arc<Catalog> {
+        let view = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&view.catalog)
+    }
+
     /// Anything may have happened to any secret on the way to `cursor`.
     fn forget_secrets(&self, cursor: Cursor) {
         self.secrets.advance(cursor, None::<std::iter::Empty<&Ocid>>);

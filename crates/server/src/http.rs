@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::door::Door;
 use crate::pipeline::answer;
+use crate::regions::{RegionLine, keep_replicating};
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
@@ -38,6 +39,7 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<TlsIdentity>,
     host: Option<String>,
+    regions: Option<Arc<dyn RegionLine>>,
 }
 
 /// A server that answers.
@@ -49,6 +51,7 @@ pub struct Serving {
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
+    puller: Option<tokio::task::JoinHandle<()>>,
     shared: Arc<Shared>,
 }
 
@@ -79,7 +82,7 @@ impl Server {
     /// [`StartError::Listen`] if the address is taken or not this machine's.
     pub async fn bind(address: SocketAddr) -> Result<Self, StartError> {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
-        Ok(Self { listener, tls: None, host: None })
+        Ok(Self { listener, tls: None, host: None, regions: None })
     }
 
     /// Serves TLS with `identity`.
@@ -92,6 +95,12 @@ impl Server {
     #[must_use]
     pub fn with_host(self, host: Option<String>) -> Self {
         Self { host, ..self }
+    }
+
+    /// Pulls from the tenancy's other regions over `line`.
+    #[must_use]
+    pub fn with_regions(self, line: Arc<dyn RegionLine>) -> Self {
+        Self { regions: Some(line), ..self }
     }
 
     /// Binds every vault's port and starts to answer.
@@ -130,7 +139,9 @@ impl Server {
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, shared })
+        let replicating = |line| tokio::spawn(keep_replicating(Arc::clone(&shared), line));
+        let puller = self.regions.map(replicating);
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, puller, shared })
     }
 }
 
@@ -146,6 +157,9 @@ impl Serving {
         self.sweeper.abort();
         self.scheduler.abort();
         self.rotator.abort();
+        if let Some(puller) = &self.puller {
+            puller.abort();
+        }
         self.shared.feed().close();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {

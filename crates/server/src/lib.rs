@@ -23,6 +23,7 @@ mod metadata;
 mod ops;
 mod panics;
 mod pipeline;
+mod regions;
 mod reply;
 mod rotation;
 mod rows;
@@ -41,6 +42,10 @@ pub use bootstrap::{
     free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
+pub use regions::{
+    JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
+    join_tenancy,
+};
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;

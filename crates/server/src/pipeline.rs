@@ -27,6 +27,7 @@ use crate::locate::{Located, locate};
 use crate::metadata;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
+use crate::regions;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 
@@ -42,6 +43,9 @@ pub(crate) async fn answer(
     let request_id = RequestId::compose(sent, &*shared.random);
     if controls::is_control(shared, door, request.uri().path()) {
         return controls::answer(shared, request, &request_id).await;
+    }
+    if regions::is_of_regions(door, request.uri().path()) {
+        return regions::answer(shared, request, &request_id).await;
     }
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
@@ -102,14 +106,18 @@ async fn travel(
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
     admit_at(door, matched.operation, catalog)?;
+    regions::admit_identity(shared, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
+    let located = Located { needs: ask.more_needs(), ..located };
     note_located(record, &located);
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
     let permit = authorize(&wish, located, catalog, shared)?;
+    let secret = permit.located.secret.as_deref().map(|found| &found.0);
+    regions::admit_secret(operation, secret)?;
     let now = shared.lifecycle_clock.now();
     let cursor = view.cursor;
     let context = Context {

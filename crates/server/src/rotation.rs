@@ -136,7 +136,7 @@ async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Fa
     let is_due = secret.rotation.due().is_some_and(|at| at <= now);
     let retires = |run: &RotationRun| run.step == RotationStep::RetirePreviousVersion;
     let may_move = is_due || secret.rotation.run.as_ref().is_some_and(retires);
-    if secret.state != SecretState::Active || !alive || !may_move {
+    if secret.state != SecretState::Active || secret.is_replica() || !alive || !may_move {
         return Ok(false);
     }
     let Some(run) = &secret.rotation.run else {

@@ -11,14 +11,15 @@ use strongroom_store::{Change, StoreError};
 const VERSION: u32 = 1;
 
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 15] = [
+pub(crate) const KEPT: [&str; 16] = [
     "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
+    "rg/",
 ];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 16] = [
+pub(crate) const WATCHED: [&str; 17] = [
     "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
-    "s/",
+    "rg/", "s/",
 ];
 
 /// Prefixes of the rows that decide who may read what: whoever holds a content must look again
@@ -251,6 +252,24 @@ row_keys! {
     denial(request_id: &str) = "why/{request_id}";
     /// Audit records of one commit.
     audit(micros: i64, process: u32, number: u32) = "audit/{micros:020}/{process:08x}{number:08x}";
+    /// The region that this installation is, if it is not where the tenancy was founded.
+    region_here() = "rg/here";
+    /// How often the home region has moved.
+    home_term() = "rg/term";
+    /// Another region of the tenancy.
+    region_peer(region: &str) = "rg/peer/{region}";
+    /// Outbox: something changed that a region is to learn of.
+    outbox(region: &str, stamp: &str) = "ob/{region}/{stamp}";
+    /// Outbox: all that a region is to learn of.
+    outbox_of(region: &str) = "ob/{region}/";
+    /// Index: secrets that are, or were, replicated.
+    replicated(secret: &Ocid) = "si/{secret}";
+    /// Which commit, of which region, a copied row is of.
+    copied(object: &str) = "rr/{object}";
+    /// Why something of another region was not taken.
+    untaken(region: &str, object: &str) = "rf/{region}/{object}";
+    /// All that was not taken of another region.
+    all_untaken(region: &str) = "rf/{region}/";
     /// The sample objects of a development server.
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.

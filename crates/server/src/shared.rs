@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use strongroom_keyring::pkcs11::{Token, TokenError};
-use strongroom_keyring::{RootKey, token_id};
+use strongroom_keyring::{RegionKeys, RootKey, token_id};
 use strongroom_model::{
     Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
     TurnableClock, VaultTag,
@@ -18,6 +18,7 @@ use crate::catalog_cell::{CatalogCell, View};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;
+use crate::regions::{self, RegionWatch};
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -62,6 +63,10 @@ pub struct Shared {
     pub(crate) turnable_clock: Option<Arc<TurnableClock>>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) region: &'static Region,
+    /// What this region signs with, and what others seal for.
+    pub(crate) region_keys: RegionKeys,
+    /// How the other regions are doing.
+    pub(crate) region_watch: RegionWatch,
     /// The region's key as policies know it: `IAD`.
     region_key: String,
     pub(crate) semantics: Semantics,
@@ -92,9 +97,12 @@ impl Shared {
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
         let catalog = CatalogCell::load(&*parts.store, &keys, kept, parts.semantics).await?;
-        let home = catalog.fresh(&*parts.store, &keys).await?.catalog.tenancy.home_region.clone();
-        let region = Region::named(&home)
-            .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
+        let known = catalog.fresh(&*parts.store, &keys).await?.catalog;
+        let here = known.regions.here.as_ref().unwrap_or(&known.tenancy.home_region);
+        let region = Region::named(here)
+            .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
+        let region_keys = RegionKeys::derive(&keys.root)
+            .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
         Ok(Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
             store: parts.store,
@@ -107,6 +115,8 @@ impl Shared {
             clock: parts.clock,
             random: parts.random,
             region,
+            region_keys,
+            region_watch: RegionWatch::default(),
             region_key: region.key.to_uppercase(),
             semantics: parts.semantics,
             limits: parts.limits,
@@ -126,6 +136,16 @@ impl Shared {
     /// call is in it.
     pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>, StoreError> {
         Ok(self.view().await?.catalog)
+    }
+
+    /// Returns them as they are known here, without asking the store.
+    pub(crate) fn known(&self) -> Arc<Catalog> {
+        self.catalog.known()
+    }
+
+    /// Returns a text that no other has, and that sorts by time.
+    pub(crate) fn stamp(&self, time: Timestamp) -> String {
+        self.audit_keys.stamp(time)
     }
 
     /// Returns the same with the place in history that it stands for.
@@ -164,6 +184,7 @@ impl Shared {
         record: &AuditRecord,
     ) -> Result<strongroom_store::Revision, StoreError> {
         let row = rows::encode(&[record])?;
+        let batch = regions::note(self, batch, record.time)?;
         let is_told = std::iter::once("s/")
             .chain(rows::RIGHTS)
             .any(|prefix| batch.writes_below(prefix.as_bytes()));
@@ -227,7 +248,7 @@ impl Shared {
         Ok(catalog.vaults.get(vault_id).map(|entry| self.endpoints.url(entry.port)))
     }
 
-    /// Returns the tenancy's home region, which the server stands for.
+    /// Returns the region that the server stands for.
     #[must_use]
     pub const fn region(&self) -> &'static Region {
         self.region

@@ -97,6 +97,11 @@ impl Batch {
         self.changes.iter().any(|(key, _)| key.starts_with(prefix))
     }
 
+    /// Returns the rows that the batch writes, and without a value those it removes.
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
     /// Says how safe the commit must be when it is acknowledged; [`Sync::Full`] unless said.
     #[must_use]
     pub fn sync(mut self, sync: Sync) -> Self {

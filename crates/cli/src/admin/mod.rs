@@ -1,6 +1,7 @@
 //! What operators do beside serving.
 
 mod instance;
+pub(crate) mod region;
 mod signer;
 
 use std::io::Write;
@@ -32,6 +33,8 @@ enum AdminCommand {
     Instance(instance::InstanceArguments),
     /// Rotate the key that signs tokens
     Signer(signer::SignerArguments),
+    /// Pair with other regions of the tenancy, watch them, and replace one that is lost
+    Region(region::RegionArguments),
     /// Show what a PKCS#11 token can do
     Hsm(HsmArguments),
 }
@@ -62,6 +65,7 @@ pub(crate) async fn run(
         AdminCommand::Clock(arguments) => clock(arguments, environment).await,
         AdminCommand::Instance(arguments) => instance::run(arguments, environment).await,
         AdminCommand::Signer(arguments) => signer::run(arguments, environment).await,
+        AdminCommand::Region(arguments) => region::run(arguments, environment).await,
         AdminCommand::Hsm(arguments) => hsm(&arguments),
     }
 }

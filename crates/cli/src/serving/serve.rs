@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use strongroom_server::{
     BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
     TlsIdentity,
 };
+use strongroom_targets::HttpLine;
 
 use super::database::{Database, DatabaseTable};
 use super::directory::{DataDirectory, unreadable_store};
@@ -144,6 +145,17 @@ impl Configuration {
         toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
     }
 
+    /// Returns the URL that the server answers at.
+    pub(crate) fn base_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let host = self.host.clone().unwrap_or_else(|| match self.listen.ip() {
+            IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        format!("{scheme}://{host}:{}", self.listen.port())
+    }
+
     /// Opens the token, if there is one.
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         self.pkcs11.as_ref().map(token::start).transpose()
@@ -163,6 +175,9 @@ pub(crate) async fn run(
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
+    let line = HttpLine::new().map_err(|why| {
+        Failure::configuration("bad-certificate", "cannot dial other regions").because(why)
+    })?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
     let database = Database::open(&directory, configuration.database.as_ref()).await?;
@@ -188,7 +203,7 @@ pub(crate) async fn run(
         machine_id: None,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
-    let server = server.with_host(configuration.host);
+    let server = server.with_host(configuration.host).with_regions(Arc::new(line));
     let server = match tls {
         Some(identity) => server.with_tls(identity),
         None => server,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strongroom_model::{DefinedTags, Ocid, Operation, Stage, Timestamp};
-use strongroom_policy::{Fact, FactName};
+use strongroom_policy::{Fact, FactName, Need, REPLICATION};
 use strongroom_wire::{
     BackupDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails, DecryptDetails,
     EncryptDetails, ExportKeyDetails, Fields, GenerateKeyDetails, ImportKeyDetails, Matched,
@@ -192,6 +192,16 @@ impl Ask {
         let Self::GenerateDataEncryptionKey(details) = self else { return Vec::new() };
         let included = Fact::One(details.include_plaintext.to_string());
         vec![(FactName::Borrowed("request.includeplaintextkey"), included)]
+    }
+
+    /// What the request needs beyond what its operation does.
+    pub(crate) const fn more_needs(&self) -> &'static [Need] {
+        let replication = match self {
+            Self::CreateSecret(details) => &details.set_up.replication,
+            Self::UpdateSecret(_, details) => &details.change.replication,
+            _ => return &[],
+        };
+        if replication.is_some() { REPLICATION } else { &[] }
     }
 
     /// Reads query and body of a request whose route is known.

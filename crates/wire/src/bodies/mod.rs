@@ -7,6 +7,7 @@ mod denials;
 mod federation;
 mod identity;
 mod keys;
+mod replication;
 mod rotation;
 mod secrets;
 mod vaults;

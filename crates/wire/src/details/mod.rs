@@ -4,6 +4,7 @@ mod crypto;
 mod federation;
 mod identity;
 mod keys;
+mod replication;
 mod rotation;
 mod secrets;
 mod vaults;
