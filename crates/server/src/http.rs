@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::door::Door;
+use crate::duty::{keep_duty, leave_duty};
 use crate::pipeline::answer;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
@@ -49,6 +50,7 @@ pub struct Serving {
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
+    duty: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -129,8 +131,10 @@ impl Server {
         let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
-        let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, shared })
+        let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared), stop.subscribe()));
+        let keeper = Arc::clone(&shared);
+        let duty = tokio::spawn(async move { keep_duty(&keeper).await });
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, duty, shared })
     }
 }
 
@@ -145,9 +149,15 @@ impl Serving {
     pub async fn stop(self) {
         self.sweeper.abort();
         self.scheduler.abort();
-        self.rotator.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
+        let rotating = self.rotator.abort_handle();
+        if timeout(DRAIN_TIME, self.rotator).await.is_err() {
+            rotating.abort();
+            tracing::warn!("a step of a rotation was cut after {DRAIN_TIME:?}");
+        }
+        self.duty.abort();
+        leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }

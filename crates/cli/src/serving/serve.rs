@@ -168,6 +168,7 @@ pub(crate) async fn run(
     let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let parts = Parts {
         store: database.store(),
+        is_alone: configuration.database.is_none(),
         root_key,
         token: token.clone(),
         clock: Arc::new(SystemClock),
