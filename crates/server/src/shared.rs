@@ -19,6 +19,7 @@ use crate::duty::{Duty, Shift};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;
+use crate::probes::Readiness;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -73,6 +74,7 @@ pub struct Shared {
     pub(crate) targets: Targets,
     pub(crate) rotations: Rotations,
     pub(crate) duty: Duty,
+    pub(crate) readiness: Readiness,
     pub(crate) audit: AuditLog,
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
@@ -118,6 +120,7 @@ impl Shared {
             backup_places: parts.backup_places,
             targets: parts.targets,
             rotations: Rotations::default(),
+            readiness: Readiness::default(),
             endpoints: Endpoints::default(),
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),

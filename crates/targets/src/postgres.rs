@@ -183,8 +183,8 @@ impl Postgres {
             altered.map_err(|_elapsed| StepFailure::passing("ALTER ROLE took too long"))?;
         altered.map_err(|error| match error.code().map(SqlState::code) {
             Some(NEWER) => StepFailure::lasting(format!(
-                "a newer version of this secret set the password of {role}; if the vault was \
-                 restored to an earlier state: ALTER ROLE {role} RESET {MARK}"
+                "a newer version of this secret set the password of {role}, as the role's comment \
+                 says; if the vault was restored to an earlier state: COMMENT ON ROLE {role} IS NULL"
             )),
             _ => StepFailure::passing(told(&error)),
         })
@@ -221,33 +221,35 @@ impl Postgres {
     }
 }
 
-/// The statement that sets a role's password, and the version that it is of as a setting of the role,
-/// unless a newer version of the same secret was there before. It is one message to the server, so
-/// that nobody holds the lock while waiting for this process.
+/// The statement that sets a role's password, and notes in the role's comment which version of which
+/// secret it is, unless a newer version of the same secret was there before. It is one message to the
+/// server, so that nobody holds the lock while waiting for this process.
 fn unless_newer(role: &str, password: &str, work: &StepWork) -> String {
     let (secret, version) = (&work.secret_id, work.version);
     let literal = postgres_protocol::escape::escape_literal(role);
     let name = postgres_protocol::escape::escape_identifier(role);
-    let mark = postgres_protocol::escape::escape_literal(&format!("{secret} {version}"));
     let body = format!(
-        "DECLARE mark text;
+        "DECLARE
+said text;
+mark text;
 BEGIN
 PERFORM pg_advisory_xact_lock(hashtextextended({literal}, {LOCK}));
-SELECT substr(setting, length('{MARK}=') + 1) INTO mark
-FROM pg_db_role_setting JOIN pg_roles ON pg_roles.oid = setrole, unnest(setconfig) AS setting
-WHERE rolname = {literal} AND setdatabase = 0 AND setting LIKE '{MARK}=%';
-IF split_part(mark, ' ', 1) = '{secret}' AND split_part(mark, ' ', 2)::bigint > {version} THEN
+SELECT coalesce(shobj_description(oid, 'pg_authid'), '') INTO said
+FROM pg_roles WHERE rolname = {literal};
+mark := substring(said FROM '{MARK} {secret} ([0-9]+)]');
+IF mark::bigint > {version} THEN
 RAISE EXCEPTION 'a newer version was set' USING ERRCODE = '{NEWER}';
 END IF;
 ALTER ROLE {name} PASSWORD {password};
-ALTER ROLE {name} SET {MARK} = {mark};
+said := regexp_replace(said, ' *{MARK} [^]]*]', '', 'g');
+EXECUTE format('COMMENT ON ROLE %I IS %L', {literal}, ltrim(said || ' [strongroom: {secret} {version}]'));
 END"
     );
     format!("DO {}", postgres_protocol::escape::escape_literal(&body))
 }
 
-/// The setting of a role that says which version of which secret its password is of.
-const MARK: &str = "strongroom.rotation";
+/// How the note in a role's comment begins, as a regular expression.
+const MARK: &str = "[[]strongroom:";
 /// The error code of a step that comes too late.
 const NEWER: &str = "SRM01";
 /// What the locks of these statements begin with.

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -37,6 +38,10 @@ fn secret_cache_mib() -> u32 {
     u32::try_from(SECRET_CACHE_BYTES / MIB).unwrap_or(u32::MAX)
 }
 
+const fn drain_secs() -> u16 {
+    5
+}
+
 /// The configuration file of a server; `docs/configuration.md` describes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +54,9 @@ pub(crate) struct Configuration {
     pub(crate) listen: SocketAddr,
     /// Name that stands in the endpoints that vaults are given; the address if absent.
     host: Option<String>,
+    /// How long the server goes on answering when it is to end, so that balancers hear of it.
+    #[serde(default = "drain_secs")]
+    drain_secs: u16,
     /// How policies are read.
     #[serde(default)]
     semantics: SemanticsName,
@@ -161,10 +169,16 @@ pub(crate) async fn run(
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
+    let server = server.with_host(configuration.host.clone());
+    let server = match tls {
+        Some(identity) => server.with_tls(identity),
+        None => server,
+    };
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
+    let server = server.starting();
     let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let parts = Parts {
         store: database.store(),
@@ -189,11 +203,6 @@ pub(crate) async fn run(
         machine_id: None,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
-    let server = server.with_host(configuration.host);
-    let server = match tls {
-        Some(identity) => server.with_tls(identity),
-        None => server,
-    };
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
     let supervisor = Supervisor::find();
@@ -203,6 +212,11 @@ pub(crate) async fn run(
         () = supervisor.keep_told() => {}
     }
     Supervisor::stopping();
+    let drain = Duration::from_secs(configuration.drain_secs.into());
+    tokio::select! {
+        () = serving.drain(drain) => {}
+        () = signals.come() => {}
+    }
     serving.stop().await;
     if let Some(token) = token {
         token.end();
