@@ -23,20 +23,23 @@ READS = int(os.environ.get("STRONGROOM_READS_AFTER_REVOCATION", "500"))
 class Node:
     """A server at an address of its own; vaults have the same ports on every node."""
 
-    def __init__(self, directory, address, port, database):
+    def __init__(self, directory, address, port, database, more=("", "")):
         self.directory, self.url, self.process = directory, f"http://{address}:{port}", None
+        keys, tables = more
         directory.mkdir(parents=True)
         private(directory / "passphrase", b"correct horse\n")
         private(directory / "url", database.encode())
         self.config = directory / "strongroom.toml"
         self.config.write_text(
-            f"data_dir = '{directory}/data'\nlisten = '{address}:{port}'\n"
-            f"[database]\nurl_file = '{directory}/url'\n[unseal]\npassphrase_file = '{directory}/passphrase'\n")
+            f"data_dir = '{directory}/data'\nlisten = '{address}:{port}'\n{keys}\n"
+            f"[database]\nurl_file = '{directory}/url'\n[unseal]\npassphrase_file = '{directory}/passphrase'\n{tables}\n")
+        self.log = self.directory / "log"
 
-    def start(self):
-        log = self.directory / "log"
+    def start(self, **environment):
+        log = self.log
         with open(log, "wb") as file:
-            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stderr=file)
+            self.process = subprocess.Popen(
+                [str(BINARY), "serve", "--config", str(self.config)], stderr=file, env={**os.environ, **environment})
         while b'"ready"' not in log.read_bytes():
             assert self.process.poll() is None, log.read_text()
             time.sleep(0.02)
@@ -47,16 +50,16 @@ class Node:
 
 
 class House:
-    """The database, its two nodes, and the administrator's clients."""
+    """The database, its nodes, and the administrator's clients."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, count=2, more=("", "")):
         self.database = Postgres()
         self.database.start()
         self.database.administer("CREATE ROLE strongroom LOGIN PASSWORD 'p4ss/word'", "CREATE DATABASE vault OWNER strongroom")
         url = f"postgres://strongroom:p4ss%2Fword@127.0.0.1:{self.database.port}/vault"
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self.nodes = [Node(directory / str(n), f"127.0.0.{n}", port, url) for n in (1, 2)]
+        self.nodes = [Node(directory / str(n + 1), f"127.0.0.{n + 1}", port, url, more) for n in range(count)]
         made = strongroom("init", "--config", self.nodes[0].config)
         assert made.returncode == 0, made.stderr
         profile, _, pem = made.stdout.partition("-----BEGIN")
@@ -67,9 +70,10 @@ class House:
             "key_content": "-----BEGIN" + pem, "key_file": None, "log_requests": False,
         }
         # Nodes share the root key: each has a copy of what is sealed.
-        (directory / "2" / "data").mkdir(mode=0o700)
-        for name in ("root.key", "strongroom.lock"):
-            private(directory / "2" / "data" / name, (directory / "1" / "data" / name).read_bytes())
+        for number in range(2, count + 1):
+            (directory / str(number) / "data").mkdir(mode=0o700)
+            for name in ("root.key", "strongroom.lock"):
+                private(directory / str(number) / "data" / name, (directory / "1" / "data" / name).read_bytes())
         for node in self.nodes:
             node.start()
 
@@ -92,10 +96,10 @@ class House:
             key_shape=oci.key_management.models.KeyShape(algorithm="AES", length=32))).data
         return self
 
-    def new_secret(self, node, name, content):
+    def new_secret(self, node, name, content, **more):
         return self.client(oci.vault.VaultsClient, node).create_secret(oci.vault.models.CreateSecretDetails(
             compartment_id=self.admin["tenancy"], vault_id=self.vault.id, key_id=self.key.id,
-            secret_name=name, secret_content=content_of(content))).data
+            secret_name=name, secret_content=content_of(content), **more)).data
 
 
 @pytest.fixture(scope="module")

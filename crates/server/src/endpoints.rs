@@ -1,6 +1,7 @@
 //! Where each vault is reached: an authority of its own, since `CreateKey` and `ListKeys` name no
 //! vault.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{PoisonError, RwLock};
 
@@ -28,6 +29,7 @@ struct Place {
     scheme: &'static str,
     host: String,
     doors: mpsc::UnboundedSender<VaultDoor>,
+    open: BTreeSet<u16>,
 }
 
 /// The authorities of all vaults.
@@ -43,7 +45,7 @@ impl Endpoints {
         host: &str,
     ) -> mpsc::UnboundedReceiver<VaultDoor> {
         let (doors, opened) = mpsc::unbounded_channel();
-        let place = Place { address, scheme, host: host.to_owned(), doors };
+        let place = Place { address, scheme, host: host.to_owned(), doors, open: BTreeSet::new() };
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(place);
         opened
     }
@@ -60,11 +62,21 @@ impl Endpoints {
 
     /// Starts serving a vault at `listener`.
     pub(crate) fn serve(&self, door: Door, listener: TcpListener) {
-        let place = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let port = listener.local_addr().map(|address| address.port());
+        let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let door = VaultDoor { door, listener };
-        if place.as_ref().is_none_or(|place| place.doors.send(door).is_err()) {
-            tracing::warn!("a vault was made while the server was stopping");
+        match (place.as_mut(), port) {
+            (Some(place), Ok(port)) if place.doors.send(door).is_ok() => {
+                place.open.insert(port);
+            }
+            _ => tracing::warn!("a vault was made while the server was stopping"),
         }
+    }
+
+    /// Tells whether a vault's port is served.
+    pub(crate) fn is_open(&self, port: u16) -> bool {
+        let place = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        place.as_ref().is_some_and(|place| place.open.contains(&port))
     }
 
     /// Returns the URL of the management and crypto endpoint at `port`.

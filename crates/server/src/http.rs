@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::door::Door;
+use crate::duty::{keep_duty, leave_duty};
+use crate::lobby::Lobby;
 use crate::pipeline::answer;
 use crate::regions::{RegionLine, keep_replicating};
 use crate::rotation::keep_rotating;
@@ -29,6 +32,7 @@ const HEADER_TIME: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const REQUEST_TIME: Duration = Duration::from_mins(1);
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+const VAULT_PAUSE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
@@ -36,10 +40,17 @@ const HEADERS_MAX: usize = 64;
 /// A server whose listener is bound.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    entry: Entry,
+    address: SocketAddr,
     tls: Option<TlsIdentity>,
     host: Option<String>,
     regions: Option<Arc<dyn RegionLine>>,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Bound(TcpListener),
+    Answered(Lobby),
 }
 
 /// A server that answers.
@@ -52,6 +63,8 @@ pub struct Serving {
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
     puller: Option<tokio::task::JoinHandle<()>>,
+    duty: tokio::task::JoinHandle<()>,
+    opener: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -82,7 +95,9 @@ impl Server {
     /// [`StartError::Listen`] if the address is taken or not this machine's.
     pub async fn bind(address: SocketAddr) -> Result<Self, StartError> {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
-        Ok(Self { listener, tls: None, host: None, regions: None })
+        let address = listener.local_addr().map_err(listen_error(address))?;
+        let entry = Entry::Bound(listener);
+        Ok(Self { entry, address, tls: None, host: None, regions: None })
     }
 
     /// Serves TLS with `identity`.
@@ -103,45 +118,61 @@ impl Server {
         Self { regions: Some(line), ..self }
     }
 
+    /// Answers from now on that it is starting.
+    #[must_use]
+    pub fn starting(self) -> Self {
+        let entry = match self.entry {
+            Entry::Bound(listener) => Entry::Answered(Lobby::open(listener, self.tls.clone())),
+            entry @ Entry::Answered(_) => entry,
+        };
+        Self { entry, ..self }
+    }
+
     /// Binds every vault's port and starts to answer.
     ///
     /// # Errors
     /// A [`StartError`]; nothing is served then.
     pub async fn serve(self, shared: Arc<Shared>) -> Result<Serving, StartError> {
-        let address = self.listener.local_addr().map_err(|source| StartError::Listen {
-            address: "the chosen address".to_owned(),
-            source,
-        })?;
+        let address = self.address;
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let host = self.host.unwrap_or_else(|| host_of(address.ip()));
         let endpoints = &shared.endpoints;
         let opened = endpoints.open(address.ip(), scheme, &host);
-        let catalog = shared.catalog().await?;
-        for entry in catalog.vaults.values() {
-            if entry.vault.state == VaultState::Deleted {
-                continue;
+        open_vaults(&shared, address.ip()).await?;
+        let listener = match self.entry {
+            Entry::Bound(listener) => listener,
+            Entry::Answered(lobby) => {
+                let gone = || std::io::Error::other("the listener was lost");
+                lobby.close().await.ok_or_else(gone).map_err(listen_error(address))?
             }
-            let id = &entry.vault.id;
-            let own = (Door::Vault(id.clone()), entry.port);
-            let replica = entry.replica_port.map(|port| (Door::Replica(id.clone()), port));
-            for (door, port) in std::iter::once(own).chain(replica) {
-                let address = SocketAddr::new(address.ip(), port);
-                let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
-                endpoints.serve(door, listener);
-            }
-        }
+        };
         let (stop, stopping) = watch::channel(false);
         let entrance = Entrance { shared: Arc::clone(&shared), tls: self.tls, stopping };
         let base_url = format!("{scheme}://{host}:{}", address.port());
         let sweeper = Arc::clone(&entrance.shared);
         let sweeper = tokio::spawn(async move { keep_swept(&sweeper).await });
-        let doors = tokio::spawn(keep_doors(entrance, self.listener, opened));
+        let doors = tokio::spawn(keep_doors(entrance, listener, opened));
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
-        let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
         let replicating = |line| tokio::spawn(keep_replicating(Arc::clone(&shared), line));
         let puller = self.regions.map(replicating);
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, puller, shared })
+        let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared), stop.subscribe()));
+        let keeper = Arc::clone(&shared);
+        let duty = tokio::spawn(async move { keep_duty(&keeper).await });
+        let keeper = Arc::clone(&shared);
+        let opener = tokio::spawn(async move { keep_vaults_open(&keeper, address.ip()).await });
+        Ok(Serving {
+            base_url,
+            stop,
+            doors,
+            sweeper,
+            scheduler,
+            rotator,
+            puller,
+            duty,
+            opener,
+            shared,
+        })
     }
 }
 
@@ -152,18 +183,68 @@ impl Serving {
         &self.base_url
     }
 
+    /// Says that requests are to go elsewhere, and goes on answering for `time`, so that whoever goes by
+    /// that can hear of it; nobody is waited for if nobody has asked lately.
+    pub async fn drain(&self, time: Duration) {
+        self.shared.readiness.drain();
+        if self.shared.readiness.is_watched() {
+            tracing::info!(?time, "draining");
+            tokio::time::sleep(time).await;
+        }
+    }
+
     /// Stops listening, lets requests that are in flight finish, for at most ten seconds.
     pub async fn stop(self) {
+        self.shared.readiness.drain();
+        self.opener.abort();
         self.sweeper.abort();
         self.scheduler.abort();
-        self.rotator.abort();
         if let Some(puller) = &self.puller {
             puller.abort();
         }
         self.shared.feed().close();
         self.stop.send_replace(true);
+        let rotating = self.rotator.abort_handle();
+        if timeout(DRAIN_TIME, self.rotator).await.is_err() {
+            rotating.abort();
+            tracing::warn!("a step of a rotation was cut after {DRAIN_TIME:?}");
+        }
+        self.duty.abort();
+        leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
+        }
+    }
+}
+
+/// Serves every vault that is not served yet, other nodes' included.
+async fn open_vaults(shared: &Shared, address: IpAddr) -> Result<(), StartError> {
+    let catalog = shared.catalog().await?;
+    for entry in catalog.vaults.values() {
+        if entry.vault.state == VaultState::Deleted {
+            continue;
+        }
+        let id = &entry.vault.id;
+        let own = (Door::Vault(id.clone()), entry.port);
+        let replica = entry.replica_port.map(|port| (Door::Replica(id.clone()), port));
+        for (door, port) in std::iter::once(own).chain(replica) {
+            if shared.endpoints.is_open(port) {
+                continue;
+            }
+            let address = SocketAddr::new(address, port);
+            let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
+            shared.endpoints.serve(door, listener);
+        }
+    }
+    Ok(())
+}
+
+/// Looks every second for vaults that another node has made, for as long as it is polled.
+async fn keep_vaults_open(shared: &Shared, address: IpAddr) {
+    loop {
+        tokio::time::sleep(VAULT_PAUSE).await;
+        if let Err(error) = open_vaults(shared, address).await {
+            tracing::debug!(%error, "a vault is not served here yet");
         }
     }
 }
@@ -260,7 +341,12 @@ where
         let (shared, door) = (Arc::clone(&shared), Arc::clone(&door));
         async move {
             let answered = answer(&shared, &door, peer, request);
-            timeout(REQUEST_TIME, answered).await.map_err(|_elapsed| "the request took too long")
+            let answered = timeout(REQUEST_TIME, answered).await;
+            let mut response = answered.map_err(|_elapsed| "the request took too long")?;
+            if shared.readiness.drains() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, &str>(response)
         }
     });
     let connection = http1::Builder::new()

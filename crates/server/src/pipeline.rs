@@ -28,6 +28,7 @@ use crate::metadata;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
 use crate::regions;
+use crate::probes::{self, Probe};
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 
@@ -38,6 +39,9 @@ pub(crate) async fn answer(
     source: IpAddr,
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    if let Some(probe) = Probe::at(request.uri().path()) {
+        return probes::answer(Some(shared), probe, request.method()).await;
+    }
     let began = Instant::now();
     let sent = request.headers().get("opc-request-id").and_then(|value| value.to_str().ok());
     let request_id = RequestId::compose(sent, &*shared.random);

@@ -11,11 +11,12 @@ use strongroom_model::{
 };
 use strongroom_store::{Batch, Revision, StoreError};
 use strongroom_wire::RequestId;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::catalog::Catalog;
 use crate::consumers::lags_until;
+use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome, generated};
 use crate::schedule::record;
@@ -39,6 +40,9 @@ pub(crate) struct Rotations {
     pub(crate) wake: Notify,
 }
 
+/// A server, and its turn to do what falls due.
+type OnDuty<'a> = (&'a Shared, &'a Shift);
+
 /// The right to carry one secret's rotation on.
 struct Turn<'a> {
     rotations: &'a Rotations,
@@ -59,8 +63,11 @@ impl Rotations {
         now: Timestamp,
     ) -> Result<BTreeSet<Ocid>, StoreError> {
         let due = due(shared, now).await?;
-        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(told.into_iter().chain(due).collect())
+        Ok(self.told().into_iter().chain(due).collect())
+    }
+
+    fn told(&self) -> BTreeSet<Ocid> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn take(&self, id: &Ocid) -> Option<Turn<'_>> {
@@ -76,41 +83,79 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Looks now, every second and whenever a rotation begins, for as long as it is polled.
-pub(crate) async fn keep_rotating(shared: Arc<Shared>) {
+/// Looks now, every second and whenever a rotation begins, until the server is to stop. Steps that
+/// are being done by then are finished.
+pub(crate) async fn keep_rotating(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     let mut steps = JoinSet::new();
     loop {
-        let now = shared.lifecycle_clock.now();
-        let ids = shared.rotations.candidates(&shared, now).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "rotations that are due were not looked for");
-            BTreeSet::new()
-        });
-        for id in ids {
-            if steps.len() >= AT_ONCE_MAX {
-                steps.join_next().await;
-            }
-            let shared = Arc::clone(&shared);
-            steps.spawn(async move {
-                if try_one(&shared, &id, now).await {
-                    shared.rotations.wake.notify_one();
-                }
-            });
+        if let Some(shift) = shared.duty.shift() {
+            begin_steps(&shared, shift, &mut steps).await;
+        } else {
+            hand_over(&shared).await;
         }
         tokio::select! {
             () = shared.rotations.wake.notified() => {}
             () = tokio::time::sleep(PAUSE) => {}
+            _ = stopping.wait_for(|stops| *stops) => break,
         }
         while steps.try_join_next().is_some() {}
+    }
+    while steps.join_next().await.is_some() {}
+}
+
+async fn begin_steps(shared: &Arc<Shared>, shift: Shift, steps: &mut JoinSet<()>) {
+    let now = shared.lifecycle_clock.now();
+    let ids = shared.rotations.candidates(shared, now).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "rotations that are due were not looked for");
+        BTreeSet::new()
+    });
+    for id in ids {
+        if steps.len() >= AT_ONCE_MAX {
+            steps.join_next().await;
+        }
+        let shared = Arc::clone(shared);
+        steps.spawn(async move {
+            if try_one(&shared, &shift, &id, now).await {
+                shared.rotations.wake.notify_one();
+            }
+        });
+    }
+}
+
+/// Another node is on duty: what this one was told about is made due, so that it looks.
+async fn hand_over(shared: &Shared) {
+    for id in shared.rotations.told() {
+        if let Err(failure) = make_due(shared, &id).await {
+            tracing::warn!(%id, reason = failure.reason, "the node on duty was not told");
+        }
+    }
+}
+
+async fn make_due(shared: &Shared, id: &Ocid) -> Result<(), Failure> {
+    let now = shared.lifecycle_clock.now();
+    let Some((secret, revision)) = find(shared, id).await? else { return Ok(()) };
+    if secret.state != SecretState::Active || secret.rotation.run.is_none() {
+        return Ok(());
+    }
+    let next = Secret { rotation: secret.rotation.put_off(now), ..secret.clone() };
+    let batch = secret_rows::write(Batch::new(), Some((&secret, revision)), &next)?;
+    match shared.store.commit(batch).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Conflict { .. }) => {
+            shared.rotations.look_at(id);
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Carries on what is due until nothing is.
-pub(crate) async fn run_due(shared: &Shared) -> Result<(), Failure> {
+pub(crate) async fn run_due(shared: &Shared, shift: &Shift) -> Result<(), Failure> {
     for _ in 0..TURNS_MAX {
         let now = shared.lifecycle_clock.now();
         let mut moved = false;
         for id in shared.rotations.candidates(shared, now).await? {
-            moved |= try_one(shared, &id, now).await;
+            moved |= try_one(shared, shift, &id, now).await;
         }
         if !moved {
             break;
@@ -120,15 +165,15 @@ pub(crate) async fn run_due(shared: &Shared) -> Result<(), Failure> {
 }
 
 /// Carries a rotation on by one step; tells whether anything moved.
-async fn try_one(shared: &Shared, id: &Ocid, now: Timestamp) -> bool {
+async fn try_one(shared: &Shared, shift: &Shift, id: &Ocid, now: Timestamp) -> bool {
     let Some(_turn) = shared.rotations.take(id) else { return false };
-    carry_on(shared, id, now).await.unwrap_or_else(|failure| {
+    carry_on((shared, shift), id, now).await.unwrap_or_else(|failure| {
         tracing::warn!(%id, reason = failure.reason, "a rotation was not carried on");
         false
     })
 }
 
-async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Failure> {
+async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Result<bool, Failure> {
     let catalog = shared.catalog().await?;
     let Some((secret, revision)) = find(shared, id).await? else { return Ok(false) };
     let vault = catalog.vaults.get(&secret.vault_id);
@@ -142,7 +187,7 @@ async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Fa
     let Some(run) = &secret.rotation.run else {
         let next = Secret { rotation: begun(shared, &secret, now), ..secret.clone() };
         let moved = Moved { next, version: None, batch: Batch::new(), said: "begun".to_owned() };
-        return write(shared, (&secret, revision), moved).await;
+        return write((shared, shift), (&secret, revision), moved).await;
     };
     if let Some(until) = waits_for_consumers(shared, &secret, now).await? {
         if !is_due {
@@ -152,10 +197,13 @@ async fn carry_on(shared: &Shared, id: &Ocid, now: Timestamp) -> Result<bool, Fa
         let next = Secret { rotation, ..secret.clone() };
         let said = "waits for consumers of the previous version".to_owned();
         let moved = Moved { next, version: None, batch: Batch::new(), said };
-        return write(shared, (&secret, revision), moved).await;
+        return write((shared, shift), (&secret, revision), moved).await;
+    }
+    if !shared.duty.holds(shift) {
+        return Ok(false);
     }
     let outcome = work(shared, &catalog, &secret, run).await?;
-    settle(shared, &secret, run, outcome).await
+    settle((shared, shift), &secret, run, outcome).await
 }
 
 /// The rotation with a run that begins now.
@@ -250,7 +298,7 @@ struct Moved {
 
 /// Commits what a step brought, unless the rotation is another one by now.
 async fn settle(
-    shared: &Shared,
+    (shared, shift): OnDuty<'_>,
     seen: &Secret,
     run: &RotationRun,
     outcome: Result<StepOutcome, StepFailure>,
@@ -273,7 +321,7 @@ async fn settle(
             let next = Secret { rotation, ..secret.clone() };
             Moved { next, version: run.version, batch: Batch::new(), said }
         });
-        if write(shared, (&secret, revision), moved).await? {
+        if write((shared, shift), (&secret, revision), moved).await? {
             return Ok(true);
         }
     }
@@ -355,14 +403,19 @@ async fn add_pending(
 }
 
 /// Writes a state with its record; tells whether nobody was faster.
-async fn write(shared: &Shared, seen: (&Secret, Revision), moved: Moved) -> Result<bool, Failure> {
+async fn write(
+    (shared, shift): OnDuty<'_>,
+    seen: (&Secret, Revision),
+    moved: Moved,
+) -> Result<bool, Failure> {
     let batch = secret_rows::write(moved.batch, Some(seen), &moved.next)?;
     let mut record = record(shared, "RotateSecret", &moved.next.id);
     record.version_number = moved.version;
     tracing::info!(id = %moved.next.id, said = moved.said, "rotation");
     record.reason = Some(moved.said);
-    match shared.commit(batch, &record).await {
+    match shared.commit_on(shift, batch, &record).await {
         Ok(_) => Ok(true),
+        Err(error) if Shift::is_over(&error) => Err(error.into()),
         Err(StoreError::Conflict { .. }) => Ok(false),
         Err(error) => Err(error.into()),
     }

@@ -276,6 +276,12 @@ row_keys! {
     clock_turned() = "d/clock";
     /// When the scheduler last looked.
     last_seen() = "meta/seen";
+    /// Which node does what falls due.
+    duty() = "duty/schedule";
+    /// When that node said last that it is there.
+    beat() = "duty/beat";
+    /// A key version whose material a token may still hold, although nobody needs it.
+    doomed(version: &Ocid) = "doomed/{version}";
 }
 
 mod optional_sealed {

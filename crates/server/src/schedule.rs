@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use crate::audit::AuditRecord;
 use crate::catalog::{Catalog, KeyEntry, KeyVersionEntry, VaultEntry};
+use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::ops::NewVersion;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 use crate::shared::Shared;
-use crate::{rotation, secret_deletion};
+use crate::{doomed, rotation, secret_deletion};
 
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -31,17 +32,19 @@ const FREEZE: Duration = Duration::from_hours(1);
 
 const VERSIONS_AT_ONCE: usize = 100_000;
 
-/// Looks now and every few seconds, for as long as it is polled.
+/// Looks now and every few seconds while this node is on duty, for as long as it is polled.
 pub(crate) async fn keep_schedule(shared: &Shared) {
     let start = Instant::now();
+    shared.duty.begun().await;
     // A clock that is turned by hand jumps because somebody wants it to.
     let by_hand = shared.turnable_clock.is_some();
     let seen = if by_hand { None } else { last_seen(shared).await };
     let mut watch = ClockWatch::begin(seen, shared.lifecycle_clock.now());
     loop {
+        let shift = shared.duty.begun().await;
         let now = shared.lifecycle_clock.now();
         let frozen = !by_hand && watch.look(now, start.elapsed());
-        if let Err(failure) = run(shared, now, frozen).await {
+        if let Err(failure) = run(shared, &shift, now, frozen).await {
             tracing::warn!(reason = failure.reason, "what is due was not done");
         }
         if let Err(error) = remember(shared, now).await {
@@ -98,37 +101,56 @@ async fn remember(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
 
 /// Does what is due at `now`.
 pub(crate) async fn run_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
-    run(shared, now, false).await?;
-    rotation::run_due(shared).await
+    let shift = shared.duty.begun().await;
+    run(shared, &shift, now, false).await?;
+    rotation::run_due(shared, &shift).await
 }
 
-async fn run(shared: &Shared, now: Timestamp, frozen: bool) -> Result<(), Failure> {
+async fn run(shared: &Shared, shift: &Shift, now: Timestamp, frozen: bool) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
     if !frozen {
-        delete_due(shared, &catalog, now).await?;
+        delete_due(shared, shift, &catalog, now).await?;
     }
-    rotate_due(shared, now).await
+    doomed::destroy(shared, shift).await?;
+    rotate_due(shared, shift, now).await
 }
 
-async fn delete_due(shared: &Shared, catalog: &Catalog, now: Timestamp) -> Result<(), Failure> {
+async fn delete_due(
+    shared: &Shared,
+    shift: &Shift,
+    catalog: &Catalog,
+    now: Timestamp,
+) -> Result<(), Failure> {
     for entry in catalog.vaults.values().filter(|entry| entry.vault.is_due(now)) {
-        forgive(delete_vault(shared, catalog, entry, now).await, "vault", &entry.vault.id)?;
+        forgive(
+            delete_vault(shared, shift, (catalog, entry), now).await,
+            "vault",
+            &entry.vault.id,
+        )?;
     }
     let alive = |entry: &&Arc<KeyEntry>| {
         let vault = catalog.vaults.get(&entry.key.vault_id);
         vault.is_some_and(|vault| !vault.vault.is_due(now))
     };
     for entry in catalog.keys.values().filter(|entry| entry.key.is_due(now)).filter(alive) {
-        forgive(delete_key(shared, entry, now).await, "key", &entry.key.id)?;
+        forgive(delete_key(shared, shift, entry, now).await, "key", &entry.key.id)?;
     }
     for entry in catalog.key_versions.values().filter(|entry| entry.version.is_due(now)) {
-        forgive(delete_version(shared, entry, now).await, "key version", &entry.version.id)?;
+        let key = catalog.keys.get(&entry.version.key_id);
+        let is_in_token = key.is_some_and(|key| is_in_token(&key.key));
+        let done = delete_version(shared, shift, (entry, is_in_token), now).await;
+        forgive(done, "key version", &entry.version.id)?;
     }
     let gone = |entry: &&Arc<VaultEntry>| entry.vault.state == VaultState::Deleted;
     for entry in shared.catalog().await?.vaults.values().filter(gone) {
-        secret_deletion::delete_all_of(shared, &entry.vault.id, now).await?;
+        secret_deletion::delete_all_of(shared, shift, &entry.vault.id, now).await?;
     }
-    secret_deletion::delete_due(shared, now).await
+    secret_deletion::delete_due(shared, shift, now).await
+}
+
+/// Tells whether the material of a key is in a token.
+fn is_in_token(key: &Key) -> bool {
+    key.protection_mode == ProtectionMode::Hsm
 }
 
 /// Another request was faster: the next look sees what it did.
@@ -159,15 +181,18 @@ fn replace(batch: Batch, key: Vec<u8>, revision: Revision, value: Vec<u8>) -> Ba
 async fn without_material(
     shared: &Shared,
     mut batch: Batch,
-    key_id: &Ocid,
+    key: &Key,
     now: Timestamp,
 ) -> Result<Batch, Failure> {
-    let range = prefix_range(&rows::key_versions(key_id));
-    for (key, row) in shared.store.scan(range, Order::Ascending, VERSIONS_AT_ONCE).await? {
-        let version: KeyVersionRow = rows::decode(&key, &row.value)?;
+    let range = prefix_range(&rows::key_versions(&key.id));
+    for (row_key, row) in shared.store.scan(range, Order::Ascending, VERSIONS_AT_ONCE).await? {
+        let version: KeyVersionRow = rows::decode(&row_key, &row.value)?;
         let key_version = version.key_version.deleted(now);
+        if is_in_token(key) {
+            batch = doomed::doom(batch, &key_version.id);
+        }
         let gone = KeyVersionRow { key_version, material: None };
-        batch = replace(batch, key, row.revision, rows::encode(&gone)?);
+        batch = replace(batch, row_key, row.revision, rows::encode(&gone)?);
     }
     Ok(batch)
 }
@@ -175,8 +200,8 @@ async fn without_material(
 /// Deletes a vault with what it holds. Without the vault's key nothing of it opens again.
 async fn delete_vault(
     shared: &Shared,
-    catalog: &Catalog,
-    entry: &VaultEntry,
+    shift: &Shift,
+    (catalog, entry): (&Catalog, &VaultEntry),
     now: Timestamp,
 ) -> Result<(), Failure> {
     let id = &entry.vault.id;
@@ -189,57 +214,52 @@ async fn delete_vault(
     for key in catalog.keys_in(id).filter(|key| key.key.state != KeyState::Deleted) {
         let row = rows::encode(&KeyRow { key: key.key.deleted(now) })?;
         batch = replace(batch, rows::key(&key.key.id), key.revision, row);
-        batch = without_material(shared, batch, &key.key.id, now).await?;
+        batch = without_material(shared, batch, &key.key, now).await?;
     }
-    shared.commit(batch, &record(shared, "DeleteVault", id)).await?;
-    for key in catalog.keys_in(id).filter(|key| key.key.protection_mode == ProtectionMode::Hsm) {
-        destroy_in_token(shared, catalog, &key.key.id).await;
-    }
+    shared.commit_on(shift, batch, &record(shared, "DeleteVault", id)).await?;
     Ok(())
 }
 
-async fn delete_key(shared: &Shared, entry: &KeyEntry, now: Timestamp) -> Result<(), Failure> {
+async fn delete_key(
+    shared: &Shared,
+    shift: &Shift,
+    entry: &KeyEntry,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let id = &entry.key.id;
     let row = rows::encode(&KeyRow { key: entry.key.deleted(now) })?;
     let batch = replace(Batch::new(), rows::key(id), entry.revision, row);
-    let batch = without_material(shared, batch, id, now).await?;
-    let before = shared.catalog().await?;
-    shared.commit(batch, &record(shared, "DeleteKey", id)).await?;
-    if entry.key.protection_mode == ProtectionMode::Hsm {
-        destroy_in_token(shared, &before, id).await;
-    }
+    let batch = without_material(shared, batch, &entry.key, now).await?;
+    shared.commit_on(shift, batch, &record(shared, "DeleteKey", id)).await?;
     Ok(())
 }
 
 async fn delete_version(
     shared: &Shared,
-    entry: &KeyVersionEntry,
+    shift: &Shift,
+    (entry, is_in_token): (&KeyVersionEntry, bool),
     now: Timestamp,
 ) -> Result<(), Failure> {
     let (key_id, id) = (&entry.version.key_id, &entry.version.id);
     let gone = KeyVersionRow { key_version: entry.version.deleted(now), material: None };
     let row_key = rows::key_version(key_id, id);
-    let batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&gone)?);
-    shared.commit(batch, &record(shared, "DeleteKeyVersion", id)).await?;
-    shared.destroy_in_token(id).await;
+    let mut batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&gone)?);
+    if is_in_token {
+        batch = doomed::doom(batch, id);
+    }
+    shared.commit_on(shift, batch, &record(shared, "DeleteKeyVersion", id)).await?;
     Ok(())
 }
 
-/// Destroys what a token holds of a key whose deletion was committed.
-async fn destroy_in_token(shared: &Shared, catalog: &Catalog, key_id: &Ocid) {
-    for version in catalog.versions_of(key_id) {
-        shared.destroy_in_token(&version.version.id).await;
-    }
-}
-
-async fn rotate_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
+async fn rotate_due(shared: &Shared, shift: &Shift, now: Timestamp) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
     let is_due = |rotation: &AutoRotation| rotation.is_due(now);
     for entry in catalog.keys.values() {
         if entry.key.auto_rotation.as_ref().is_some_and(is_due)
             && let Some(vault) = catalog.vaults.get(&entry.key.vault_id)
+            && shared.duty.holds(shift)
         {
-            let done = rotate(shared, &catalog, (vault, entry), now).await;
+            let done = rotate((shared, shift), &catalog, (vault, entry), now).await;
             match done {
                 Err(failure) if failure.refusal.code == strongroom_wire::ErrorCode::Conflict => {}
                 done => done?,
@@ -251,7 +271,7 @@ async fn rotate_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
 
 /// Rotates a key, or writes down why it was not.
 async fn rotate(
-    shared: &Shared,
+    (shared, shift): (&Shared, &Shift),
     catalog: &Catalog,
     (vault, entry): (&VaultEntry, &KeyEntry),
     now: Timestamp,
@@ -278,7 +298,8 @@ async fn rotate(
     let row = rows::encode(&KeyRow { key: next })?;
     let batch = replace(batch, rows::key(&key.id), entry.revision, row);
     let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
-    let committed = shared.commit(batch, &record(shared, "RotateKey", &key.id)).await;
+    let record = record(shared, "RotateKey", &key.id);
+    let committed = shared.commit_on(shift, batch, &record).await;
     if let (Err(_), Ok(version)) = (&committed, &made) {
         shared.destroy_in_token(&version.key_version.id).await;
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use strongroom_model::{Ocid, Secret, SecretState, Timestamp};
 use strongroom_store::{Batch, Order, Range, Revision, StoreError, prefix_range};
 
+use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, SecretVersionRow};
 use crate::schedule::{forgive, record};
@@ -14,20 +15,27 @@ use crate::shared::Shared;
 const ROWS_AT_ONCE: usize = 1_000;
 
 /// Deletes the secrets and versions that are due at `now`.
-pub(crate) async fn delete_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
+pub(crate) async fn delete_due(
+    shared: &Shared,
+    shift: &Shift,
+    now: Timestamp,
+) -> Result<(), Failure> {
     for id in due(shared, now).await? {
+        if !shared.duty.holds(shift) {
+            break;
+        }
         let Some((secret, revision)) = find(shared, &id).await? else { continue };
         let at = (&secret, revision);
         match secret.state {
             SecretState::Deleted => {}
             SecretState::PendingDeletion => {
                 if secret.time_of_deletion.is_some_and(|at| at <= now) {
-                    forgive(delete_secret(shared, at, now).await, "secret", &id)?;
+                    forgive(delete_secret(shared, shift, at, now).await, "secret", &id)?;
                 }
             }
             SecretState::Active => {
                 if secret.scheduled.values().any(|at| *at <= now) {
-                    forgive(delete_versions(shared, at, now).await, "secret version", &id)?;
+                    forgive(delete_versions(shared, shift, at, now).await, "secret version", &id)?;
                 }
             }
         }
@@ -73,6 +81,7 @@ pub(crate) async fn find(
 /// what is left of them.
 pub(crate) async fn delete_all_of(
     shared: &Shared,
+    shift: &Shift,
     vault_id: &Ocid,
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -81,7 +90,7 @@ pub(crate) async fn delete_all_of(
     for (key, row) in &names {
         let id: Ocid = rows::decode(key, &row.value)?;
         if let Some((secret, revision)) = find(shared, &id).await? {
-            forgive(delete_secret(shared, (&secret, revision), now).await, "secret", &id)?;
+            forgive(delete_secret(shared, shift, (&secret, revision), now).await, "secret", &id)?;
         }
     }
     Ok(())
@@ -90,6 +99,7 @@ pub(crate) async fn delete_all_of(
 /// Deletes a secret with all its versions; what stays is its description.
 async fn delete_secret(
     shared: &Shared,
+    shift: &Shift,
     (secret, revision): (&Secret, Revision),
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -97,7 +107,7 @@ async fn delete_secret(
     let next = secret.gone(now);
     let batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
     let batch = delete_rows(shared, id, batch).await?;
-    shared.commit(batch, &record(shared, "DeleteSecret", id)).await?;
+    shared.commit_on(shift, batch, &record(shared, "DeleteSecret", id)).await?;
     shared.forgets.store(true, Ordering::Release);
     Ok(())
 }
@@ -126,6 +136,7 @@ pub(crate) async fn delete_rows(
 /// Deletes the versions of a secret that are due.
 async fn delete_versions(
     shared: &Shared,
+    shift: &Shift,
     (secret, revision): (&Secret, Revision),
     now: Timestamp,
 ) -> Result<(), Failure> {
@@ -148,7 +159,7 @@ async fn delete_versions(
     }
     let mut record = record(shared, "DeleteSecretVersion", id);
     record.version_number = numbers.first().copied();
-    shared.commit(batch, &record).await?;
+    shared.commit_on(shift, batch, &record).await?;
     shared.forgets.store(true, Ordering::Release);
     Ok(())
 }

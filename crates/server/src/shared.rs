@@ -15,10 +15,12 @@ use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
 use crate::catalog::{Catalog, Keys};
 use crate::catalog_cell::{CatalogCell, View};
+use crate::duty::{Duty, Shift};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;
 use crate::regions::{self, RegionWatch};
+use crate::probes::Readiness;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -29,6 +31,8 @@ use crate::target::Targets;
 pub struct Parts {
     /// Where rows are kept.
     pub store: Arc<dyn Store>,
+    /// Whether no other process can have the store open.
+    pub is_alone: bool,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
     /// The token that holds HSM keys.
@@ -74,6 +78,8 @@ pub struct Shared {
     pub(crate) backup_places: Vec<BackupPlace>,
     pub(crate) targets: Targets,
     pub(crate) rotations: Rotations,
+    pub(crate) duty: Duty,
+    pub(crate) readiness: Readiness,
     pub(crate) audit: AuditLog,
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
@@ -113,6 +119,7 @@ impl Shared {
             },
             turnable_clock: parts.turnable_clock,
             clock: parts.clock,
+            duty: Duty::new(&*parts.random, parts.is_alone),
             random: parts.random,
             region,
             region_keys,
@@ -123,6 +130,7 @@ impl Shared {
             backup_places: parts.backup_places,
             targets: parts.targets,
             rotations: Rotations::default(),
+            readiness: Readiness::default(),
             endpoints: Endpoints::default(),
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
@@ -195,6 +203,16 @@ impl Shared {
         Ok(revision)
     }
 
+    /// Commits what falls due, unless another node has taken over.
+    pub(crate) async fn commit_on(
+        &self,
+        shift: &Shift,
+        batch: Batch,
+        record: &AuditRecord,
+    ) -> Result<strongroom_store::Revision, StoreError> {
+        self.commit(shift.fence(batch), record).await
+    }
+
     /// Where a new key's material is to be: as asked, or where this server protects best.
     pub(crate) fn protection_mode(
         &self,
@@ -211,11 +229,14 @@ impl Shared {
     }
 
     /// Destroys what the token holds of a key version that is deleted, or that never came to be.
-    pub(crate) async fn destroy_in_token(&self, version: &Ocid) {
-        let Some(token) = &self.keys.token else { return };
-        if let Err(error) = token.destroy(token_id(version)).await {
+    /// Tells whether the token holds nothing of it.
+    pub(crate) async fn destroy_in_token(&self, version: &Ocid) -> bool {
+        let Some(token) = &self.keys.token else { return false };
+        let destroyed = token.destroy(token_id(version)).await;
+        if let Err(error) = &destroyed {
             tracing::warn!(%version, %error, "the token still holds a key that is of no use");
         }
+        destroyed.is_ok()
     }
 
     /// Tells whether the token holds the key of a version.

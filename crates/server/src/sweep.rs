@@ -7,6 +7,7 @@ use strongroom_model::Timestamp;
 use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_range};
 
 use crate::denial::DenialRow;
+use crate::duty::Shift;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
 
@@ -19,13 +20,14 @@ pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
 /// How long a refusal can be explained.
 const DENIAL_SECS: i64 = 30 * 24 * 3600;
 
-/// Sweeps now and every hour, for as long as it is polled.
+/// Sweeps now and every hour while this node is on duty, for as long as it is polled.
 pub(crate) async fn keep_swept(shared: &Shared) {
     loop {
-        let now = shared.clock.now();
+        let shift = shared.duty.begun().await;
+        let (store, now) = ((&*shared.store, &shift), shared.clock.now());
         for (what, swept) in [
-            ("retry tokens", retry_tokens(&*shared.store, now).await),
-            ("refusals", denials(&*shared.store, now).await),
+            ("retry tokens", retry_tokens(store, now).await),
+            ("refusals", denials(store, now).await),
         ] {
             match swept {
                 Ok(0) => {}
@@ -37,20 +39,23 @@ pub(crate) async fn keep_swept(shared: &Shared) {
     }
 }
 
+/// A store, and the shift in which it is swept.
+type Fenced<'a> = (&'a dyn Store, &'a Shift);
+
 /// Removes the retry tokens that are older than a day and returns how many.
-async fn retry_tokens(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
+async fn retry_tokens(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
     let made = |row: RetryRow| row.time_created;
     older_than(store, (&rows::retry(""), RETRY_TOKEN_SECS), now, made).await
 }
 
 /// Removes the refusals that are older than thirty days and returns how many.
-async fn denials(store: &dyn Store, now: Timestamp) -> Result<usize, StoreError> {
+async fn denials(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
     older_than(store, (&rows::denial(""), DENIAL_SECS), now, |row: DenialRow| row.time).await
 }
 
 /// Removes the rows below a prefix that are older than so many seconds.
 async fn older_than<R: DeserializeOwned>(
-    store: &dyn Store,
+    (store, shift): Fenced<'_>,
     (prefix, secs): (&[u8], i64),
     now: Timestamp,
     made: impl Fn(R) -> Timestamp,
@@ -67,8 +72,9 @@ async fn older_than<R: DeserializeOwned>(
                 continue;
             }
             let batch = Batch::new().require(key.clone(), Require::Revision(row.revision));
-            match store.commit(batch.delete(key).sync(Sync::Deferred)).await {
+            match store.commit(shift.fence(batch).delete(key).sync(Sync::Deferred)).await {
                 Ok(_) => removed += 1,
+                Err(error) if Shift::is_over(&error) => return Ok(removed),
                 // Used anew meanwhile.
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error),
@@ -79,13 +85,16 @@ async fn older_than<R: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    use strongroom_keyring::SystemRandom;
     use strongroom_store::Memory;
 
     use super::*;
+    use crate::duty::Duty;
 
     #[tokio::test]
     async fn only_what_is_a_day_old_goes() {
         let store = Memory::new(&[]);
+        let shift = Duty::new(&SystemRandom, true).taken(&store).await;
         let now = Timestamp::from_second(1_000_000).unwrap();
         for (name, age) in [("old", 86_400), ("young", 86_399)] {
             let row = RetryRow {
@@ -96,10 +105,10 @@ mod tests {
             let batch = Batch::new().put(rows::retry(name), rows::encode(&row).unwrap());
             store.commit(batch).await.unwrap();
         }
-        assert_eq!(retry_tokens(&store, now).await, Ok(1));
+        assert_eq!(retry_tokens((&store, &shift), now).await, Ok(1));
         let (old, young) = (rows::retry("old"), rows::retry("young"));
         let left = store.get(&[&old, &young]).await.unwrap();
         assert_eq!((left[0].is_some(), left[1].is_some()), (false, true));
-        assert_eq!(retry_tokens(&store, now).await, Ok(0));
+        assert_eq!(retry_tokens((&store, &shift), now).await, Ok(0));
     }
 }

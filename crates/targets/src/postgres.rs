@@ -13,6 +13,7 @@ use strongroom_model::{
 };
 use strongroom_server::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem};
 use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use zeroize::Zeroizing;
@@ -105,11 +106,11 @@ impl Postgres {
             }
             RotationStep::CreatePendingVersion => Ok(StepOutcome::Content(self.successor(login)?)),
             RotationStep::UpdateTargetSystem => {
-                self.set_password(&login.username, Some(&login.password)).await?;
+                self.set_password(&login.username, Some(&login.password), work).await?;
                 Ok(StepOutcome::Done)
             }
             RotationStep::RetirePreviousVersion => {
-                self.set_password(&login.username, None).await?;
+                self.set_password(&login.username, None, work).await?;
                 Ok(StepOutcome::Done)
             }
         }
@@ -160,11 +161,13 @@ impl Postgres {
     }
 
     /// Sets a role's password by its SCRAM verifier, so that the password itself never reaches the
-    /// server's log; without one the role cannot log in with a password any more.
+    /// server's log; without one the role cannot log in with a password any more. What a newer
+    /// version of the secret has set stays: the step is then of somebody who was held up.
     async fn set_password(
         &self,
         role: &str,
         password: Option<&Zeroizing<String>>,
+        work: &StepWork,
     ) -> Result<(), StepFailure> {
         let client = self.connect(&self.parts.admin, self.parts.admin_password.expose()).await?;
         let value = match password {
@@ -174,12 +177,17 @@ impl Postgres {
             }
             None => "NULL".to_owned(),
         };
-        let role = postgres_protocol::escape::escape_identifier(role);
-        let statement = Zeroizing::new(format!("ALTER ROLE {role} PASSWORD {value}"));
+        let statement = Zeroizing::new(unless_newer(role, &value, work));
         let altered = timeout(STEP_TIME, client.batch_execute(&statement)).await;
         let altered =
             altered.map_err(|_elapsed| StepFailure::passing("ALTER ROLE took too long"))?;
-        altered.map_err(|error| StepFailure::passing(told(&error)))
+        altered.map_err(|error| match error.code().map(SqlState::code) {
+            Some(NEWER) => StepFailure::lasting(format!(
+                "a newer version of this secret set the password of {role}, as the role's comment \
+                 says; if the vault was restored to an earlier state: COMMENT ON ROLE {role} IS NULL"
+            )),
+            _ => StepFailure::passing(told(&error)),
+        })
     }
 
     /// Logs in.
@@ -212,6 +220,40 @@ impl Postgres {
         Ok(client)
     }
 }
+
+/// The statement that sets a role's password, and notes in the role's comment which version of which
+/// secret it is, unless a newer version of the same secret was there before. It is one message to the
+/// server, so that nobody holds the lock while waiting for this process.
+fn unless_newer(role: &str, password: &str, work: &StepWork) -> String {
+    let (secret, version) = (&work.secret_id, work.version);
+    let literal = postgres_protocol::escape::escape_literal(role);
+    let name = postgres_protocol::escape::escape_identifier(role);
+    let body = format!(
+        "DECLARE
+said text;
+mark text;
+BEGIN
+PERFORM pg_advisory_xact_lock(hashtextextended({literal}, {LOCK}));
+SELECT coalesce(shobj_description(oid, 'pg_authid'), '') INTO said
+FROM pg_roles WHERE rolname = {literal};
+mark := substring(said FROM '{MARK} {secret} ([0-9]+)]');
+IF mark::bigint > {version} THEN
+RAISE EXCEPTION 'a newer version was set' USING ERRCODE = '{NEWER}';
+END IF;
+ALTER ROLE {name} PASSWORD {password};
+said := regexp_replace(said, ' *{MARK} [^]]*]', '', 'g');
+EXECUTE format('COMMENT ON ROLE %I IS %L', {literal}, ltrim(said || ' [strongroom: {secret} {version}]'));
+END"
+    );
+    format!("DO {}", postgres_protocol::escape::escape_literal(&body))
+}
+
+/// How the note in a role's comment begins, as a regular expression.
+const MARK: &str = "[[]strongroom:";
+/// The error code of a step that comes too late.
+const NEWER: &str = "SRM01";
+/// What the locks of these statements begin with.
+const LOCK: i64 = 7_813_946_271_834_650_112;
 
 /// What PostgreSQL says: code and message of the server, never the statement.
 fn told(error: &tokio_postgres::Error) -> String {

@@ -270,6 +270,7 @@ impl Dev<'_> {
         let token = self.token()?;
         let parts = Parts {
             store,
+            is_alone: true,
             root_key,
             token: token.clone(),
             clock: Arc::new(SystemClock),

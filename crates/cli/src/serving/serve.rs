@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -38,6 +39,10 @@ fn secret_cache_mib() -> u32 {
     u32::try_from(SECRET_CACHE_BYTES / MIB).unwrap_or(u32::MAX)
 }
 
+const fn drain_secs() -> u16 {
+    5
+}
+
 /// The configuration file of a server; `docs/configuration.md` describes it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +55,9 @@ pub(crate) struct Configuration {
     pub(crate) listen: SocketAddr,
     /// Name that stands in the endpoints that vaults are given; the address if absent.
     host: Option<String>,
+    /// How long the server goes on answering when it is to end, so that balancers hear of it.
+    #[serde(default = "drain_secs")]
+    drain_secs: u16,
     /// How policies are read.
     #[serde(default)]
     semantics: SemanticsName,
@@ -173,6 +181,11 @@ pub(crate) async fn run(
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
+    let server = server.with_host(configuration.host.clone());
+    let server = match tls {
+        Some(identity) => server.with_tls(identity),
+        None => server,
+    };
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let line = HttpLine::new().map_err(|why| {
@@ -180,9 +193,11 @@ pub(crate) async fn run(
     })?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
+    let server = server.starting();
     let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let parts = Parts {
         store: database.store(),
+        is_alone: configuration.database.is_none(),
         root_key,
         token: token.clone(),
         clock: Arc::new(SystemClock),
@@ -203,11 +218,7 @@ pub(crate) async fn run(
         machine_id: None,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
-    let server = server.with_host(configuration.host).with_regions(Arc::new(line));
-    let server = match tls {
-        Some(identity) => server.with_tls(identity),
-        None => server,
-    };
+    let server = server.with_regions(Arc::new(line));
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
     let supervisor = Supervisor::find();
@@ -217,6 +228,11 @@ pub(crate) async fn run(
         () = supervisor.keep_told() => {}
     }
     Supervisor::stopping();
+    let drain = Duration::from_secs(configuration.drain_secs.into());
+    tokio::select! {
+        () = serving.drain(drain) => {}
+        () = signals.come() => {}
+    }
     serving.stop().await;
     if let Some(token) = token {
         token.end();

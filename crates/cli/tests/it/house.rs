@@ -43,6 +43,7 @@ impl House {
         let founded = found_tenancy(&*store, &root_key, &SystemRandom, &new).await.unwrap();
         let parts = Parts {
             store,
+            is_alone: true,
             root_key,
             token: None,
             clock: Arc::new(SystemClock),

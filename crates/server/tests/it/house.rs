@@ -85,6 +85,7 @@ impl House {
         let backups = tempfile::tempdir().unwrap();
         let parts = Parts {
             store: Arc::<Memory>::clone(&store),
+            is_alone: true,
             root_key,
             token: None,
             clock: Arc::new(SystemClock),
