@@ -171,11 +171,11 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     }
 }
 
-#[derive(Clone)]
-struct Entrance {
-    shared: Arc<Shared>,
-    tls: Option<TlsIdentity>,
-    stopping: watch::Receiver<bool>,
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tls: Option<TlsIdentity>,
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 /// Runs the main listener and one more for each vault, those made later included.
@@ -237,7 +237,8 @@ async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: 
     }
 }
 
-async fn speak<S>(mut entrance: Entrance, door: Arc<Door>, stream: S, peer: IpAddr)
+/// Answers what comes in on a connection until it ends.
+pub(crate) async fn speak<S>(mut entrance: Entrance, door: Arc<Door>, stream: S, peer: IpAddr)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

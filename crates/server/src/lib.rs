@@ -6,6 +6,7 @@ mod authn;
 mod authority;
 mod authz;
 mod backup_places;
+mod beat;
 mod bootstrap;
 mod catalog;
 mod catalog_cell;
@@ -18,6 +19,7 @@ mod endpoints;
 mod failure;
 mod feed;
 mod http;
+mod in_process;
 mod locate;
 mod metadata;
 mod ops;
@@ -36,11 +38,13 @@ mod target;
 mod tls;
 
 pub use backup_places::{BackupFront, BackupPlace};
+pub use beat::Beat;
 pub use bootstrap::{
     FoundError, Founded, NewSample, NewTenancy, Sample, clock_turned, found_tenancy,
     free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
+pub use in_process::InProcess;
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;

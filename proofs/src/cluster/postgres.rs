@@ -87,9 +87,11 @@ impl Postgres {
 
     /// Starts it, or starts it again after it was killed.
     pub(crate) fn start(&self) -> Outcome<()> {
-        let pid_file = self.data().join("postmaster.pid");
-        if pid_file.exists() {
-            fs::remove_file(pid_file)?;
+        // Locks of a killed server are left, and hold as long as nobody has waited for its process.
+        for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"].map(|name| self.path(name)) {
+            if lock.exists() {
+                fs::remove_file(lock)?;
+            }
         }
         let options = format!(
             "-p {PORT} -h {} -k {} -c max_connections=200 -c fsync=off -c wal_level=replica \
@@ -175,7 +177,12 @@ impl Postgres {
         let (data, log) = (self.data().display().to_string(), self.path("log"));
         let log = log.display().to_string();
         let all = [&["-D", &data, "-w", "-l", &log], words].concat();
-        self.run("pg_ctl", &all).map(|_told| ())
+        let done = self.run("pg_ctl", &all);
+        done.map(|_told| ()).map_err(|error| {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let last: Vec<&str> = said.lines().rev().take(3).collect();
+            format!("{error}{}: {}", self.name, last.join(" | ")).into()
+        })
     }
 
     fn run(&self, name: &str, words: &[&str]) -> Outcome<String> {
