@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use strongroom_model::{Clock, SystemClock};
+use strongroom_model::{Clock, SystemClock, Timestamp};
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 
 use crate::Outcome;
@@ -27,6 +27,7 @@ pub(crate) struct Identity {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) etag: Option<String>,
+    pub(crate) request_id: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -76,7 +77,8 @@ impl Client {
         identity: &Identity,
         request: Request<'_>,
     ) -> Result<Answer, NoAnswer> {
-        let message = render(identity, request, &self.address.to_string())
+        let host = self.address.to_string();
+        let message = render(identity, request, &host, SystemClock.now())
             .map_err(|_error| NoAnswer::Unreached)?;
         let mut connection = match self.connection.take().filter(is_open) {
             Some(connection) => connection,
@@ -116,12 +118,18 @@ fn is_open(connection: &TcpStream) -> bool {
     is_back && asked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
-fn render(identity: &Identity, request: Request<'_>, host: &str) -> Outcome<Vec<u8>> {
+/// Signs a request at a time and renders it.
+pub(crate) fn render(
+    identity: &Identity,
+    request: Request<'_>,
+    host: &str,
+    now: Timestamp,
+) -> Outcome<Vec<u8>> {
     let Request { method, target, body, if_match } = request;
     let body = body.map(|body| if body.is_null() { Vec::new() } else { body.to_string().into() });
     let sent = body.as_deref().map(|body| ("application/json", body));
     let outgoing = Outgoing { method, target, host, body: sent };
-    let headers = sign(&outgoing, &identity.key_id, &identity.key, SystemClock.now())?;
+    let headers = sign(&outgoing, &identity.key_id, &identity.key, now)?;
     let mut lines: Vec<String> =
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     lines.extend(if_match.map(|etag| format!("if-match: {etag}\r\n")));
@@ -146,7 +154,7 @@ fn exchange(connection: &mut TcpStream, message: &[u8]) -> Outcome<Answer> {
 }
 
 /// Reads an answer that has a `content-length`, or none of a length, once it is whole.
-fn read(received: &[u8]) -> Outcome<Option<Answer>> {
+pub(crate) fn read(received: &[u8]) -> Outcome<Option<Answer>> {
     let Some(end) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -161,7 +169,7 @@ fn read(received: &[u8]) -> Outcome<Option<Answer>> {
     let Some(body) = received.get(end + 4..end + 4 + length) else { return Ok(None) };
     let status = head.split(' ').nth(1).ok_or("no status line")?.parse()?;
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(body)? };
-    Ok(Some(Answer { status, etag: header("etag"), body }))
+    Ok(Some(Answer { status, etag: header("etag"), request_id: header("opc-request-id"), body }))
 }
 
 /// A field of an answer.

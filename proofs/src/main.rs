@@ -15,6 +15,7 @@ mod history;
 mod http;
 mod linearize;
 mod options;
+mod simulate;
 mod wgl;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["linearize", rest @ ..] => Options::read(rest).and_then(|asked| linearize::run(&asked)),
+        ["simulate", rest @ ..] => Options::read(rest).and_then(|asked| simulate::run(&asked)),
         _ => Err(options::usage()),
     };
     match outcome {
