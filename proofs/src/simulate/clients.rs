@@ -246,7 +246,8 @@ impl Caller {
         let Some((Some(answer), ..)) = self.ask(&admin, request).await else { return };
         match (answer.status, text(&answer.body, "id")) {
             (200, Ok(id)) => self.world.seen().made.entry(name).or_default().push(id),
-            (409, _) => {}
+            // Somebody else has it.
+            (400 | 409, _) => {}
             _ => self.odd("a new secret", &answer),
         }
     }
