@@ -11,6 +11,7 @@
 )]
 
 mod cluster;
+mod faults;
 mod history;
 mod http;
 mod linearize;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["linearize", rest @ ..] => Options::read(rest).and_then(|asked| linearize::run(&asked)),
+        ["faults", rest @ ..] => faults::run(rest),
         ["simulate", rest @ ..] => Options::read(rest).and_then(|asked| simulate::run(&asked)),
         _ => Err(options::usage()),
     };

@@ -5,6 +5,7 @@ mod node;
 mod postgres;
 mod tls;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -12,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_signing::PrivateKey;
 
-use self::network::Network;
+use self::network::{Machine, Network};
 pub(crate) use self::node::Node;
 pub(crate) use self::postgres::Postgres;
 use self::tls::Authority;
@@ -52,7 +53,8 @@ impl Cluster {
         let mut nodes = Vec::with_capacity(count);
         for number in 0..count {
             let place = directory.path().join(number.to_string());
-            nodes.push(Node::new(network.machine()?, &place, (&url, &authority.to_pem()))?);
+            let database = (url.as_str(), &*authority.to_pem());
+            nodes.push(Node::new(network.machine()?, &place, Some(database))?);
         }
         let (first, others) = nodes.split_first_mut().ok_or("a cluster has a node")?;
         let printed = first.init()?;
@@ -87,9 +89,30 @@ impl Cluster {
     }
 }
 
+/// A primary without a standby, on this machine.
+#[derive(Debug)]
+pub(crate) struct SingleDatabase {
+    server: Postgres,
+    authority: Authority,
+}
+
+impl SingleDatabase {
+    pub(crate) fn start() -> Outcome<Self> {
+        let authority = Authority::new()?;
+        let server = Postgres::primary(Machine::this(), "a", &authority)?;
+        Ok(Self { server, authority })
+    }
+
+    /// Makes a node that uses it.
+    pub(crate) fn node(&self, directory: &Path) -> Outcome<Node> {
+        let (url, authorities) = (postgres::url(&[&self.server]), self.authority.to_pem());
+        Node::new(Machine::this(), directory, Some((&url, &authorities)))
+    }
+}
+
 impl Tenant {
     /// Reads the administrator's profile as `init` prints it, and makes a vault and a key.
-    fn furnish(client: &mut Client, printed: &str) -> Outcome<Self> {
+    pub(crate) fn furnish(client: &mut Client, printed: &str) -> Outcome<Self> {
         let of = |name: &str| -> Outcome<String> {
             let line = printed.lines().find_map(|line| line.strip_prefix(name));
             Ok(line.ok_or("init did not print the profile")?.to_owned())

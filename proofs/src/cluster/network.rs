@@ -1,7 +1,7 @@
 //! Machines of one's own: each has a network namespace, all meet at one bridge. Without the right to
 //! make them, machines are addresses of the loopback, which nothing can part.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
@@ -79,6 +79,19 @@ impl Drop for Network {
 }
 
 impl Machine {
+    /// The machine that this program runs on.
+    pub(crate) const fn this() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST, namespace: None, cable: String::new() }
+    }
+
+    /// Returns a port that is free: the usual one, where nobody else has the address.
+    pub(crate) fn free_port(&self, usual: u16) -> Outcome<u16> {
+        if self.namespace.is_some() {
+            return Ok(usual);
+        }
+        Ok(TcpListener::bind((self.address, 0))?.local_addr()?.port())
+    }
+
     /// Makes the command that runs a program there.
     pub(crate) fn command(&self, program: &str) -> Command {
         let Some(namespace) = &self.namespace else { return Command::new(program) };

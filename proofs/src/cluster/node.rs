@@ -19,26 +19,49 @@ const READY_SECS_MAX: u64 = 30;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) machine: Machine,
+    port: u16,
     directory: PathBuf,
+    /// What the server is run by, and its arguments.
+    under: Vec<String>,
     process: Option<Child>,
 }
 
 impl Node {
-    /// Makes the directory and the configuration of a node.
-    pub(crate) fn new(machine: Machine, directory: &Path, database: (&str, &str)) -> Outcome<Self> {
+    /// Makes the directory and the configuration of a node, with the URL of a database and its
+    /// authorities if it is not to have its own.
+    pub(crate) fn new(
+        machine: Machine,
+        directory: &Path,
+        database: Option<(&str, &str)>,
+    ) -> Outcome<Self> {
         fs::create_dir_all(directory)?;
-        let (url, authorities) = database;
+        let port = machine.free_port(PORT)?;
         write_private(&directory.join("passphrase"), b"of the proofs\n")?;
-        write_private(&directory.join("url"), url.as_bytes())?;
-        fs::write(directory.join("authorities.pem"), authorities)?;
         let (place, address) = (directory.display(), machine.address);
-        let text = format!(
-            "data_dir = '{place}/data'\nlisten = '{address}:{PORT}'\n\
-             [database]\nurl_file = '{place}/url'\nauthorities = '{place}/authorities.pem'\n\
+        let mut text = format!(
+            "data_dir = '{place}/data'\nlisten = '{address}:{port}'\n\
              [unseal]\npassphrase_file = '{place}/passphrase'\n"
         );
+        if let Some((url, authorities)) = database {
+            write_private(&directory.join("url"), url.as_bytes())?;
+            fs::write(directory.join("authorities.pem"), authorities)?;
+            let table =
+                format!("url_file = '{place}/url'\nauthorities = '{place}/authorities.pem'");
+            text = format!("{text}[database]\n{table}\n");
+        }
         fs::write(directory.join("strongroom.toml"), text)?;
-        Ok(Self { machine, directory: directory.to_owned(), process: None })
+        let directory = directory.to_owned();
+        Ok(Self { machine, port, directory, under: Vec::new(), process: None })
+    }
+
+    /// Makes a node with a database of its own, at the loopback.
+    pub(crate) fn of_this_machine(directory: &Path) -> Outcome<Self> {
+        Self::new(Machine::this(), directory, None)
+    }
+
+    /// Runs the server by another program from the next start on; by none, if there are no words.
+    pub(crate) fn run_under(&mut self, words: &[&str]) {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Founds the tenancy, and returns what that prints.
@@ -96,7 +119,7 @@ impl Node {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from((self.machine.address, PORT))
+        SocketAddr::from((self.machine.address, self.port))
     }
 
     pub(crate) fn log(&self) -> PathBuf {
@@ -104,7 +127,15 @@ impl Node {
     }
 
     fn strongroom(&self, what: &str) -> Outcome<Command> {
-        let mut command = self.machine.command(&binary()?.display().to_string());
+        let binary = binary()?.display().to_string();
+        let mut command = match self.under.split_first() {
+            Some((program, words)) => {
+                let mut command = self.machine.command(program);
+                command.args(words).arg(binary);
+                command
+            }
+            None => self.machine.command(&binary),
+        };
         command.arg(what).arg("--config").arg(self.directory.join("strongroom.toml"));
         Ok(command)
     }

@@ -18,6 +18,7 @@ const END_SECS_MAX: u64 = 20;
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pub(crate) machine: Machine,
+    port: u16,
     directory: tempfile::TempDir,
     name: &'static str,
 }
@@ -26,7 +27,8 @@ impl Postgres {
     /// Makes the directory of a server that is to run on a machine.
     fn on(machine: Machine, name: &'static str, authority: &Authority) -> Outcome<Self> {
         let directory = tempfile::Builder::new().prefix("strongroom-proof-").tempdir()?;
-        let server = Self { machine, directory, name };
+        let port = machine.free_port(PORT)?;
+        let server = Self { machine, port, directory, name };
         own(server.directory.path())?;
         let (certificate, key) = authority.certificate(server.machine.address)?;
         write(&server.path("server.crt"), certificate.as_bytes())?;
@@ -68,8 +70,8 @@ impl Postgres {
     /// Copies everything from `primary`, to follow it.
     fn copy(&self, primary: &Self) -> Outcome<()> {
         let from = format!(
-            "host={} port={PORT} user=strongroom application_name={}",
-            primary.machine.address, self.name
+            "host={} port={} user=strongroom application_name={}",
+            primary.machine.address, primary.port, self.name
         );
         let data = self.data().display().to_string();
         let how = ["-R", "-X", "stream", "-c", "fast", "--no-sync"];
@@ -88,15 +90,17 @@ impl Postgres {
     /// Starts it, or starts it again after it was killed.
     pub(crate) fn start(&self) -> Outcome<()> {
         // Locks of a killed server are left, and hold as long as nobody has waited for its process.
-        for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"].map(|name| self.path(name)) {
+        let socket = format!(".s.PGSQL.{}.lock", self.port);
+        for lock in ["data/postmaster.pid", &socket].map(|name| self.path(name)) {
             if lock.exists() {
                 fs::remove_file(lock)?;
             }
         }
         let options = format!(
-            "-p {PORT} -h {} -k {} -c max_connections=200 -c fsync=off -c wal_level=replica \
+            "-p {} -h {} -k {} -c max_connections=200 -c fsync=off -c wal_level=replica \
              -c wal_sender_timeout=5s -c wal_receiver_timeout=5s -c ssl=on -c ssl_cert_file='{}' \
              -c ssl_key_file='{}' -c shared_buffers=32MB",
+            self.port,
             self.machine.address,
             self.directory.path().display(),
             self.path("server.crt").display(),
@@ -168,7 +172,7 @@ impl Postgres {
     /// Runs a statement and returns what it tells, without headings.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> Outcome<String> {
         let directory = self.directory.path().display().to_string();
-        let port = PORT.to_string();
+        let port = self.port.to_string();
         let to = ["-h", &directory, "-p", &port, "-U", "strongroom", "-d", database];
         self.run("psql", &[&to[..], &["-v", "ON_ERROR_STOP=1", "-Atqc", statement]].concat())
     }
@@ -226,7 +230,7 @@ impl Drop for Postgres {
 /// The URL of a database with these hosts.
 pub(crate) fn url(hosts: &[&Postgres]) -> String {
     let hosts: Vec<String> =
-        hosts.iter().map(|one| format!("{}:{PORT}", one.machine.address)).collect();
+        hosts.iter().map(|one| format!("{}:{}", one.machine.address, one.port)).collect();
     format!("postgres://strongroom@{}/vault?sslmode=require", hosts.join(","))
 }
 
