@@ -6,7 +6,6 @@
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::as_conversions,
-    clippy::cast_possible_truncation,
     reason = "a tool for developers: it prints, starts programs, and takes times"
 )]
 

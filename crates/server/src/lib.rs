@@ -19,7 +19,6 @@ mod endpoints;
 mod failure;
 mod feed;
 mod http;
-mod in_process;
 mod locate;
 mod metadata;
 mod ops;
@@ -43,8 +42,7 @@ pub use bootstrap::{
     FoundError, Founded, NewSample, NewTenancy, Sample, clock_turned, found_tenancy,
     free_vault_port, sample_of,
 };
-pub use http::{Server, Serving, StartError};
-pub use in_process::InProcess;
+pub use http::{InProcess, Server, Serving, StartError};
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;

@@ -13,6 +13,7 @@ use crate::Outcome;
 use crate::http::Client;
 
 const PORT: u16 = 8480;
+const END_TIME: Duration = Duration::from_secs(1);
 const READY_SECS_MAX: u64 = 30;
 
 /// A node, which is killed when dropped.
@@ -112,6 +113,21 @@ impl Node {
             child.wait()?;
         }
         Ok(())
+    }
+
+    /// Waits a second for the process to end, and tells whether it did well; nothing if it goes on.
+    pub(crate) fn ended_well(&mut self) -> Outcome<Option<bool>> {
+        let Some(child) = &mut self.process else { return Ok(None) };
+        let began = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status.success()));
+            }
+            if began.elapsed() > END_TIME {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn client(&self) -> Client {

@@ -3,7 +3,6 @@
 use super::alone::Alone;
 use super::writers::{Acknowledged, missing, update};
 use crate::Outcome;
-use crate::http::Client;
 use crate::options::Options;
 
 /// Writes of a session.
@@ -86,58 +85,72 @@ fn session(
     (place, number): (u64, u64),
     tally: &mut Tally,
 ) -> Outcome<()> {
-    let Kind { name, calls, how, ends_writes } = kind;
+    let Kind { name, calls, how, .. } = kind;
     let inject = format!("inject={calls}:{how}:when={place}");
     let trace = format!("trace={calls}");
     let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
     alone.node.kill()?;
     alone.node.run_under(&words);
     tally.sessions += 1;
-    let mut told = Vec::new();
-    let mut was_refused = false;
-    let is_up = alone.node.start().is_ok();
-    if is_up {
-        let mut client = alone.node.client();
-        let first = number * 1_000_000;
-        let made = alone.tenant.secret(&mut client, &format!("f-{number}"), first);
-        was_refused = made.is_err();
-        if let Ok(secret) = made {
-            told.push(Acknowledged { secret: secret.clone(), version: 1, value: first });
-            was_refused = script(alone, &mut client, (&secret, first), &mut told);
-            if was_refused
-                && ends_writes
-                && update(&alone.tenant, &mut client, &secret, 1).is_some()
-            {
-                tally.wrong.push(format!("{name} {place}: acknowledged after a failed sync"));
-            }
-        }
-    }
-    tally.hit += u64::from(!is_up || was_refused);
-    tally.acknowledged += told.len();
+    let played = if alone.node.start().is_ok() {
+        play(alone, kind, number * 1_000_000)?
+    } else {
+        Played { is_hit: true, ..Played::default() }
+    };
+    tally.hit += u64::from(played.is_hit);
+    tally.acknowledged += played.told.len();
     alone.node.kill()?;
     alone.node.run_under(&[]);
     alone.node.start()?;
-    let lost = missing(&alone.tenant, &mut alone.node.client(), &told)?;
-    tally.wrong.extend(lost.into_iter().map(|what| format!("{name} {place}: {what}")));
+    let lost = missing(&alone.tenant, &mut alone.node.client(), &played.told)?;
+    let wrong = played.wrong.into_iter().chain(lost);
+    tally.wrong.extend(wrong.map(|what| format!("{name} {place}: {what}")));
     Ok(())
 }
 
-/// Updates a secret until that is refused; tells whether it was. Whatever was refused is not in what
-/// was told.
-fn script(
-    alone: &Alone,
-    client: &mut Client,
-    (secret, first): (&str, u64),
-    told: &mut Vec<Acknowledged>,
-) -> bool {
+/// How a session went.
+#[derive(Debug, Default)]
+struct Played {
+    told: Vec<Acknowledged>,
+    /// Whether anything was refused, or the server did not start.
+    is_hit: bool,
+    wrong: Vec<String>,
+}
+
+/// Makes a secret and updates it until that is refused, and once more.
+fn play(alone: &mut Alone, kind: Kind, first: u64) -> Outcome<Played> {
+    let mut client = alone.node.client();
+    let mut played = Played::default();
+    let Ok(secret) = alone.tenant.secret(&mut client, &format!("f-{first}"), first) else {
+        return Ok(Played { is_hit: true, ..played });
+    };
+    played.told.push(Acknowledged { secret: secret.clone(), version: 1, value: first });
     for next in 2..=WRITES {
         let value = first + next;
-        match update(&alone.tenant, client, secret, value) {
-            Some(version) => {
-                told.push(Acknowledged { secret: secret.to_owned(), version, value });
+        match update(&alone.tenant, &mut client, &secret, value) {
+            Ok(version) if played.is_hit && kind.ends_writes => {
+                played.wrong.push(format!("version {version} acknowledged after a failed sync"));
             }
-            None => return true,
+            // What was refused may have become a version all the same: no more is compared.
+            Ok(_) if played.is_hit => break,
+            Ok(version) => {
+                played.told.push(Acknowledged { secret: secret.clone(), version, value });
+            }
+            Err(Some(503)) => played.is_hit = true,
+            Err(Some(status)) => {
+                played.is_hit = true;
+                played.wrong.push(format!("answered {status}"));
+            }
+            Err(None) => {
+                played.is_hit = true;
+                if alone.node.ended_well()? != Some(false) {
+                    played
+                        .wrong
+                        .push("no answer, and the server did not end with a failure".into());
+                }
+                break;
+            }
         }
     }
-    false
+    Ok(played)
 }

@@ -54,23 +54,26 @@ pub(crate) fn write(tenant: &Tenant, address: SocketAddr, number: u64) -> Vec<Ac
     let mut told = vec![Acknowledged { secret: secret.clone(), version: 1, value: first }];
     for next in 2.. {
         let value = first + next;
-        let Some(version) = update(tenant, &mut client, &secret, value) else { break };
+        let Ok(version) = update(tenant, &mut client, &secret, value) else { break };
         told.push(Acknowledged { secret: secret.clone(), version, value });
     }
     told
 }
 
-/// Updates a secret; returns the version if that is acknowledged.
+/// Updates a secret and returns the version that was acknowledged, or the status of a refusal; none
+/// if there was no answer.
 pub(crate) fn update(
     tenant: &Tenant,
     client: &mut Client,
     secret: &str,
     value: u64,
-) -> Option<u64> {
+) -> Result<u64, Option<u16>> {
     let target = format!("/20180608/secrets/{secret}");
     let body = json!({"secretContent": content(value)});
-    let updated = client.success(&tenant.admin, Request::with("PUT", &target, &body)).ok()?;
-    updated.get("currentVersionNumber").and_then(Value::as_u64)
+    let said = client.ask(&tenant.admin, Request::with("PUT", &target, &body));
+    let answer = said.map_err(|_no_answer| None)?;
+    let version = answer.body.get("currentVersionNumber").and_then(Value::as_u64);
+    version.filter(|_| answer.status == 200).ok_or(Some(answer.status))
 }
 
 /// Returns what is not there, or there though it cannot be.

@@ -21,24 +21,31 @@ fn lost(value: u64, began: u64) -> SecretCall {
     call(SecretInput::Write { value }, None, began, u64::MAX)
 }
 
-fn write_if(seen: u64, output: Option<SecretOutput>, value: u64, began: u64) -> SecretCall {
-    call(SecretInput::WriteIf { value, seen }, output, began, began + 2)
+fn write_if(
+    seen: u64,
+    output: impl Into<Option<SecretOutput>>,
+    value: u64,
+    began: u64,
+) -> SecretCall {
+    call(SecretInput::WriteIf { value, seen }, output.into(), began, began + 2)
 }
 
-fn wrote(version: u64) -> Option<SecretOutput> {
-    Some(SecretOutput::Wrote { version })
+const fn wrote(version: u64) -> SecretOutput {
+    SecretOutput::Wrote { version }
 }
 
 fn right(input: RightInput, output: Option<RightOutput>, began: u64, ended: u64) -> RightCall {
     call(input, output, began, ended)
 }
 
-const GIVE: (RightInput, Option<RightOutput>) = (RightInput::Give, Some(RightOutput::Done));
-const TAKE: (RightInput, Option<RightOutput>) = (RightInput::Take, Some(RightOutput::Done));
-const ALLOWED: (RightInput, Option<RightOutput>) = (RightInput::Use, Some(RightOutput::Allowed));
-const REFUSED: (RightInput, Option<RightOutput>) = (RightInput::Use, Some(RightOutput::Refused));
+type Done = (RightInput, Option<RightOutput>);
 
-fn rights(calls: &[((RightInput, Option<RightOutput>), u64, u64)]) -> Vec<RightCall> {
+const GIVE: Done = (RightInput::Give, Some(RightOutput::Done));
+const TAKE: Done = (RightInput::Take, Some(RightOutput::Done));
+const ALLOWED: Done = (RightInput::Use, Some(RightOutput::Allowed));
+const REFUSED: Done = (RightInput::Use, Some(RightOutput::Refused));
+
+fn rights(calls: &[(Done, u64, u64)]) -> Vec<RightCall> {
     calls.iter().map(|((input, output), b, e)| right(*input, *output, *b, *e)).collect()
 }
 
@@ -85,7 +92,7 @@ fn bad_secrets() -> Vec<(&'static str, Vec<SecretCall>)> {
         ),
         (
             "a mismatch with the etag that is in force",
-            vec![read(1, 10, 0, 1), write_if(1, Some(SecretOutput::Mismatch), 11, 2)],
+            vec![read(1, 10, 0, 1), write_if(1, SecretOutput::Mismatch, 11, 2)],
         ),
         (
             "one etag for two versions",
@@ -106,7 +113,7 @@ fn bad_secrets() -> Vec<(&'static str, Vec<SecretCall>)> {
                 read(1, 10, 0, 1),
                 write(2, 11, 2, 3),
                 read(2, 11, 4, 5),
-                write_if(1, Some(SecretOutput::Mismatch), 12, 6),
+                write_if(1, SecretOutput::Mismatch, 12, 6),
                 read(3, 12, 9, 10),
             ],
         ),
@@ -147,7 +154,7 @@ fn each_of_the_bad_histories_is_refused() {
 
 #[test]
 fn good_histories_are_not() {
-    let mismatch = || Some(SecretOutput::Mismatch);
+    let mismatch = || SecretOutput::Mismatch;
     for (what, calls) in [
         ("calls that meet", vec![write(3, 11, 0, 9), write(2, 12, 1, 8), read(2, 12, 2, 7)]),
         ("an answer lost, done late", vec![lost(11, 0), read(1, 10, 5, 6), read(2, 11, 7, 8)]),

@@ -123,7 +123,7 @@ pub(crate) fn use_secrets(field: &Field, seed: u64) {
     while !field.is_over() {
         caller.pause(PAUSE_MS);
         let which = caller.dice.roll(field.secrets.len());
-        let seen = held.get(which).cloned().flatten();
+        let known = held.get(which).cloned().flatten();
         let is_first = which == 0;
         match caller.dice.roll(8) {
             0..=1 if is_first => use_right(&mut caller),
@@ -134,7 +134,7 @@ pub(crate) fn use_secrets(field: &Field, seed: u64) {
                 }
             }
             4..=5 => write_secret(&mut caller, which, None),
-            _ => write_secret(&mut caller, which, seen),
+            _ => write_secret(&mut caller, which, known.as_ref()),
         }
     }
 }
@@ -163,13 +163,13 @@ fn read_secret(caller: &mut Caller<'_>, which: usize) -> Option<(u64, String)> {
     Some((version, etag))
 }
 
-fn write_secret(caller: &mut Caller<'_>, which: usize, seen: Option<(u64, String)>) {
+fn write_secret(caller: &mut Caller<'_>, which: usize, known: Option<&(u64, String)>) {
     let field = caller.field;
     let Some((id, _)) = field.secrets.get(which) else { return };
     let value = field.values.fetch_add(1, Ordering::Relaxed);
     let target = format!("/20180608/secrets/{id}");
     let body = json!({"secretContent": content(value)});
-    let if_match = seen.as_ref().map(|(_, etag)| etag.as_str());
+    let if_match = known.map(|(_, etag)| etag.as_str());
     let request = Request { if_match, ..Request::with("PUT", &target, &body) };
     let (got, began, ended) = caller.ask(&field.admin, request);
     let output = match got {
@@ -179,15 +179,15 @@ fn write_secret(caller: &mut Caller<'_>, which: usize, seen: Option<(u64, String
             let version = answer.body.get("currentVersionNumber");
             match (answer.status, version.and_then(serde_json::Value::as_u64)) {
                 (200, Some(version)) => Some(SecretOutput::Wrote { version }),
-                (412, _) if seen.is_some() => Some(SecretOutput::Mismatch),
+                (412, _) if known.is_some() => Some(SecretOutput::Mismatch),
                 // Others were faster again and again: it surely did not happen.
-                (409, _) if seen.is_none() => return,
+                (409, _) if known.is_none() => return,
                 _ => return caller.is_odd("a write", &answer),
             }
         }
     };
-    let input = match seen {
-        Some((seen, _)) => SecretInput::WriteIf { value, seen },
+    let input = match known {
+        Some((seen, _)) => SecretInput::WriteIf { value, seen: *seen },
         None => SecretInput::Write { value },
     };
     note(field, which, Call { input, output, began, ended });

@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let count = options.count(SMOKE_SEEDS, SEEDS);
     let ops = options.ops.unwrap_or(OPS);
     let began = Instant::now();
-    let people = People::generate()?;
+    let people = Arc::new(People::generate()?);
     let (next, tally) = (AtomicU64::new(first), Mutex::new(Tally::default()));
     scope(|threads| {
         for _ in 0..available_parallelism().map_or(1, NonZero::get) {
@@ -112,18 +112,18 @@ impl Tally {
 }
 
 /// Runs the world of a seed, in a time of its own.
-fn world(seed: u64, ops: usize, people: &People) -> Outcome<Went> {
+fn world(seed: u64, ops: usize, people: &Arc<People>) -> Outcome<Went> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     runtime.block_on(live(seed, ops, people))
 }
 
-async fn live(seed: u64, ops: usize, people: &People) -> Outcome<Went> {
+async fn live(seed: u64, ops: usize, people: &Arc<People>) -> Outcome<Went> {
     let world = World::found(seed, people).await?;
     let (reader, user) = new_user(&world, &people.reader).await?;
     let field = Arc::new(Field::prepare(&world, &reader, &user).await?);
     *world.seen() = Seen::about(SECRETS);
-    world.weather.turn(true);
+    world.begin_trouble(seed);
     let troubled = Arc::clone(&world);
     let dice = Dice::new(Some(seed.wrapping_mul(7).wrapping_add(3)));
     let trouble = tokio::spawn(async move { troubled.trouble(dice).await });
@@ -131,6 +131,6 @@ async fn live(seed: u64, ops: usize, people: &People) -> Outcome<Went> {
     trouble.abort();
     world.calm().await;
     let wrong = checks::broken(&world, &field).await?;
-    let seen = world.seen();
-    Ok(Went { hash: seen.hash(), ops: seen.ops, wrong })
+    let all = world.seen();
+    Ok(Went { hash: all.hash(), ops: all.ops, wrong })
 }

@@ -70,6 +70,11 @@ impl SeededRandom {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(Mutex::new(seed))
     }
+
+    /// Goes on with another seed.
+    pub(crate) fn begin_with(&self, seed: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seed;
+    }
 }
 
 impl Random for SeededRandom {

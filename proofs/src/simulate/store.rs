@@ -100,11 +100,11 @@ impl Way {
             Fate::Fine => self.store.commit(batch).await,
             Fate::Refused => Err(StoreError::Io("the way is broken".to_owned())),
             Fate::Unknown { happens: false } => Err(unknown()),
-            Fate::Unknown { happens: true } => match self.store.commit(batch).await {
-                Ok(_) => Err(unknown()),
-                // A condition that failed is as much as nothing that happened.
-                Err(_) => Err(unknown()),
-            },
+            Fate::Unknown { happens: true } => {
+                // It may have failed on a condition: that is not learned either.
+                let _outcome = self.store.commit(batch).await;
+                Err(unknown())
+            }
         };
         self.weather.delay().await;
         outcome

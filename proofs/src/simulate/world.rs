@@ -1,10 +1,11 @@
 //! A world: a store, the nodes that share it, and what everybody saw.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use strongroom_keyring::RootKey;
-use strongroom_model::{Limits, Random, Region};
+use strongroom_model::{Limits, Random, Region, Timestamp};
 use strongroom_server::{
     Beat, Founded, InProcess, NewSample, NewTenancy, Parts, Semantics, Shared, Targets, WATCHED,
     found_tenancy,
@@ -22,20 +23,47 @@ use crate::Outcome;
 use crate::http::{Answer, Identity, NoAnswer, Request, read, render};
 
 pub(crate) const NODES: usize = 3;
+const SIGNED_MAX: usize = 50_000;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What chance begins with in every world.
+const FOUNDING: u64 = 1;
 const HOST: &str = "127.0.0.1:1";
 
-/// Keys of the administrator and of another user; worlds share them, since making one takes long.
-#[derive(Debug, Clone)]
+/// Keys of the administrator and of another user. Worlds share them, and requests that were signed:
+/// both take long to make, and worlds are alike until their troubles begin.
+#[derive(Debug)]
 pub(crate) struct People {
     pub(crate) admin: Arc<PrivateKey>,
     pub(crate) reader: Arc<PrivateKey>,
+    signed: Mutex<HashMap<Wanted, Arc<[u8]>>>,
 }
+
+/// What makes a signed request: who, the second, method and target, body and condition.
+type Wanted = (String, i64, String, Option<String>, Option<String>);
 
 impl People {
     pub(crate) fn generate() -> Outcome<Self> {
         let key = || PrivateKey::generate().map(Arc::new);
-        Ok(Self { admin: key()?, reader: key()? })
+        Ok(Self { admin: key()?, reader: key()?, signed: Mutex::default() })
+    }
+
+    /// Signs a request, or returns it as it was signed before.
+    fn signed(&self, who: &Identity, request: Request<'_>, now: Timestamp) -> Outcome<Arc<[u8]>> {
+        let what = format!("{} {}", request.method, request.target);
+        let body = request.body.map(ToString::to_string);
+        let if_match = request.if_match.map(str::to_owned);
+        let wanted = (who.key_id.clone(), now.as_second(), what, body, if_match);
+        let all = || self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(message) = all().get(&wanted) {
+            return Ok(Arc::clone(message));
+        }
+        let message: Arc<[u8]> = render(who, request, HOST, now)?.into();
+        let mut all = all();
+        if all.len() >= SIGNED_MAX {
+            all.clear();
+        }
+        all.insert(wanted, Arc::clone(&message));
+        Ok(message)
     }
 }
 
@@ -54,7 +82,7 @@ pub(crate) struct World {
     pub(crate) weather: Arc<Weather>,
     pub(crate) founded: Founded,
     pub(crate) admin: Identity,
-    seed: u64,
+    people: Arc<People>,
     random: Arc<SeededRandom>,
     nodes: Mutex<Vec<Node>>,
     seen: Mutex<Seen>,
@@ -62,11 +90,11 @@ pub(crate) struct World {
 
 impl World {
     /// Founds a tenancy and starts the nodes, in good weather.
-    pub(crate) async fn found(seed: u64, people: &People) -> Outcome<Arc<Self>> {
+    pub(crate) async fn found(seed: u64, people: &Arc<People>) -> Outcome<Arc<Self>> {
         let time = WorldTime::begin();
-        let random = Arc::new(SeededRandom::new(seed));
+        let random = Arc::new(SeededRandom::new(FOUNDING));
         let store = Arc::new(Memory::new(WATCHED));
-        let root_key = root_key(seed);
+        let root_key = root_key();
         let public = people.admin.public()?;
         let new = NewTenancy {
             name: "simulated",
@@ -87,7 +115,7 @@ impl World {
             weather: Arc::new(Weather::good(seed)),
             founded,
             admin,
-            seed,
+            people: Arc::clone(people),
             random,
             nodes: Mutex::new((0..NODES).map(node).collect()),
             seen: Mutex::default(),
@@ -136,7 +164,7 @@ impl World {
         let random: Arc<dyn Random> = Arc::<SeededRandom>::clone(&self.random);
         Parts {
             store: Arc::new(way) as Arc<dyn Store>,
-            root_key: root_key(self.seed),
+            root_key: root_key(),
             token: None,
             clock: Arc::new(clock),
             turnable_clock: None,
@@ -158,7 +186,7 @@ impl World {
         who: &Identity,
         request: Request<'_>,
     ) -> Result<Answer, NoAnswer> {
-        let message = render(who, request, HOST, self.time.now());
+        let message = self.people.signed(who, request, self.time.now());
         let message = message.map_err(|_error| NoAnswer::Unreached)?;
         let connected = self
             .nodes()
@@ -198,6 +226,12 @@ impl World {
         }
     }
 
+    /// Turns the weather bad; from now on chance is this world's own.
+    pub(crate) fn begin_trouble(&self, seed: u64) {
+        self.random.begin_with(seed);
+        self.weather.turn(true);
+    }
+
     /// Lets nodes crash and clocks jump until it is dropped.
     pub(crate) async fn trouble(&self, mut dice: Dice) {
         loop {
@@ -233,9 +267,9 @@ impl World {
     }
 }
 
-/// The root key of a world, which every node has.
-fn root_key(seed: u64) -> RootKey {
-    RootKey::generate(&SeededRandom::new(!seed))
+/// The root key, which every node has.
+fn root_key() -> RootKey {
+    RootKey::generate(&SeededRandom::new(!FOUNDING))
 }
 
 pub(crate) fn millis(count: usize) -> Duration {
