@@ -1,6 +1,6 @@
 //! Listeners and connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use strongroom_model::VaultState;
 use strongroom_store::StoreError;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -36,6 +36,8 @@ const VAULT_PAUSE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
+/// Bytes that are on their way in one direction at most.
+const ON_THE_WAY: usize = 64 * 1024;
 
 /// A server whose listener is bound.
 #[derive(Debug)]
@@ -66,6 +68,17 @@ pub struct Serving {
     duty: tokio::task::JoinHandle<()>,
     opener: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
+}
+
+/// A server without a listener, which is spoken to within its process; requests take the same road.
+/// Dropped, it ends at once, as a process that is killed.
+#[derive(Debug)]
+pub struct InProcess {
+    entrance: Entrance,
+    door: Arc<Door>,
+    tasks: JoinSet<()>,
+    /// Nobody asks it to stop: it is dropped.
+    _stop: watch::Sender<bool>,
 }
 
 /// Why a server does not start.
@@ -249,6 +262,28 @@ async fn keep_vaults_open(shared: &Shared, address: IpAddr) {
     }
 }
 
+impl InProcess {
+    /// Starts to do what falls due, and waits to be spoken to.
+    #[must_use]
+    pub fn start(shared: Arc<Shared>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let keeper = Arc::clone(&shared);
+        tasks.spawn(async move { keep_schedule(&keeper).await });
+        let entrance = Entrance { shared, tls: None, stopping };
+        Self { entrance, door: Arc::new(Door::Main), tasks, _stop: stop }
+    }
+
+    /// Makes a connection.
+    pub fn connect(&mut self) -> DuplexStream {
+        while self.tasks.try_join_next().is_some() {}
+        let (near, far) = tokio::io::duplex(ON_THE_WAY);
+        let (entrance, door) = (self.entrance.clone(), Arc::clone(&self.door));
+        self.tasks.spawn(speak(entrance, door, far, IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        near
+    }
+}
+
 fn host_of(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
@@ -266,7 +301,7 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     }
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Entrance {
     shared: Arc<Shared>,
     tls: Option<TlsIdentity>,
@@ -332,6 +367,7 @@ async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: 
     }
 }
 
+/// Answers what comes in on a connection until it ends.
 async fn speak<S>(mut entrance: Entrance, door: Arc<Door>, stream: S, peer: IpAddr)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

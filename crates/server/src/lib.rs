@@ -6,6 +6,7 @@ mod authn;
 mod authority;
 mod authz;
 mod backup_places;
+mod beat;
 mod bootstrap;
 mod catalog;
 mod catalog_cell;
@@ -41,11 +42,12 @@ mod target;
 mod tls;
 
 pub use backup_places::{BackupFront, BackupPlace};
+pub use beat::Beat;
 pub use bootstrap::{
     FoundError, Founded, NewSample, NewTenancy, Sample, clock_turned, found_tenancy,
     free_vault_port, sample_of,
 };
-pub use http::{Server, Serving, StartError};
+pub use http::{InProcess, Server, Serving, StartError};
 pub use regions::{
     JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
     join_tenancy,

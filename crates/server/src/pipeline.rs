@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -64,7 +63,7 @@ pub(crate) async fn answer(
         Ok(reply) => reply::success(reply, &request_id),
         Err(failure) => {
             if tells_nothing(failure.refusal.code) {
-                wait_for_beat(began).await;
+                shared.beat.wait(began).await;
             }
             reply::refusal(&failure.refusal, &request_id)
         }
@@ -75,26 +74,6 @@ pub(crate) async fn answer(
 const fn tells_nothing(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::NotAuthenticated | ErrorCode::NotAuthorizedOrNotFound)
 }
-
-/// What looks alike leaves on a beat: the few microseconds by which the work for what is hidden
-/// differs from the work for what is absent are not to be measured.
-async fn wait_for_beat(began: Instant) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the runtime's timer waits whole milliseconds, counted from when the work was done"
-    )]
-    let waited = tokio::task::spawn_blocking(move || {
-        let elapsed = began.elapsed();
-        let beats = elapsed.as_nanos() / BEAT.as_nanos() + 1;
-        let beat = BEAT.saturating_mul(u32::try_from(beats).unwrap_or(u32::MAX));
-        std::thread::sleep(beat.saturating_sub(elapsed));
-    });
-    if waited.await.is_err() {
-        tracing::error!("a refusal left before its beat");
-    }
-}
-
-const BEAT: Duration = Duration::from_millis(2);
 
 async fn travel(
     shared: &Shared,

@@ -13,6 +13,7 @@ use strongroom_wire::Refusal;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
+use crate::beat::Beat;
 use crate::catalog::{Catalog, Keys};
 use crate::catalog_cell::{CatalogCell, View};
 use crate::duty::{Duty, Shift};
@@ -55,6 +56,8 @@ pub struct Parts {
     pub targets: Targets,
     /// The workload whose metadata this server answers, in development.
     pub machine_id: Option<Ocid>,
+    /// How refusals wait.
+    pub beat: Beat,
 }
 
 /// What every request of a server shares.
@@ -88,6 +91,7 @@ pub struct Shared {
     pub(crate) signers: tokio::sync::Mutex<()>,
     /// The machine that this server is, in development.
     pub(crate) machine: Option<Machine>,
+    pub(crate) beat: Beat,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
@@ -135,6 +139,7 @@ impl Shared {
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
             machine: parts.machine_id.map(Machine::new),
+            beat: parts.beat,
             catalog,
             audit_keys,
         }))

@@ -11,9 +11,9 @@ use strongroom_model::{
     Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
 };
 use strongroom_server::{
-    BackupFront, BackupPlace, NewSample, NewTenancy, Parts, SECRET_CACHE_BYTES, Sample, Semantics,
-    Server, Serving, Shared, StartError, Targets, clock_turned, found_tenancy, free_vault_port,
-    sample_of,
+    BackupFront, BackupPlace, Beat, NewSample, NewTenancy, Parts, SECRET_CACHE_BYTES, Sample,
+    Semantics, Server, Serving, Shared, StartError, Targets, clock_turned, found_tenancy,
+    free_vault_port, sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
@@ -282,6 +282,7 @@ impl Dev<'_> {
             backup_places: self.backup_places(),
             targets: self.targets()?,
             machine_id: Some(sample.instance_id.clone()),
+            beat: Beat::Exact,
         };
         let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
         self.check_region(shared.region())?;

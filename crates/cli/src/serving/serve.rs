@@ -9,8 +9,8 @@ use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
-    TlsIdentity,
+    BackupFront, BackupPlace, Beat, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared,
+    StartError, TlsIdentity,
 };
 use strongroom_targets::HttpLine;
 
@@ -216,6 +216,7 @@ pub(crate) async fn run(
             .collect::<Result<_, _>>()?,
         targets: targets::start(&configuration.target)?,
         machine_id: None,
+        beat: Beat::Exact,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
     let server = server.with_regions(Arc::new(line));

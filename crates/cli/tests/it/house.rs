@@ -6,8 +6,8 @@ use strongroom_client::{ApiKey, Authorities, Client, Endpoints};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Region, SystemClock};
 use strongroom_server::{
-    NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, Targets, WATCHED,
-    found_tenancy, free_vault_port,
+    Beat, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, Targets,
+    WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use strongroom_store::Memory;
@@ -55,6 +55,7 @@ impl House {
             backup_places: Vec::new(),
             targets: Targets::new(),
             machine_id: None,
+            beat: Beat::Exact,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Founded, NewSample, NewTenancy, Parts, Sample, Semantics, Server,
-    Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
+    BackupFront, BackupPlace, Beat, Founded, NewSample, NewTenancy, Parts, Sample, Semantics,
+    Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Certificate, Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -100,6 +100,7 @@ impl House {
             }],
             targets,
             machine_id: None,
+            beat: Beat::Exact,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
