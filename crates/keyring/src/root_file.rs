@@ -92,7 +92,17 @@ pub fn create_sealed(
 /// # Errors
 /// A [`RootFileError`].
 pub fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<RootKey, RootFileError> {
-    let content = private_file::read_private(path)?;
+    open_sealed_content(&private_file::read_private(path)?, passphrase)
+}
+
+/// Reads a root key from what stands in a file that [`create_sealed`] wrote.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub fn open_sealed_content(
+    content: &[u8],
+    passphrase: &Passphrase,
+) -> Result<RootKey, RootFileError> {
     let header_bytes = SEALED_MAGIC.len() + 3 * NUMBER_BYTES + SALT_BYTES;
     let (header, sealed) = content.split_at_checked(header_bytes).ok_or(RootFileError::Format)?;
     let rest = header.strip_prefix(SEALED_MAGIC).ok_or(RootFileError::Format)?;
@@ -134,7 +144,17 @@ pub async fn create_by_token(
 /// # Errors
 /// A [`RootFileError`].
 pub async fn open_by_token(path: &Path, token: &Token) -> Result<RootKey, RootFileError> {
-    let content = private_file::read_private(path)?;
+    open_by_token_content(&private_file::read_private(path)?, token).await
+}
+
+/// Reads a root key from what stands in a file that [`create_by_token`] wrote.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub async fn open_by_token_content(
+    content: &[u8],
+    token: &Token,
+) -> Result<RootKey, RootFileError> {
     let sealed = content.strip_prefix(TOKEN_MAGIC).ok_or(RootFileError::Format)?.to_vec();
     let material = token.open(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), sealed).await?;
     RootKey::from_bytes(material).map_err(|_error| RootFileError::Format)
