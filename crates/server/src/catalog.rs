@@ -248,6 +248,8 @@ impl Catalog {
                 Arc::make_mut(&mut self.keys).insert(entry.key.id.clone(), Arc::new(entry));
             }
             (b"kv", Some(row)) => self.apply_key_version(key, row, keys)?,
+            (b"mode", Some(_)) if *key == rows::restoring() => return Err(rows::incomplete()),
+            (b"mode", None) => {}
             _ => {
                 return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
             }

@@ -10,15 +10,22 @@ use strongroom_store::{Change, StoreError};
 
 const VERSION: u32 = 1;
 
+/// Prefix of the rows that tell which state the store itself is in.
+pub(crate) const MODE: &str = "mode/";
+
+/// The row that a store has when it has a tenancy.
+pub(crate) const FOUNDED: &[u8] = b"meta/founded";
+
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 15] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
+pub(crate) const KEPT: [&str; 16] = [
+    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
+    "kv/",
 ];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 16] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
-    "s/",
+pub(crate) const WATCHED: [&str; 17] = [
+    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
+    "kv/", "s/",
 ];
 
 /// Prefixes of the rows that decide who may read what: whoever holds a content must look again
@@ -144,6 +151,13 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T,
     if row.v == VERSION { Ok(row.row) } else { Err(corrupt()) }
 }
 
+/// Refuses a store that is not whole.
+pub(crate) fn incomplete() -> StoreError {
+    let why = "it is not whole: the restore of a backup was begun and is not finished \
+               (strongroom admin restore goes on with it)";
+    StoreError::Foreign(why.to_owned())
+}
+
 /// Returns the secret whose row changed, if the row is one.
 pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
     let id = change.key.strip_prefix(b"s/")?;
@@ -255,6 +269,10 @@ row_keys! {
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.
     clock_turned() = "d/clock";
+    /// Mark of a store that is not whole: a backup is being restored to it.
+    restoring() = "mode/restoring";
+    /// Name of the root key, once it was rotated.
+    root_key_id() = "rk/id";
     /// When the scheduler last looked.
     last_seen() = "meta/seen";
 }
