@@ -104,7 +104,7 @@ def test_a_backup_under_load_has_all_that_was_acknowledged(server, tmp_path):
         for secret_id, content in before:
             assert other.content(secret_id, bundles) == content
         events = other.client(oci.audit.AuditClient).list_events(
-            server.admin["tenancy"], "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z", limit=1000)
+            server.admin["tenancy"], "2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
         assert events.data
         # What follows goes on where the source was.
         fresh = other.new_secret("after-the-restore", b"new")
@@ -183,24 +183,29 @@ def test_a_restore_that_is_killed_goes_on(server, tmp_path):
     began = time.monotonic()
     whole.run("admin", "restore", backup)
     took = time.monotonic() - began
-    target = Server(tmp_path / "target", address="127.0.0.2").like(server)
     killed = refused = 0
-    for _ in range(KILLS):
+    targets = [Server(tmp_path / "target-0", address="127.0.0.2").like(server)]
+    while killed < KILLS and len(targets) < 3 * KILLS:
+        target = targets[-1]
         restore = subprocess.Popen(
             [str(BINARY), "admin", "restore", "--config", str(target.config), str(backup)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(random.uniform(0.1, 1.1) * took)
+        time.sleep(random.uniform(0.1, 1) * took)
         restore.send_signal(signal.SIGKILL)
-        killed += restore.wait() == -signal.SIGKILL
-        if restore.returncode == 0:
-            break
-        if (target.data / "strongroom.db").exists() and refused == 0:
+        if restore.wait() == 0:
+            took = 0.9 * took
+            targets.append(Server(tmp_path / f"target-{len(targets)}", address="127.0.0.2").like(server))
+            continue
+        killed += 1
+        if (target.data / "strongroom.db").exists() and refused < 3:
             served = target.try_run("serve")
             assert served.returncode == 3, served.stderr
             refused += "not whole" in served.stderr
-    assert killed >= 1
+    assert killed == KILLS
+    target = targets[-1]
     again = target.try_run("admin", "restore", backup)
-    assert again.returncode == 0 or (restore.returncode == 0 and "not empty" in again.stderr), again.stderr
+    # It may have been killed behind the last commit.
+    assert again.returncode == 0 or "not empty" in again.stderr, again.stderr
     target.start()
     assert target.client(oci.vault.VaultsClient).list_secrets(server.admin["tenancy"]).data
     assert target.end() == 0
