@@ -5,6 +5,7 @@ use strongroom_model::{KeyShape, Random, Sensitive};
 use crate::locked::LockedBytes;
 use crate::material::Material;
 use crate::seal::{Binding, Layer, OpenError, SealError, Sealed, SealingKey};
+use crate::stream::{STREAM_SALT_BYTES, StreamKey};
 
 const KEY_BYTES: usize = 32;
 
@@ -85,6 +86,23 @@ impl RootKey {
         sealed: &Sealed,
     ) -> Result<Sensitive, OpenError> {
         self.sealing.open(Layer::Backup, &binding.encode(), sealed)
+    }
+
+    /// Derives the key of a stream from its salt, which is drawn for it.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn stream_key(&self, salt: &[u8; STREAM_SALT_BYTES]) -> Result<StreamKey, SealError> {
+        StreamKey::derive(&self.sealing, salt)
+    }
+
+    /// Returns a name of this key that tells nothing about it: 24 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn id(&self) -> Result<String, SealError> {
+        let derived = self.sealing.derive(b"strongroom/1/root-key-id", b"", 0).ok_or(SealError)?;
+        Ok(derived.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
     pub(crate) fn seal_authority(

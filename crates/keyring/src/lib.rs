@@ -16,6 +16,7 @@ pub mod root_file;
 mod scrub;
 mod seal;
 mod sha224;
+mod stream;
 #[cfg(test)]
 mod vectors;
 mod version_key;
@@ -32,4 +33,8 @@ pub use passphrase::Passphrase;
 pub use random::SystemRandom;
 pub use region::{RegionKeys, RegionPublicKeys};
 pub use seal::{Binding, OpenError, SealError, Sealed};
+pub use stream::{
+    HEADER_TAG_BYTES, RunningDigest, STREAM_SALT_BYTES, StreamError, StreamKey, StreamOpener,
+    StreamSealer,
+};
 pub use version_key::{TokenKey, UseError, VersionKey, token_id};

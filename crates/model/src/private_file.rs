@@ -5,6 +5,7 @@
     reason = "every other file of the workspace comes here for its files"
 )]
 
+mod growing;
 mod publish;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+pub use self::growing::{GrowingFile, reader};
 pub use self::publish::{Access, PublishError, Standing, publish, rewrite, standing, withdraw};
 
 const PRIVATE: u32 = 0o600;

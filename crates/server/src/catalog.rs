@@ -253,6 +253,8 @@ impl Catalog {
             }
             (b"rg", row) => Arc::make_mut(&mut self.regions).apply(key, row.as_ref())?,
             (b"kv", Some(row)) => self.apply_key_version(key, row, keys)?,
+            (b"mode", Some(_)) if *key == rows::restoring() => return Err(rows::incomplete()),
+            (b"mode", None) => {}
             _ => {
                 return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
             }

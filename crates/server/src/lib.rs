@@ -37,6 +37,7 @@ mod secret_cache;
 mod secret_deletion;
 mod secret_rows;
 mod shared;
+mod store_backup;
 mod sweep;
 mod target;
 mod tls;
@@ -54,6 +55,9 @@ pub use regions::{
 };
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
+pub use store_backup::{
+    Backup, Header, NewBackup, Restore, StoreBackupError, Summary, back_up, restore,
+};
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};
 pub use tls::{TlsError, TlsIdentity};

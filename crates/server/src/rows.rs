@@ -10,16 +10,22 @@ use strongroom_store::{Change, StoreError};
 
 const VERSION: u32 = 1;
 
+/// Prefix of the rows that tell which state the store itself is in.
+pub(crate) const MODE: &str = "mode/";
+
+/// The row that a store has when it has a tenancy.
+pub(crate) const FOUNDED: &[u8] = b"meta/founded";
+
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 16] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
-    "rg/",
+pub(crate) const KEPT: [&str; 17] = [
+    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
+    "kv/", "rg/",
 ];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 17] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
-    "rg/", "s/",
+pub(crate) const WATCHED: [&str; 18] = [
+    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
+    "kv/", "rg/", "s/",
 ];
 
 /// Prefixes of the rows that decide who may read what: whoever holds a content must look again
@@ -143,6 +149,13 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T,
     let corrupt = || StoreError::Corrupt(format!("a row of kind `{kind}` cannot be read"));
     let row: Versioned<T> = serde_json::from_slice(value).map_err(|_error| corrupt())?;
     if row.v == VERSION { Ok(row.row) } else { Err(corrupt()) }
+}
+
+/// Refuses a store that is not whole.
+pub(crate) fn incomplete() -> StoreError {
+    let why = "it is not whole: the restore of a backup was begun and is not finished \
+               (strongroom admin restore goes on with it)";
+    StoreError::Foreign(why.to_owned())
 }
 
 /// Returns the secret whose row changed, if the row is one.
@@ -274,6 +287,10 @@ row_keys! {
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.
     clock_turned() = "d/clock";
+    /// Mark of a store that is not whole: a backup is being restored to it.
+    restoring() = "mode/restoring";
+    /// Name of the root key, once it was rotated.
+    root_key_id() = "rk/id";
     /// When the scheduler last looked.
     last_seen() = "meta/seen";
     /// Which node does what falls due.

@@ -10,6 +10,6 @@ pub use memory::Memory;
 pub use postgres::Postgres;
 pub use sqlite::{Sqlite, Stats};
 pub use types::{
-    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Store, StoreError, Sync,
-    Versioned, prefix_range,
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Store,
+    StoreError, Sync, Versioned, prefix_range,
 };

@@ -61,6 +61,7 @@ pub struct Batch {
     pub(crate) require: Vec<(Vec<u8>, Require)>,
     pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub(crate) sync: Sync,
+    pub(crate) number: Option<Revision>,
 }
 
 impl Batch {
@@ -108,6 +109,14 @@ impl Batch {
         self.sync = sync;
         self
     }
+
+    /// Gives the commit this number in place of the next one: for rows that come from another store
+    /// and keep the number that they have there. Later commits go on from the highest.
+    #[must_use]
+    pub fn numbered(mut self, number: Revision) -> Self {
+        self.number = Some(number);
+        self
+    }
 }
 
 impl Debug for Batch {
@@ -116,6 +125,7 @@ impl Debug for Batch {
             .field("require", &self.require.len())
             .field("changes", &self.changes.len())
             .field("sync", &self.sync)
+            .field("number", &self.number)
             .finish()
     }
 }
@@ -168,6 +178,15 @@ pub enum StoreError {
     Io(String),
 }
 
+/// All rows as they were at one moment, in the order of their keys, while others go on writing.
+pub trait Snapshot: Debug + Send {
+    /// Returns the highest number that a commit had at that moment, or a higher one.
+    fn last(&self) -> Revision;
+
+    /// Reads the next rows, at most `limit`. When none come, all have.
+    fn next(&mut self, limit: usize) -> Answer<'_, Vec<(Vec<u8>, Versioned)>>;
+}
+
 /// Ordered keys with snapshot reads and single-shot conditional commits.
 pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// Reads rows, all as of one moment, in the order asked.
@@ -190,6 +209,9 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
 
     /// Makes what was deleted or replaced leave the files that the store writes.
     fn forget(&self) -> Answer<'_, ()>;
+
+    /// Begins to read all rows as they are now. What was acknowledged before the call is in it.
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>>;
 }
 
 /// Returns the range of all keys that begin with `prefix`.

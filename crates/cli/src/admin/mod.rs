@@ -1,5 +1,6 @@
 //! What operators do beside serving.
 
+mod backup;
 mod instance;
 pub(crate) mod region;
 mod signer;
@@ -35,6 +36,17 @@ enum AdminCommand {
     Signer(signer::SignerArguments),
     /// Pair with other regions of the tenancy, watch them, and replace one that is lost
     Region(region::RegionArguments),
+    /// Back up a server's store into one sealed file, while it serves
+    ///
+    /// Reads everything as of one moment and seals it under the root key, which is in the file too,
+    /// sealed as the configuration says: with the passphrase, or the token, the file is all that a new
+    /// machine needs. Prints how many rows there are, and their digest.
+    Backup(backup::BackupArguments),
+    /// Restore a backup into an empty store
+    ///
+    /// Reads the whole file before it changes anything. A store that is not whole yet is marked, and
+    /// no server uses it; when the restore was interrupted, run it again.
+    Restore(backup::RestoreArguments),
     /// Show what a PKCS#11 token can do
     Hsm(HsmArguments),
 }
@@ -66,6 +78,8 @@ pub(crate) async fn run(
         AdminCommand::Instance(arguments) => instance::run(arguments, environment).await,
         AdminCommand::Signer(arguments) => signer::run(arguments, environment).await,
         AdminCommand::Region(arguments) => region::run(arguments, environment).await,
+        AdminCommand::Backup(arguments) => backup::backup(&arguments, environment).await,
+        AdminCommand::Restore(arguments) => backup::restore(&arguments, environment).await,
         AdminCommand::Hsm(arguments) => hsm(&arguments),
     }
 }

@@ -32,7 +32,14 @@ impl Database {
         directory: &DataDirectory,
         table: Option<&DatabaseTable>,
     ) -> Result<Self, Failure> {
-        let Some(table) = table else { return Ok(Self::Own(Arc::new(directory.open_store()?))) };
+        match table {
+            Some(table) => Self::shared(table).await,
+            None => Ok(Self::Own(Arc::new(directory.open_store()?))),
+        }
+    }
+
+    /// Opens a database on other machines.
+    pub(crate) async fn shared(table: &DatabaseTable) -> Result<Self, Failure> {
         let url = table.url()?;
         let authorities = table.authorities.as_deref().map(private_file::read).transpose();
         let authorities = authorities.map_err(|error| refused(&format!("authorities: {error}")))?;
@@ -50,6 +57,13 @@ impl Database {
         match self {
             Self::Own(store) => Arc::<Sqlite>::clone(store),
             Self::Shared(store) => Arc::<Postgres>::clone(store),
+        }
+    }
+
+    /// Ends without a word.
+    pub(crate) fn close_quietly(&self) {
+        if let Self::Own(store) = self {
+            store.close();
         }
     }
 

@@ -5,7 +5,7 @@ mod agent_file;
 mod agent_listeners;
 mod agent_probe;
 mod agent_sinks;
-mod database;
+pub(crate) mod database;
 pub(crate) mod dev;
 pub(crate) mod directory;
 pub(crate) mod imds;

@@ -82,9 +82,30 @@ impl Seal {
 
     /// Reads the root key.
     pub(crate) async fn open(&self, path: &Path) -> Result<RootKey, Failure> {
-        let opened = match self {
-            Self::Passphrase(passphrase) => root_file::open_sealed(path, passphrase),
-            Self::Token(token) => root_file::open_by_token(path, token).await,
+        let content = private_file::read_private(path).map_err(RootFileError::Io);
+        self.opened(path, content).await
+    }
+
+    /// Reads the root key from what stands in such a file; `path` is where that was found.
+    pub(crate) async fn open_content(
+        &self,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<RootKey, Failure> {
+        self.opened(path, Ok(content.to_vec())).await
+    }
+
+    async fn opened(
+        &self,
+        path: &Path,
+        content: Result<Vec<u8>, RootFileError>,
+    ) -> Result<RootKey, Failure> {
+        let opened = match (self, content) {
+            (_, Err(error)) => Err(error),
+            (Self::Passphrase(passphrase), Ok(content)) => {
+                root_file::open_sealed(&content, passphrase)
+            }
+            (Self::Token(token), Ok(content)) => root_file::open_by_token(&content, token).await,
         };
         opened.map_err(|error| {
             let message = format!("cannot open the root key `{}`", path.display());

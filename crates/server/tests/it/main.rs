@@ -17,3 +17,5 @@ mod matrix_identity;
 mod matrix_names;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod store_backup;

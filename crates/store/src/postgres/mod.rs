@@ -3,6 +3,7 @@
 mod hosts;
 mod probe;
 mod schema;
+mod snapshot;
 mod statements;
 mod upkeep;
 mod writer;
@@ -24,11 +25,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::hosts::{Failed, Hosts, Slot, failed};
 use self::probe::{Asking, Probe};
+use self::snapshot::PostgresSnapshot;
 use self::statements::{Parameter, Statements};
 use self::writer::{GroupNames, Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Store, StoreError, Versioned,
 };
 
 /// Connections that read, and transactions that are under way at a time.
@@ -170,6 +172,12 @@ impl Postgres {
         upkeep::forget(&link).await.map_err(Failed::told)
     }
 
+    async fn begun_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let link = self.hosts.primary(Instant::now() + READ_TIME).await?;
+        let begun = PostgresSnapshot::begin(link).await.map_err(Failed::told)?;
+        Ok(Box::new(begun))
+    }
+
     async fn fresh_since(&self, since: Cursor) -> Result<(Cursor, Delta), StoreError> {
         let (asking, answer) = oneshot::channel();
         self.probes.send(asking).map_err(|_closed| StoreError::Closed)?;
@@ -236,5 +244,8 @@ impl Store for Postgres {
 
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(self.forgotten())
+    }
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        Box::pin(self.begun_snapshot())
     }
 }

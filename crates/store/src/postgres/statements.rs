@@ -29,6 +29,8 @@ ORDER BY c.ver, c.n";
 const LOCK: &str = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key";
 const REVISIONS: &str = "SELECT k, ver FROM strongroom.kv WHERE k = ANY($1)";
 const NUMBERS: &str = "SELECT nextval('strongroom.revision') FROM generate_series(1, $1::bigint)";
+const GO_ON: &str = "
+SELECT setval('strongroom.revision', greatest($1, last_value)) FROM strongroom.revision";
 const PUT: &str = "
 INSERT INTO strongroom.kv (k, v, ver)
 SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[])
@@ -50,6 +52,7 @@ pub(super) struct Statements {
     pub(super) lock: Prepared,
     pub(super) revisions: Prepared,
     pub(super) numbers: Prepared,
+    pub(super) go_on: Prepared,
     pub(super) put: Prepared,
     pub(super) delete: Prepared,
     pub(super) tell: Prepared,
@@ -67,6 +70,7 @@ impl Statements {
             lock: client.prepare(LOCK).await?,
             revisions: client.prepare(REVISIONS).await?,
             numbers: client.prepare(NUMBERS).await?,
+            go_on: client.prepare(GO_ON).await?,
             put: client.prepare(PUT).await?,
             delete: client.prepare(DELETE).await?,
             tell: client.prepare(TELL).await?,

@@ -21,6 +21,9 @@ const COMMIT_TIME: Duration = Duration::from_secs(10);
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Locked by groups whose commits come with their numbers: the sequence only grows.
+const NUMBERING: i64 = 7_813_946_271_834_650_112;
+
 type Outcome = Result<Revision, StoreError>;
 
 /// A commit that waits.
@@ -197,7 +200,7 @@ impl Writer {
         for row in &held {
             current.insert(row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
         }
-        let mut plan = Plan { current, written: BTreeMap::new(), told: Vec::new() };
+        let mut plan = Plan { current, ..Plan::default() };
         let mut outcomes = Vec::with_capacity(batches.len());
         for (batch, number) in batches.iter().zip(&numbers) {
             outcomes.push(plan.take(batch, number.try_get(0).map_err(read)?, &self.changes));
@@ -243,6 +246,7 @@ impl Writer {
 }
 
 /// What a group does, worked out against what is there.
+#[derive(Default)]
 struct Plan<'a> {
     /// Revisions of the keys that conditions are on, as the batches before left them.
     current: HashMap<Vec<u8>, i64>,
@@ -250,6 +254,8 @@ struct Plan<'a> {
     written: BTreeMap<&'a [u8], (Option<&'a [u8]>, i64)>,
     /// What watched keys were, one after the other.
     told: Vec<Told<'a>>,
+    /// The highest number that a commit came with.
+    numbered: Option<i64>,
 }
 
 /// A key, its value if it was not removed, and the revision.
@@ -257,8 +263,11 @@ type Told<'a> = (&'a [u8], Option<&'a [u8]>, i64);
 
 impl<'a> Plan<'a> {
     fn take(&mut self, batch: &'a Batch, number: i64, changes: &Changes) -> Outcome {
-        let revision = u64::try_from(number)
-            .map_err(|_error| StoreError::Corrupt("a revision is negative".to_owned()))?;
+        let out_of_range = |_error| StoreError::Corrupt("a revision is out of range".to_owned());
+        let given = batch.number.map(|number| i64::try_from(number.0)).transpose();
+        let given = given.map_err(out_of_range)?;
+        let number = given.unwrap_or(number);
+        let revision = u64::try_from(number).map_err(out_of_range)?;
         for (key, require) in &batch.require {
             let found = self.current.get(key).copied();
             let holds = match require {
@@ -271,6 +280,7 @@ impl<'a> Plan<'a> {
                 return Err(StoreError::Conflict { key: key.clone() });
             }
         }
+        self.numbered = self.numbered.max(given);
         for (key, value) in &batch.changes {
             match value {
                 Some(_) => self.current.insert(key.clone(), number),
@@ -302,6 +312,9 @@ impl<'a> Plan<'a> {
             self.told.iter().map(|(_, value, _)| *value).collect();
         let told_numbers: Vec<i64> = self.told.iter().map(|(.., number)| *number).collect();
         let (client, statements) = (&link.client, &link.statements);
+        if let Some(highest) = self.numbered {
+            client.execute(&statements.go_on, &[&highest]).await.map_err(failed)?;
+        }
         let put: [&Parameter<'_>; 3] = [&keys, &values, &numbers];
         let delete: [&Parameter<'_>; 1] = [&gone];
         let tell: [&Parameter<'_>; 4] = [&order, &told_keys, &told_values, &told_numbers];
@@ -324,7 +337,9 @@ fn lock_keys(batches: &[Batch]) -> Vec<i64> {
         let required = batch.require.iter().map(|(key, _)| key);
         required.chain(batch.changes.iter().map(|(key, _)| key))
     });
-    each.map(|key| lock_key(key)).collect::<BTreeSet<i64>>().into_iter().collect()
+    let numbered = batches.iter().any(|batch| batch.number.is_some());
+    let numbering = numbered.then_some(NUMBERING);
+    each.map(|key| lock_key(key)).chain(numbering).collect::<BTreeSet<i64>>().into_iter().collect()
 }
 
 /// FNV-1a: the same on every node and in every version.

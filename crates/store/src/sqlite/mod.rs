@@ -2,9 +2,10 @@
 
 mod file;
 mod readers;
+mod snapshot;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,17 +13,19 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use self::readers::Readers;
+use self::snapshot::SqliteSnapshot;
 pub use self::writer::Stats;
 use self::writer::{Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Store, StoreError, Versioned,
 };
 
 /// The engine for one machine: a SQLite database in WAL mode, synced before a full commit is
 /// acknowledged.
 #[derive(Debug)]
 pub struct Sqlite {
+    path: PathBuf,
     jobs: Sender<Job>,
     readers: Readers,
     changes: Arc<Changes>,
@@ -50,7 +53,16 @@ impl Sqlite {
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let readers = Readers::open(path)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { jobs, readers, changes, stats, thread })
+        Ok(Self { path: path.to_owned(), jobs, readers, changes, stats, thread })
+    }
+
+    /// Reads the database at `path` as it is now, whichever process has it open.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] if the file is another program's or of a newer version. Any other
+    /// [`StoreError`] if it cannot be read.
+    pub fn read(path: &Path) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(SqliteSnapshot::begin(path)?))
     }
 
     /// Syncs everything and closes the database. Later calls are refused.
@@ -122,5 +134,8 @@ impl Store for Sqlite {
             }
             answered.await.unwrap_or(Err(StoreError::Closed))
         })
+    }
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        Box::pin(std::future::ready(Self::read(&self.path)))
     }
 }

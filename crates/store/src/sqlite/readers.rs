@@ -82,7 +82,7 @@ impl Readers {
     }
 }
 
-fn versioned(value: Vec<u8>, revision: i64) -> Result<Versioned, StoreError> {
+pub(super) fn versioned(value: Vec<u8>, revision: i64) -> Result<Versioned, StoreError> {
     let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
     Ok(Versioned { value, revision: Revision(u64::try_from(revision).map_err(negative)?) })
 }

@@ -226,9 +226,9 @@ impl Writer {
     }
 
     fn apply(&mut self, batch: &Batch, told: &mut Vec<Change>) -> Result<Revision, StoreError> {
-        self.last = self.last.saturating_add(1);
-        let revision = Revision(self.last);
-        let number = as_integer(self.last)?;
+        let revision = batch.number.unwrap_or(Revision(self.last.saturating_add(1)));
+        self.last = self.last.max(revision.0);
+        let number = as_integer(revision.0)?;
         for (key, value) in &batch.changes {
             if let Some(value) = value {
                 let mut put = self.connection.prepare_cached(PUT).map_err(io)?;
