@@ -26,8 +26,8 @@ use crate::locate::{Located, locate};
 use crate::metadata;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
-use crate::regions;
 use crate::probes::{self, Probe};
+use crate::regions;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use strongroom_keyring::{RootKey, StreamError, SystemRandom};
 use strongroom_model::{Clock, Limits, Random, Region, Sensitive, SystemClock};
 use strongroom_server::{
-    Backup, NewBackup, NewTenancy, Parts, Restore, Semantics, Shared, StoreBackupError, Summary,
-    Targets, WATCHED, back_up, found_tenancy, restore,
+    Backup, Beat, NewBackup, NewTenancy, Parts, Restore, Semantics, Shared, StoreBackupError,
+    Summary, Targets, WATCHED, back_up, found_tenancy, restore,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Order, Revision, Sqlite, Store, Versioned, prefix_range};
@@ -98,6 +98,8 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         backup_places: Vec::new(),
         targets: Targets::new(),
         machine_id: None,
+        is_alone: true,
+        beat: Beat::Exact,
     };
     Shared::load(parts).await.map(drop).map_err(|error| error.to_string())
 }
