@@ -58,6 +58,10 @@ impl RootKey {
         &self.material
     }
 
+    pub(crate) const fn sealing(&self) -> &SealingKey {
+        &self.sealing
+    }
+
     /// Seals a backup.
     ///
     /// # Errors

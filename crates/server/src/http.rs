@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::door::Door;
+use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::pipeline::answer;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
@@ -49,6 +50,7 @@ pub struct Serving {
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
+    voucher: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -130,7 +132,11 @@ impl Server {
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, shared })
+        let keeper = Arc::clone(&shared);
+        let voucher = tokio::spawn(async move {
+            tokio::join!(keep_checkpoints(&keeper), keep_verifying(&keeper));
+        });
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, voucher, shared })
     }
 }
 
@@ -146,10 +152,14 @@ impl Serving {
         self.sweeper.abort();
         self.scheduler.abort();
         self.rotator.abort();
+        self.voucher.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
+        }
+        if let Some(vouching) = &self.shared.vouching {
+            write_checkpoints(vouching).await;
         }
     }
 }

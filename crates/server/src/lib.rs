@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod audit_event;
 mod authn;
 mod authority;
 mod authz;
@@ -18,6 +19,7 @@ mod endpoints;
 mod failure;
 mod feed;
 mod http;
+mod ledger;
 mod locate;
 mod metadata;
 mod ops;
@@ -41,8 +43,11 @@ pub use bootstrap::{
     free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
+pub use ledger::{
+    Checkpoint, CheckpointError, ExportError, Exported, Ledger, Verified, Vouching, check_export,
+};
 pub use secret_cache::SECRET_CACHE_BYTES;
-pub use shared::{Parts, Shared};
+pub use shared::{LoadError, Parts, Shared};
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};
 pub use tls::{TlsError, TlsIdentity};

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use strongroom_model::{Sensitive, private_file};
+use strongroom_server::Ledger;
 use strongroom_store::{Postgres, Sqlite, Store};
 
 use super::directory::{DataDirectory, unreadable_store};
@@ -31,8 +32,11 @@ impl Database {
     pub(crate) async fn open(
         directory: &DataDirectory,
         table: Option<&DatabaseTable>,
+        ledger: &Ledger,
     ) -> Result<Self, Failure> {
-        let Some(table) = table else { return Ok(Self::Own(Arc::new(directory.open_store()?))) };
+        let Some(table) = table else {
+            return Ok(Self::Own(Arc::new(directory.open_store(ledger)?)));
+        };
         let url = table.url()?;
         let authorities = table.authorities.as_deref().map(private_file::read).transpose();
         let authorities = authorities.map_err(|error| refused(&format!("authorities: {error}")))?;
@@ -42,7 +46,8 @@ impl Database {
             return Err(refused("the database is on another machine: name its authorities"));
         }
         let watched = strongroom_server::WATCHED;
-        let opened = Postgres::open(text, authorities.as_deref(), watched).await;
+        let witness = Arc::new(ledger.clone());
+        let opened = Postgres::open(text, authorities.as_deref(), watched, witness).await;
         opened.map(|store| Self::Shared(Arc::new(store))).map_err(|error| unreadable_store(&error))
     }
 

@@ -8,7 +8,7 @@ use strongroom_server::{NewTenancy, found_tenancy};
 use strongroom_signing::PrivateKey;
 
 use super::database::Database;
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, ledger_of};
 use super::serve::Configuration;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
@@ -43,8 +43,9 @@ pub(crate) async fn run(
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let root_key = RootKey::generate(&SystemRandom);
+    let ledger = ledger_of(&root_key)?;
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     seal.create(&directory.join("root.key"), &root_key).await?;
     let key = PrivateKey::generate().map_err(|error| refused(error.to_string()))?;
     let public = key.public().map_err(|error| refused(error.to_string()))?;

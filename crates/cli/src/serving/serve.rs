@@ -9,11 +9,11 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
-    TlsIdentity,
+    TlsIdentity, Vouching,
 };
 
 use super::database::{Database, DatabaseTable};
-use super::directory::{DataDirectory, unreadable_store};
+use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::signals::EndSignals;
 use super::supervisor::Supervisor;
 use super::targets::TargetTable;
@@ -29,6 +29,9 @@ pub(crate) struct ServeArguments {
     /// Configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Take a database that is older than the checkpoints say; the audit log says so
+    #[arg(long)]
+    accept_rollback: bool,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -58,6 +61,9 @@ pub(crate) struct Configuration {
     /// Memory for secrets that were read lately, in MiB.
     #[serde(default = "secret_cache_mib")]
     secret_cache_mib: u32,
+    /// Files that are told every second how far the database has come; on another disk or machine.
+    #[serde(default)]
+    pub(crate) checkpoint_files: Vec<PathBuf>,
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
@@ -165,7 +171,8 @@ pub(crate) async fn run(
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
+    let ledger = ledger_of(&root_key)?;
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     let parts = Parts {
         store: database.store(),
         root_key,
@@ -186,8 +193,13 @@ pub(crate) async fn run(
             .collect::<Result<_, _>>()?,
         targets: targets::start(&configuration.target)?,
         machine_id: None,
+        vouching: Some(Vouching {
+            ledger,
+            checkpoint_files: configuration.checkpoint_files,
+            accepts_rollback: arguments.accept_rollback,
+        }),
     };
-    let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
+    let shared = Shared::load(parts).await.map_err(not_taken_up)?;
     let server = server.with_host(configuration.host);
     let server = match tls {
         Some(identity) => server.with_tls(identity),

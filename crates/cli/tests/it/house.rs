@@ -54,6 +54,7 @@ impl House {
             backup_places: Vec::new(),
             targets: Targets::new(),
             machine_id: None,
+            vouching: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

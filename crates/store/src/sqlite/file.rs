@@ -10,10 +10,10 @@ use crate::types::StoreError;
 const APPLICATION_ID: i32 = 0x5372_6d31;
 
 /// Version of the format; see `docs/format.md`.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 
 const SCHEMA: &str = "
-    CREATE TABLE kv (k BLOB NOT NULL, v BLOB NOT NULL, ver INTEGER NOT NULL) STRICT;
+    CREATE TABLE kv (k BLOB NOT NULL, ver INTEGER NOT NULL, mac BLOB NOT NULL, v BLOB NOT NULL) STRICT;
     CREATE UNIQUE INDEX kv_k ON kv (k);
     CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
     INSERT INTO last_revision VALUES (0);
@@ -74,9 +74,9 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         .map_err(io)?;
     match (number("application_id")?, number("user_version")?, tables) {
         (APPLICATION_ID, FORMAT, _) => {}
-        (APPLICATION_ID, newer, _) => {
+        (APPLICATION_ID, other, _) => {
             let why =
-                format!("the database has format {newer}, this program reads format {FORMAT}");
+                format!("the database has format {other}, this program reads format {FORMAT}");
             return Err(StoreError::Foreign(why));
         }
         (0, 0, 0) => create(&connection)?,

@@ -16,8 +16,10 @@ pub use self::writer::Stats;
 use self::writer::{Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned, Visit,
 };
+use crate::warrant::Warrant;
+use crate::witness::Witness;
 
 /// The engine for one machine: a SQLite database in WAL mode, synced before a full commit is
 /// acknowledged.
@@ -32,23 +34,30 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the database at `path`, or makes it, mode 0600 from birth. Changes of keys that begin
-    /// with one of `watched` are told by [`Store::fresh`].
+    /// with one of `watched` are told by [`Store::fresh`]. Rows are those that `witness` vouches for:
+    /// any other is [`StoreError::Corrupt`] when it is read.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] if the file is another program's or of a newer version; it is
+    /// [`StoreError::Foreign`] if the file is another program's or of another version; it is
     /// unchanged then. Any other [`StoreError`] if it cannot be used.
-    pub fn open(path: &Path, watched: &[&str]) -> Result<Self, StoreError> {
+    pub fn open(
+        path: &Path,
+        watched: &[&str],
+        witness: Arc<dyn Witness>,
+    ) -> Result<Self, StoreError> {
         file::create_if_absent(path)?;
         let connection = file::open_for_writing(path)?;
         let changes = Arc::new(Changes::watching(watched));
         let stats = Arc::new(Mutex::new(Stats::default()));
         let (jobs, queue) = channel();
-        let writer = Writer::new(connection, Arc::clone(&changes), Arc::clone(&stats))?;
+        let warrant = Arc::new(Warrant::new(witness));
+        let beside = (Arc::clone(&changes), Arc::clone(&warrant), Arc::clone(&stats));
+        let writer = Writer::new(connection, beside)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&queue))
             .map_err(|error| StoreError::Io(error.to_string()))?;
-        let readers = Readers::open(path)?;
+        let readers = Readers::open(path, warrant)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { jobs, readers, changes, stats, thread })
     }
@@ -111,6 +120,10 @@ impl Store for Sqlite {
 
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
+    }
+
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(self.readers.walk(visit)))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

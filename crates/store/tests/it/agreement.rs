@@ -7,6 +7,8 @@ use strongroom_store::{
     Sync, prefix_range,
 };
 
+use crate::witness::Checksum;
+
 use tokio::task::JoinHandle;
 
 use crate::postgres::Server;
@@ -94,7 +96,7 @@ proptest! {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("s.db");
             let memory = Memory::new(&["v/"]);
-            let sqlite = Sqlite::open(&path, &["v/"]).unwrap();
+            let sqlite = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
             for step in &steps {
                 assert_eq!(run(&memory, step).await, run(&sqlite, step).await, "{step:?}");
@@ -102,7 +104,7 @@ proptest! {
             assert_eq!(memory.fresh(start).await, sqlite.fresh(start).await);
             let all = everything(&memory).await;
             drop(sqlite);
-            let reopened = Sqlite::open(&path, &["v/"]).unwrap();
+            let reopened = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             reopened.integrity_check().unwrap();
             assert_eq!(all, everything(&reopened).await);
         });
@@ -122,7 +124,7 @@ fn memory_and_postgres_agree() {
         let url = server.new_database(&format!("history_{}", histories.get()));
         runtime.block_on(async {
             let memory = Memory::new(&["v/"]);
-            let postgres = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let postgres = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
             let first = postgres.fresh(Cursor::default()).await.unwrap();
             assert_eq!(first.1, Delta::Reset);
@@ -141,7 +143,7 @@ fn memory_and_postgres_agree() {
             assert_eq!(numbers.known(&expected), numbers.other(&found));
             let all = numbers.known(&everything(&memory).await);
             drop(postgres);
-            let reopened = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let reopened = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             assert_eq!(all, numbers.other(&everything(&reopened).await));
         });
         Ok(())
@@ -183,7 +185,7 @@ fn renumbered(seen: &mut Vec<String>, text: &str) -> String {
 #[tokio::test]
 async fn a_failed_condition_changes_nothing_and_names_its_key() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
     let first = store.commit(Batch::new().put(b"a".to_vec(), b"1".to_vec())).await.unwrap();
     let batch = Batch::new()
         .require(b"a".to_vec(), Require::Absent)
@@ -199,7 +201,9 @@ async fn a_failed_condition_changes_nothing_and_names_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fresh_tells_every_acknowledged_change_once() {
     let directory = tempfile::tempdir().unwrap();
-    let store = std::sync::Arc::new(Sqlite::open(&directory.path().join("s.db"), &["v/"]).unwrap());
+    let store = std::sync::Arc::new(
+        Sqlite::open(&directory.path().join("s.db"), &["v/"], Checksum::new()).unwrap(),
+    );
     let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
