@@ -10,6 +10,7 @@
 
 mod bench;
 mod proofs;
+mod tamper;
 mod test;
 mod tidy;
 
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask tidy | test [--quick] | bench [ARGUMENT…] | \
-                     faults kill|syscalls|power | linearize | simulate [ARGUMENT…]";
+                     faults kill|syscalls|power | linearize | simulate | tamper [ARGUMENT…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["test"] => test::run(&root(), false),
         ["test", "--quick"] => test::run(&root(), true),
+        ["tamper", rest @ ..] => tamper::run(&root(), rest),
         ["bench", rest @ ..] => bench::run(&root(), rest),
         ["faults" | "linearize" | "simulate", ..] => proofs::run(&root(), &words),
         _ => {

@@ -6,6 +6,7 @@ mod ciphertext;
 mod gcm;
 mod generated;
 mod hierarchy;
+pub mod ledger;
 mod locked;
 mod material;
 mod passphrase;

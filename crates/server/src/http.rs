@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
+use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::lobby::Lobby;
 use crate::pipeline::answer;
 use crate::regions::{RegionLine, keep_replicating};
@@ -67,6 +68,7 @@ pub struct Serving {
     puller: Option<tokio::task::JoinHandle<()>>,
     duty: tokio::task::JoinHandle<()>,
     opener: tokio::task::JoinHandle<()>,
+    voucher: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -174,6 +176,10 @@ impl Server {
         let duty = tokio::spawn(async move { keep_duty(&keeper).await });
         let keeper = Arc::clone(&shared);
         let opener = tokio::spawn(async move { keep_vaults_open(&keeper, address.ip()).await });
+        let keeper = Arc::clone(&shared);
+        let voucher = tokio::spawn(async move {
+            tokio::join!(keep_checkpoints(&keeper), keep_verifying(&keeper));
+        });
         Ok(Serving {
             base_url,
             stop,
@@ -184,6 +190,7 @@ impl Server {
             puller,
             duty,
             opener,
+            voucher,
             shared,
         })
     }
@@ -215,6 +222,7 @@ impl Serving {
         if let Some(puller) = &self.puller {
             puller.abort();
         }
+        self.voucher.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
         let rotating = self.rotator.abort_handle();
@@ -226,6 +234,9 @@ impl Serving {
         leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
+        }
+        if let Some(vouching) = &self.shared.vouching {
+            write_checkpoints(vouching).await;
         }
     }
 }

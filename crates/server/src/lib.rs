@@ -2,6 +2,7 @@
 
 mod ask;
 mod audit;
+mod audit_event;
 mod authn;
 mod authority;
 mod authz;
@@ -21,6 +22,7 @@ mod endpoints;
 mod failure;
 mod feed;
 mod http;
+mod ledger;
 mod lobby;
 mod locate;
 mod metadata;
@@ -49,12 +51,15 @@ pub use bootstrap::{
     free_vault_port, sample_of,
 };
 pub use http::{InProcess, Server, Serving, StartError};
+pub use ledger::{
+    Checkpoint, CheckpointError, ExportError, Exported, Ledger, Verified, Vouching, check_export,
+};
 pub use regions::{
     JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
     join_tenancy,
 };
 pub use secret_cache::SECRET_CACHE_BYTES;
-pub use shared::{Parts, Shared};
+pub use shared::{LoadError, Parts, Shared};
 pub use store_backup::{
     Backup, Header, NewBackup, Restore, StoreBackupError, Summary, back_up, restore,
 };

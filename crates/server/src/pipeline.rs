@@ -81,6 +81,7 @@ async fn travel(
     request: Request<Incoming>,
     record: &mut AuditRecord,
 ) -> Result<Reply, Failure> {
+    shared.check_alarm()?;
     let call = Call::read(request).await?;
     let view = shared.view().await?;
     let catalog = &*view.catalog;

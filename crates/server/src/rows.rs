@@ -164,6 +164,16 @@ pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
     std::str::from_utf8(id).ok()?.parse().ok()
 }
 
+/// Prefix of the ledger's rows.
+pub(crate) const LEDGER: &[u8] = b"l/";
+
+/// Reads the key of a row of the ledger: the chain, and the entry's number in it.
+pub(crate) fn ledger_place(key: &[u8]) -> Option<(&str, u64)> {
+    let (chain, number) = std::str::from_utf8(key.strip_prefix(LEDGER)?).ok()?.split_once('/')?;
+    let number = number.parse().ok()?;
+    (ledger(chain, number) == key).then_some((chain, number))
+}
+
 macro_rules! row_keys {
     ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) = $format:literal;)*) => {
         $($(#[$doc])* pub(crate) fn $name($($argument: $kind),*) -> Vec<u8> {
@@ -283,6 +293,8 @@ row_keys! {
     untaken(region: &str, object: &str) = "rf/{region}/{object}";
     /// All that was not taken of another region.
     all_untaken(region: &str) = "rf/{region}/";
+    /// An entry of the ledger.
+    ledger(chain: &str, number: u64) = "l/{chain}/{number:020}";
     /// The sample objects of a development server.
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use strongroom_keyring::pkcs11::{Token, TokenError};
 use strongroom_keyring::{RegionKeys, RootKey, token_id};
@@ -9,7 +10,7 @@ use strongroom_model::{
 };
 use strongroom_policy::Semantics;
 use strongroom_store::{Batch, Store, StoreError};
-use strongroom_wire::Refusal;
+use strongroom_wire::{Refusal, RequestId};
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
@@ -19,6 +20,7 @@ use crate::catalog_cell::{CatalogCell, View};
 use crate::duty::{Duty, Shift};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
+use crate::ledger::{self, Vouching};
 use crate::metadata::Machine;
 use crate::probes::Readiness;
 use crate::regions::{self, RegionWatch};
@@ -58,6 +60,34 @@ pub struct Parts {
     pub machine_id: Option<Ocid>,
     /// How refusals wait.
     pub beat: Beat,
+    /// What vouches for the rows, if the store was opened with it.
+    pub vouching: Option<Vouching>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The store cannot be read, or is not as it was left.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file holds no checkpoint.
+    #[error("the checkpoint `{}` cannot be read: {why}", file.display())]
+    Checkpoint {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store is older than a checkpoint.
+    #[error("the store is older than the checkpoint `{}` of {time}: {why}", file.display())]
+    RolledBack {
+        /// The checkpoint.
+        file: PathBuf,
+        /// When it was made.
+        time: Timestamp,
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// What every request of a server shares.
@@ -92,17 +122,24 @@ pub struct Shared {
     /// The machine that this server is, in development.
     pub(crate) machine: Option<Machine>,
     pub(crate) beat: Beat,
+    pub(crate) vouching: Option<Vouching>,
+    /// What is wrong with the store, once that was found.
+    alarmed: OnceLock<String>,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
 
 impl Shared {
-    /// Loads what is kept in memory.
+    /// Verifies the store, and loads what is kept in memory.
     ///
     /// # Errors
-    /// A [`StoreError`] if the store cannot be read, or a key in it does not open under the root
-    /// key.
-    pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
+    /// A [`LoadError`] if the store cannot be read, is not as it was left, or a key in it does not
+    /// open under the root key.
+    pub async fn load(parts: Parts) -> Result<Arc<Self>, LoadError> {
+        let taken_back = match &parts.vouching {
+            Some(vouching) => ledger::take_up(vouching, &*parts.store).await?,
+            None => None,
+        };
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
@@ -113,7 +150,7 @@ impl Shared {
             .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
         let region_keys = RegionKeys::derive(&keys.root)
             .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
-        Ok(Arc::new(Self {
+        let shared = Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
             store: parts.store,
             keys,
@@ -140,9 +177,42 @@ impl Shared {
             signers: tokio::sync::Mutex::default(),
             machine: parts.machine_id.map(Machine::new),
             beat: parts.beat,
+            vouching: parts.vouching,
+            alarmed: OnceLock::new(),
             catalog,
             audit_keys,
-        }))
+        });
+        if let Some(why) = taken_back {
+            shared.record_rollback(why).await?;
+        }
+        Ok(shared)
+    }
+
+    /// Records that a store was taken that is older than it was.
+    async fn record_rollback(&self, why: String) -> Result<(), StoreError> {
+        let id = RequestId::compose(None, &*self.random);
+        let (time, source) = (self.clock.now(), "server".to_owned());
+        let mut record = AuditRecord::begun(time, id.as_str().to_owned(), source);
+        record.action = "ACCEPT-ROLLBACK".to_owned();
+        record.reason = Some(why);
+        self.audit.write(&record, None).await
+    }
+
+    /// Ends all answers: the store is not what it should be.
+    pub(crate) fn alarm(&self, why: &str) {
+        tracing::error!(
+            why,
+            "the store was changed by somebody else: nothing is answered any more"
+        );
+        self.alarmed.get_or_init(|| why.to_owned());
+    }
+
+    /// Refuses if there was an alarm.
+    pub(crate) fn check_alarm(&self) -> Result<(), StoreError> {
+        match self.alarmed.get() {
+            Some(why) => Err(StoreError::Io(why.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Returns the policies, users, vaults and keys as of now: every change acknowledged before the

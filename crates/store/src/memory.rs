@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::changes::Changes;
 use crate::types::{
     Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Store,
-    StoreError, Versioned,
+    StoreError, Versioned, Visit,
 };
 
 /// The engine that keeps nothing after the process: the specification of the others.
@@ -96,6 +96,12 @@ impl Store for Memory {
 
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
+    }
+
+    fn walk<'a>(&'a self, mut visit: Visit<'a>) -> Answer<'a, ()> {
+        let rows = self.state().rows.clone();
+        let shown = rows.into_iter().try_for_each(|(key, row)| visit(&key, row));
+        Box::pin(std::future::ready(shown))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

@@ -4,6 +4,9 @@ use std::pin::Pin;
 /// The outcome of a call to a store, to be awaited.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// What is shown the rows of a walk, one after the other; an error ends the walk.
+pub type Visit<'a> = Box<dyn FnMut(&[u8], Versioned) -> Result<(), StoreError> + Send + 'a>;
+
 /// A range of keys: the start is in it, the end is not. Keys compare as bytes.
 pub type Range = std::ops::Range<Vec<u8>>;
 
@@ -206,6 +209,9 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// Tells what happened to watched rows since `since`: everything that was acknowledged before
     /// the call is in it.
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)>;
+
+    /// Shows every row as of one moment, in the order of the keys. May hold the thread meanwhile.
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()>;
 
     /// Makes what was deleted or replaced leave the files that the store writes.
     fn forget(&self) -> Answer<'_, ()>;

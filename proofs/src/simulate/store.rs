@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use strongroom_store::{
-    Answer, Batch, Cursor, Delta, Memory, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Memory, Range, Revision, Snapshot, Store, StoreError, Versioned,
+    Visit,
 };
 use strongroom_testkit::Dice;
 use tokio::time::sleep;
@@ -133,7 +134,15 @@ impl Store for Way {
         Box::pin(self.read(async move { self.store.fresh(since).await }))
     }
 
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(self.read(async move { self.store.walk(visit).await }))
+    }
+
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(self.read(async move { self.store.forget().await }))
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        Box::pin(self.read(async move { self.store.snapshot().await }))
     }
 }

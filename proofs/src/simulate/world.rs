@@ -175,7 +175,9 @@ impl World {
             backup_places: Vec::new(),
             targets: Targets::new(),
             machine_id: None,
+            is_alone: false,
             beat: Beat::Timer,
+            vouching: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
@@ -18,7 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::hand::output::{write, write_json};
 use crate::serving::database::Database;
 use crate::serving::dev::shell_quoted;
-use crate::serving::directory::{DataDirectory, unreadable_store};
+use crate::serving::directory::{DataDirectory, ledger_of, unreadable_store};
 use crate::serving::serve::Configuration;
 use crate::serving::unseal::Seal;
 
@@ -95,7 +96,7 @@ async fn begin(
     for _ in 0..ATTEMPTS {
         let root_file = read()?;
         let root_key = seal.open_content(root_path, &root_file).await?;
-        let snapshot = read_store(configuration).await?;
+        let snapshot = read_store(configuration, &root_key).await?;
         if read()? == root_file {
             return Ok((snapshot, root_file, root_key));
         }
@@ -115,12 +116,16 @@ fn no_root_file(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Reads the store as it is now. A server may have it open: it goes on serving.
-async fn read_store(configuration: &Configuration) -> Result<Box<dyn Snapshot>, Failure> {
+async fn read_store(
+    configuration: &Configuration,
+    root_key: &RootKey,
+) -> Result<Box<dyn Snapshot>, Failure> {
+    let ledger = Arc::new(ledger_of(root_key)?);
     let Some(table) = &configuration.database else {
         let path = configuration.data_dir.join("strongroom.db");
-        return Sqlite::read(&path).map_err(|error| unreadable_store(&error));
+        return Sqlite::read(&path, ledger).map_err(|error| unreadable_store(&error));
     };
-    let store = Database::shared(table).await?.store();
+    let store = Database::shared(table, ledger).await?.store();
     store.snapshot().await.map_err(|error| unreadable_store(&error))
 }
 
@@ -154,7 +159,9 @@ pub(super) async fn restore(
     if !arguments.verify {
         let directory = DataDirectory::take(&configuration.data_dir)?;
         put_root_key(&directory, (&seal, &root_key), &header.root_file).await?;
-        let database = Database::open(&directory, configuration.database.as_ref()).await?;
+        let ledger = ledger_of(&root_key)?;
+        let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
+        ledger.begin(&*database.store()).await.map_err(|error| unreadable_store(&error))?;
         let target = Restore {
             store: database.store(),
             accepts_rollback: arguments.accept_rollback,

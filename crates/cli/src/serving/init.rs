@@ -8,7 +8,7 @@ use strongroom_server::{NewRegion, NewTenancy, found_tenancy, join_tenancy};
 use strongroom_signing::PrivateKey;
 
 use super::database::Database;
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, ledger_of};
 use super::serve::Configuration;
 use crate::admin::region::read_identity;
 use crate::environment::Environment;
@@ -51,9 +51,10 @@ pub(crate) async fn run(
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let root_key = RootKey::generate(&SystemRandom);
     let joined = arguments.join.as_deref().map(read_identity).transpose()?;
+    let ledger = ledger_of(&root_key)?;
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     seal.create(&directory.join("root.key"), &root_key).await?;
     if let (Some(home), Some(url)) = (&joined, &arguments.home_url) {
         let new = NewRegion { region, home, url, now: SystemClock.now() };

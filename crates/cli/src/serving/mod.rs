@@ -5,6 +5,7 @@ mod agent_file;
 mod agent_listeners;
 mod agent_probe;
 mod agent_sinks;
+pub(crate) mod audit;
 pub(crate) mod database;
 pub(crate) mod dev;
 pub(crate) mod directory;

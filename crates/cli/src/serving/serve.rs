@@ -10,12 +10,12 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Beat, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared,
-    StartError, TlsIdentity,
+    StartError, TlsIdentity, Vouching,
 };
 use strongroom_targets::HttpLine;
 
 use super::database::{Database, DatabaseTable};
-use super::directory::{DataDirectory, unreadable_store};
+use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::signals::EndSignals;
 use super::supervisor::Supervisor;
 use super::targets::TargetTable;
@@ -31,6 +31,9 @@ pub(crate) struct ServeArguments {
     /// Configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Take a database that is older than the checkpoints say; the audit log says so
+    #[arg(long)]
+    accept_rollback: bool,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -67,6 +70,9 @@ pub(crate) struct Configuration {
     /// Memory for secrets that were read lately, in MiB.
     #[serde(default = "secret_cache_mib")]
     secret_cache_mib: u32,
+    /// Files that are told every second how far the database has come; on another disk or machine.
+    #[serde(default)]
+    pub(crate) checkpoint_files: Vec<PathBuf>,
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
@@ -193,8 +199,9 @@ pub(crate) async fn run(
     })?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
+    let ledger = ledger_of(&root_key)?;
     let server = server.starting();
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     let parts = Parts {
         store: database.store(),
         is_alone: configuration.database.is_none(),
@@ -217,8 +224,13 @@ pub(crate) async fn run(
         targets: targets::start(&configuration.target)?,
         machine_id: None,
         beat: Beat::Exact,
+        vouching: Some(Vouching {
+            ledger,
+            checkpoint_files: configuration.checkpoint_files,
+            accepts_rollback: arguments.accept_rollback,
+        }),
     };
-    let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
+    let shared = Shared::load(parts).await.map_err(not_taken_up)?;
     let server = server.with_regions(Arc::new(line));
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");

@@ -56,6 +56,7 @@ impl House {
             targets: Targets::new(),
             machine_id: None,
             beat: Beat::Exact,
+            vouching: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

@@ -106,9 +106,10 @@ impl Tally {
     }
 }
 
-/// Tells whether a row is content, and not the state that the store itself is in.
+/// Tells whether a row is content, and neither the state that the store itself is in nor its ledger:
+/// what is restored is entered in the ledger of where it is restored to.
 fn is_content(key: &[u8]) -> bool {
-    !key.starts_with(rows::MODE.as_bytes())
+    !key.starts_with(rows::MODE.as_bytes()) && !key.starts_with(rows::LEDGER)
 }
 
 /// Sums up what a store holds.

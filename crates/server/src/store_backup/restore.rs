@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use strongroom_model::{Ocid, Random, Timestamp};
 use strongroom_store::{
-    Batch, Order, Require, Revision, Store, StoreError, Sync, Versioned, prefix_range,
+    Batch, Order, Range, Require, Revision, Store, StoreError, Sync, Versioned, prefix_range,
 };
 use tokio::task::JoinSet;
 
@@ -140,15 +140,23 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Removes everything but the mark.
+    /// Removes everything but the mark and the ledger, which has that it was removed.
     async fn clear(&self) -> Result<(), StoreError> {
+        let (ledger, all) = (prefix_range(rows::LEDGER), prefix_range(b""));
+        for range in [all.start..ledger.start, ledger.end..all.end] {
+            self.clear_range(&range).await?;
+        }
+        self.store.forget().await
+    }
+
+    async fn clear_range(&self, range: &Range) -> Result<(), StoreError> {
         let mark = rows::restoring();
         loop {
-            let page = self.store.scan(prefix_range(b""), Order::Ascending, ROWS_AT_ONCE).await?;
+            let page = self.store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
             let gone = page.into_iter().map(|(key, _)| key).filter(|key| *key != mark);
             let batch = gone.fold(Batch::new(), Batch::delete);
             if !batch.writes_below(b"") {
-                return self.store.forget().await;
+                return Ok(());
             }
             self.store.commit(batch.sync(Sync::Deferred)).await?;
         }

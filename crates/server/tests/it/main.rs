@@ -8,6 +8,8 @@ mod house;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod matrix_federation;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use strongroom_keyring::{RootKey, StreamError, SystemRandom};
 use strongroom_model::{Clock, Limits, Random, Region, Sensitive, SystemClock};
 use strongroom_server::{
-    Backup, Beat, NewBackup, NewTenancy, Parts, Restore, Semantics, Shared, StoreBackupError,
-    Summary, Targets, WATCHED, back_up, found_tenancy, restore,
+    Backup, Beat, Ledger, NewBackup, NewTenancy, Parts, Restore, Semantics, Shared,
+    StoreBackupError, Summary, Targets, WATCHED, back_up, found_tenancy, restore,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Order, Revision, Sqlite, Store, Versioned, prefix_range};
@@ -76,7 +76,8 @@ fn opened<R: Read>(file: R) -> Backup<R> {
 
 async fn rows_of(store: &dyn Store) -> Vec<(Vec<u8>, Versioned)> {
     let rows = store.scan(prefix_range(b""), Order::Ascending, usize::MAX).await.unwrap();
-    rows.into_iter().filter(|(key, _)| !key.starts_with(b"audit/")).collect()
+    let told = |key: &[u8]| key.starts_with(b"audit/") || key.starts_with(b"l/");
+    rows.into_iter().filter(|(key, _)| !told(key)).collect()
 }
 
 async fn records_of(store: &dyn Store) -> Vec<String> {
@@ -100,6 +101,7 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         machine_id: None,
         is_alone: true,
         beat: Beat::Exact,
+        vouching: None,
     };
     Shared::load(parts).await.map(drop).map_err(|error| error.to_string())
 }
@@ -111,8 +113,10 @@ async fn rows_and_their_numbers_come_back_on_another_engine() {
     assert_eq!(written.rows, u64::try_from(rows_of(&*store).await.len()).unwrap());
     assert_eq!(verify(&file, &root_key(1)).unwrap(), written);
     let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new(&root_key(1), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+    let path = directory.path().join("s.db");
     let sqlite: Arc<dyn Store> =
-        Arc::new(Sqlite::open(&directory.path().join("s.db"), WATCHED).unwrap());
+        Arc::new(Sqlite::open(&path, WATCHED, Arc::new(ledger.clone())).unwrap());
     let restored = restore(&target(Arc::clone(&sqlite), false), opened(&file[..])).await.unwrap();
     assert_eq!(restored, written);
     assert_eq!(rows_of(&*sqlite).await, rows_of(&*store).await);
@@ -121,6 +125,8 @@ async fn rows_and_their_numbers_come_back_on_another_engine() {
     let last = store.snapshot().await.unwrap().last();
     let next = sqlite.commit(Batch::new().put(b"x/".to_vec(), Vec::new())).await.unwrap();
     assert!(next > last, "{next:?} {last:?}");
+    // What was restored is in the ledger of where it was restored to.
+    assert!(ledger.verify(&*sqlite).await.unwrap().rows > written.rows);
     loads(sqlite).await.unwrap();
 }
 

@@ -10,10 +10,10 @@ use crate::types::StoreError;
 const APPLICATION_ID: i32 = 0x5372_6d31;
 
 /// Version of the format; see `docs/format.md`.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 
 const SCHEMA: &str = "
-    CREATE TABLE kv (k BLOB NOT NULL, v BLOB NOT NULL, ver INTEGER NOT NULL) STRICT;
+    CREATE TABLE kv (k BLOB NOT NULL, ver INTEGER NOT NULL, mac BLOB NOT NULL, v BLOB NOT NULL) STRICT;
     CREATE UNIQUE INDEX kv_k ON kv (k);
     CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
     INSERT INTO last_revision VALUES (0);

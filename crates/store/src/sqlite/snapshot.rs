@@ -1,24 +1,28 @@
 use std::path::Path;
+use std::sync::Arc;
 
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::file::{io, open_for_reading, recognize};
-use super::readers::versioned;
+use super::readers::checked;
 use crate::types::{Answer, Revision, Snapshot, StoreError, Versioned};
+use crate::warrant::Warrant;
+use crate::witness::Witness;
 
-const NEXT: &str = "SELECT k, v, ver FROM kv WHERE k > ?1 ORDER BY k ASC LIMIT ?2";
+const NEXT: &str = "SELECT v, ver, mac, k FROM kv WHERE k > ?1 ORDER BY k ASC LIMIT ?2";
 
 /// A connection in a transaction that only reads: in WAL mode it sees what was committed before its
 /// first statement, and holds up nobody.
 #[derive(Debug)]
 pub(super) struct SqliteSnapshot {
     connection: Connection,
+    warrant: Warrant,
     last: Revision,
     after: Vec<u8>,
 }
 
 impl SqliteSnapshot {
-    pub(super) fn begin(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn begin(path: &Path, witness: Arc<dyn Witness>) -> Result<Self, StoreError> {
         let connection = open_for_reading(path)?;
         connection.execute_batch("BEGIN").map_err(io)?;
         if !recognize(&connection)? {
@@ -27,19 +31,20 @@ impl SqliteSnapshot {
         let last: i64 = connection
             .query_row("SELECT revision FROM last_revision", [], |row| row.get(0))
             .map_err(io)?;
-        let last = versioned(Vec::new(), last)?.revision;
-        Ok(Self { connection, last, after: Vec::new() })
+        let negative = |_error| StoreError::Corrupt("the last revision is negative".to_owned());
+        let last = Revision(u64::try_from(last).map_err(negative)?);
+        Ok(Self { connection, warrant: Warrant::new(witness), last, after: Vec::new() })
     }
 
     fn rows(&mut self, limit: usize) -> Result<Vec<(Vec<u8>, Versioned)>, StoreError> {
         let mut statement = self.connection.prepare_cached(NEXT).map_err(io)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let found = statement.query_map((&self.after, limit), read).map_err(io)?;
+        let mut found = statement.query((&self.after, limit)).map_err(io)?;
         let mut rows = Vec::new();
-        for row in found {
-            let (key, value, revision): (Vec<u8>, Vec<u8>, i64) = row.map_err(io)?;
-            rows.push((key, versioned(value, revision)?));
+        while let Some(row) = found.next().map_err(io)? {
+            let key: Vec<u8> = row.get(3).map_err(io)?;
+            let versioned = checked(row, &key, &self.warrant)?;
+            rows.push((key, versioned));
         }
         if let Some((key, _)) = rows.last() {
             self.after.clone_from(key);

@@ -8,6 +8,8 @@ use strongroom_store::{
     StoreError, Sync, Versioned, prefix_range,
 };
 
+use crate::witness::Checksum;
+
 use tokio::task::JoinHandle;
 
 use crate::postgres::Server;
@@ -121,7 +123,7 @@ proptest! {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("s.db");
             let memory = Memory::new(&["v/"]);
-            let sqlite = Sqlite::open(&path, &["v/"]).unwrap();
+            let sqlite = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
             let (before, after) = steps.split_at(moment.index(steps.len()));
             for step in before {
@@ -129,7 +131,7 @@ proptest! {
             }
             let then = everything(&memory).await;
             let snapshots = [memory.snapshot().await.unwrap(), sqlite.snapshot().await.unwrap()];
-            let other = Sqlite::read(&path).unwrap();
+            let other = Sqlite::read(&path, Checksum::new()).unwrap();
             for step in after {
                 assert_eq!(run(&memory, step).await, run(&sqlite, step).await, "{step:?}");
             }
@@ -139,7 +141,7 @@ proptest! {
             assert_eq!(memory.fresh(start).await, sqlite.fresh(start).await);
             let all = everything(&memory).await;
             drop(sqlite);
-            let reopened = Sqlite::open(&path, &["v/"]).unwrap();
+            let reopened = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             reopened.integrity_check().unwrap();
             assert_eq!(all, everything(&reopened).await);
         });
@@ -159,7 +161,7 @@ fn memory_and_postgres_agree() {
         let url = server.new_database(&format!("history_{}", histories.get()));
         runtime.block_on(async {
             let memory = Memory::new(&["v/"]);
-            let postgres = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let postgres = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
             let first = postgres.fresh(Cursor::default()).await.unwrap();
             assert_eq!(first.1, Delta::Reset);
@@ -186,7 +188,7 @@ fn memory_and_postgres_agree() {
             assert_eq!(numbers.known(&expected), numbers.other(&found));
             let all = numbers.known(&everything(&memory).await);
             drop(postgres);
-            let reopened = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let reopened = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             assert_eq!(all, numbers.other(&everything(&reopened).await));
         });
         Ok(())
@@ -216,14 +218,14 @@ async fn rows_from_another_store_keep_their_numbers() {
     keep_their_numbers(&Memory::new(&[])).await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.db");
-    let sqlite = Sqlite::open(&path, &[]).unwrap();
+    let sqlite = Sqlite::open(&path, &[], Checksum::new()).unwrap();
     keep_their_numbers(&sqlite).await;
     let last = sqlite.snapshot().await.unwrap().last();
     drop(sqlite);
-    assert_eq!(Sqlite::read(&path).unwrap().last(), last);
+    assert_eq!(Sqlite::read(&path, Checksum::new()).unwrap().last(), last);
     let server = Server::start();
     let url = server.new_database("numbered");
-    keep_their_numbers(&Postgres::open(&url, None, &[]).await.unwrap()).await;
+    keep_their_numbers(&Postgres::open(&url, None, &[], Checksum::new()).await.unwrap()).await;
 }
 
 /// Revisions in the order in which they are first told: engines number commits each in its way.
@@ -260,7 +262,7 @@ fn renumbered(seen: &mut Vec<String>, text: &str) -> String {
 #[tokio::test]
 async fn a_failed_condition_changes_nothing_and_names_its_key() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
     let first = store.commit(Batch::new().put(b"a".to_vec(), b"1".to_vec())).await.unwrap();
     let batch = Batch::new()
         .require(b"a".to_vec(), Require::Absent)
@@ -276,7 +278,9 @@ async fn a_failed_condition_changes_nothing_and_names_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fresh_tells_every_acknowledged_change_once() {
     let directory = tempfile::tempdir().unwrap();
-    let store = std::sync::Arc::new(Sqlite::open(&directory.path().join("s.db"), &["v/"]).unwrap());
+    let store = std::sync::Arc::new(
+        Sqlite::open(&directory.path().join("s.db"), &["v/"], Checksum::new()).unwrap(),
+    );
     let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
