@@ -269,6 +269,8 @@ row_keys! {
     clock_turned() = "d/clock";
     /// When the scheduler last looked.
     last_seen() = "meta/seen";
+    /// When a checkpoint was last waited for.
+    last_checkpoint() = "meta/checkpoint";
 }
 
 mod optional_sealed {
