@@ -180,7 +180,7 @@ fn fuzz_smoke(root: &Path) -> Result<(), String> {
 
 fn tamper_smoke(root: &Path) -> Result<(), String> {
     crate::tamper::run(root, &["--smoke"])?;
-    crate::tamper::run(root, &["--smoke", "--binary", "0", "--engine", "postgres"])
+    crate::tamper::run(root, &["--smoke", "--edits", "60", "--binary", "0", "--engine", "postgres"])
 }
 
 fn bench_smoke(root: &Path) -> Result<(), String> {

@@ -235,9 +235,7 @@ impl Serving {
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }
-        if let Some(vouching) = &self.shared.vouching {
-            write_checkpoints(vouching).await;
-        }
+        write_checkpoints(&self.shared).await;
     }
 }
 

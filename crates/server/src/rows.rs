@@ -311,6 +311,8 @@ row_keys! {
     beat() = "duty/beat";
     /// A key version whose material a token may still hold, although nobody needs it.
     doomed(version: &Ocid) = "doomed/{version}";
+    /// When a checkpoint was last waited for.
+    last_checkpoint() = "meta/checkpoint";
 }
 
 mod optional_sealed {

@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use crate::types::{Revision, StoreError};
+use crate::types::{Revision, StoreError, Sync};
 
 /// What proves that a row is as it was written.
 pub type Mac = [u8; 32];
@@ -42,9 +42,10 @@ pub trait Chain: Send + std::marker::Sync {
     /// A [`StoreError`] if there can be no such row.
     fn next(&mut self, effects: &[Effect<'_>]) -> Result<Option<Entered>, StoreError>;
 
-    /// The row that `next` returned last is in the store.
-    fn kept(&mut self);
+    /// The row that `next` returned last, if it did, is in the store; with [`Sync::Full`], it and all
+    /// that were kept before `next` was called are on the disk.
+    fn kept(&mut self, sync: Sync);
 
-    /// Whether the row that `next` returned last is in the store is not known.
+    /// What is not on the disk may not be there any more, or never come.
     fn lost(&mut self);
 }

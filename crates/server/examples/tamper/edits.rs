@@ -13,6 +13,8 @@ pub(crate) struct Edit {
     pub(crate) rolls_back: bool,
 }
 
+const TIMES: [&[u8]; 2] = [b"meta/seen", b"meta/checkpoint"];
+
 type Row = (Vec<u8>, Stored);
 
 const KINDS: [(&str, fn(&mut Dice, &History) -> Option<Edit>); 16] = [
@@ -65,9 +67,11 @@ impl Edit {
     }
 }
 
-/// Rows that the ledger has: when the scheduler last looked is not among them.
+/// Rows that the ledger has: times at which something was looked at are not among them.
 fn entered<'a>(rows: &'a Rows, prefix: &'a str) -> impl Iterator<Item = (&'a Vec<u8>, &'a Stored)> {
-    rows.iter().filter(move |(key, _)| key.starts_with(prefix.as_bytes()) && *key != b"meta/seen")
+    rows.iter().filter(move |(key, _)| {
+        key.starts_with(prefix.as_bytes()) && !TIMES.contains(&key.as_slice())
+    })
 }
 
 fn any(dice: &mut Dice, rows: &Rows, prefix: &str) -> Option<Row> {

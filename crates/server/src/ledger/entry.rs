@@ -11,10 +11,11 @@ use crate::rows;
 /// Rows of this kind are named in entries one by one, so that who has no key can check them.
 pub(crate) const AUDIT: &[u8] = b"audit/";
 
-/// Tells whether the ledger has what is done to a row. When the scheduler last looked is written every
-/// few seconds, and who puts an older time back makes it wait.
+/// Tells whether the ledger has what is done to a row. Times at which something was looked at are
+/// written every few seconds; who puts an older one back makes the scheduler wait, and nothing else.
 pub(crate) fn is_entered(key: &[u8]) -> bool {
-    key != rows::last_seen() && !key.starts_with(rows::LEDGER)
+    let times = [rows::last_seen(), rows::last_checkpoint()];
+    !key.starts_with(rows::LEDGER) && times.iter().all(|time| time != key)
 }
 
 /// The end of a chain as somebody saw it.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_model::private_file;
-use strongroom_store::StoreError;
+use strongroom_store::{Batch, StoreError};
 use tokio::time::{Instant, sleep};
 
 use super::entry::Head;
 use super::{Ledger, Vouching};
+use crate::rows;
 use crate::shared::Shared;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -21,20 +22,40 @@ pub(crate) async fn keep_checkpoints(shared: &Shared) {
     if vouching.checkpoint_files.is_empty() {
         return;
     }
-    let mut last = Vec::new();
+    // What an earlier process left may not be on the disk.
+    let (mut last, mut was_behind) = (None, true);
     loop {
-        let heads = vouching.ledger.heads();
-        if heads != last && write(vouching, heads.clone()).await {
-            last = heads;
+        if was_behind {
+            reach_the_disk(shared).await;
         }
+        let heads = vouching.ledger.heads();
+        if last.as_ref() != Some(&heads) && write(vouching, heads.clone()).await {
+            last = Some(heads);
+        }
+        was_behind = vouching.ledger.is_behind();
         sleep(CHECKPOINT_EVERY).await;
+        was_behind &= vouching.ledger.is_behind();
     }
 }
 
 /// Writes a checkpoint of what is in the store now.
-pub(crate) async fn write_checkpoints(vouching: &Vouching) {
-    let heads = vouching.ledger.heads();
-    write(vouching, heads).await;
+pub(crate) async fn write_checkpoints(shared: &Shared) {
+    let Some(vouching) = shared.vouching.as_ref() else { return };
+    if !vouching.checkpoint_files.is_empty() {
+        reach_the_disk(shared).await;
+        write(vouching, vouching.ledger.heads()).await;
+    }
+}
+
+/// Waits until everything that was committed is on the disk: what is not may be lost with the machine,
+/// and a checkpoint must not have seen it.
+async fn reach_the_disk(shared: &Shared) {
+    let row = rows::encode(&shared.clock.now());
+    let commit =
+        async { shared.store.commit(Batch::new().put(rows::last_checkpoint(), row?)).await };
+    if let Err(error) = commit.await {
+        tracing::warn!(%error, "a checkpoint does not have everything");
+    }
 }
 
 /// Writes to every file; tells whether all of them took it.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use strongroom_keyring::ledger::{LedgerBytes, LedgerKeys, row_hash};
 use strongroom_keyring::{RootKey, SealError};
 use strongroom_model::{Clock, Random, private_file};
-use strongroom_store::{Chain, Effect, Entered, Mac, Revision, Store, StoreError, Witness};
+use strongroom_store::{Chain, Effect, Entered, Mac, Revision, Store, StoreError, Sync, Witness};
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::digest::Digest;
@@ -99,11 +99,15 @@ struct Inner {
     known: Mutex<Known>,
 }
 
-/// The ends of the chains that were there at the start, and of those that this process writes.
+/// How far chains have come.
 #[derive(Debug, Default)]
 struct Known {
+    /// The ends of the chains that were there at the start, and of those that were given up.
     before: Vec<Head>,
-    own: BTreeMap<String, Head>,
+    /// The ends of the chains of this process.
+    latest: BTreeMap<String, Head>,
+    /// Of these, how far each is on the disk.
+    durable: BTreeMap<String, Head>,
 }
 
 impl Ledger {
@@ -130,15 +134,16 @@ impl Ledger {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The ends of chains from which all others can be reached: those of this process come after all
-    /// that were there before.
+    /// What is on the disk: nothing but a change by somebody else can make it be missing.
     fn heads(&self) -> Vec<Head> {
         let known = self.known();
-        if known.own.is_empty() {
-            known.before.clone()
-        } else {
-            known.own.values().cloned().collect()
-        }
+        known.before.iter().chain(known.durable.values()).cloned().collect()
+    }
+
+    /// Tells whether there are entries that may not be on the disk yet.
+    fn is_behind(&self) -> bool {
+        let known = self.known();
+        known.durable != known.latest
     }
 
     fn new_chain_name(&self) -> String {
@@ -159,7 +164,8 @@ impl Witness for Ledger {
     }
 
     fn chain(&self) -> Box<dyn Chain> {
-        Box::new(OwnChain { ledger: self.clone(), name: None, last: None, next: None })
+        let (ledger, kept) = (self.clone(), BTreeMap::new());
+        Box::new(OwnChain { ledger, name: None, last: None, next: None, kept })
     }
 }
 
@@ -169,10 +175,14 @@ struct OwnChain {
     name: Option<String>,
     last: Option<Head>,
     next: Option<Head>,
+    /// What was kept, by all chains, when the last entry was made.
+    kept: BTreeMap<String, Head>,
 }
 
 impl Chain for OwnChain {
     fn next(&mut self, effects: &[Effect<'_>]) -> Result<Option<Entered>, StoreError> {
+        self.next = None;
+        self.kept.clone_from(&self.ledger.known().latest);
         if !effects.iter().any(|effect| is_entered(effect.key)) {
             return Ok(None);
         }
@@ -192,18 +202,31 @@ impl Chain for OwnChain {
         Ok(Some((key, value)))
     }
 
-    fn kept(&mut self) {
+    fn kept(&mut self, sync: Sync) {
+        let mut known = self.ledger.known();
         if let Some(head) = self.next.take() {
-            self.ledger.known().own.insert(head.chain.clone(), head.clone());
+            known.latest.insert(head.chain.clone(), head.clone());
+            self.kept.insert(head.chain.clone(), head.clone());
             self.last = Some(head);
+        }
+        if sync == Sync::Full {
+            for (chain, head) in std::mem::take(&mut self.kept) {
+                // One that was given up meanwhile is among those before.
+                if known.latest.contains_key(&chain) {
+                    known.durable.insert(chain, head);
+                }
+            }
         }
     }
 
-    /// What is not known to be there is not built upon: another chain begins, after this one.
+    /// What may not be there is not built upon: another chain begins, after what is on the disk.
     fn lost(&mut self) {
-        if let Some(last) = self.last.take() {
-            self.ledger.known().before.push(last);
+        (self.last, self.next) = (None, None);
+        let Some(name) = self.name.take() else { return };
+        let mut known = self.ledger.known();
+        known.latest.remove(&name);
+        if let Some(durable) = known.durable.remove(&name) {
+            known.before.push(durable);
         }
-        (self.name, self.next) = (None, None);
     }
 }

@@ -9,7 +9,7 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Sensitive, SystemClock};
 use strongroom_server::{Ledger, Semantics, Targets, Verified, WATCHED};
 use strongroom_store::{
-    Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Witness,
+    Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Sync, Witness,
 };
 
 use crate::house::House;
@@ -222,8 +222,8 @@ impl Chain for BreakingChain {
         self.0.next(effects)
     }
 
-    fn kept(&mut self) {
-        self.0.kept();
+    fn kept(&mut self, sync: Sync) {
+        self.0.kept(sync);
     }
 
     fn lost(&mut self) {
@@ -252,6 +252,43 @@ async fn no_secret_leaves_while_the_chain_cannot_be_written() {
         assert!(!read.body.to_string().contains("YzRuNHJ5"), "{}", read.body);
     }
     house.close().await;
+}
+
+/// A chain whose deferred entries may be lost with the machine: what is not on the disk is in no
+/// checkpoint, and is not built upon.
+#[tokio::test]
+async fn a_checkpoint_has_what_is_on_the_disk_alone() {
+    let desk = Desk::new();
+    let (ledger, store) = desk.open();
+    ledger.begin(&store).await.unwrap();
+    let mut chain = ledger.chain();
+    let effect = |key| [Effect { key, before: None, after: Some((b"v", [1; 32])) }];
+    let number = |ledger: &Ledger| {
+        let note = ledger.checkpoint();
+        note.lines().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    chain.next(&effect(b"s/a")).unwrap().unwrap();
+    chain.kept(Sync::Deferred);
+    assert_eq!(number(&ledger), 0, "one that is deferred");
+    chain.next(&effect(b"s/b")).unwrap().unwrap();
+    chain.kept(Sync::Full);
+    assert_eq!(number(&ledger), 2, "a full one brings those before it");
+    let mut other = ledger.chain();
+    other.next(&effect(b"s/c")).unwrap().unwrap();
+    chain.next(&effect(b"s/d")).unwrap().unwrap();
+    other.kept(Sync::Deferred);
+    chain.kept(Sync::Full);
+    assert_eq!(number(&ledger), 3, "one that was kept after the full one began may be behind it");
+    assert!(other.next(&effect(b"meta/seen")).unwrap().is_none());
+    other.kept(Sync::Full);
+    assert_eq!(number(&ledger), 4, "one that is not entered counts too");
+    chain.next(&effect(b"s/e")).unwrap().unwrap();
+    chain.kept(Sync::Deferred);
+    chain.lost();
+    let (key, entry) = chain.next(&effect(b"s/f")).unwrap().unwrap();
+    assert!(key.ends_with(b"/00000000000000000001"), "another chain");
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["row"]["after"][0]["number"], 3, "after what is on the disk: {entry}");
 }
 
 fn hex(key: &str) -> String {

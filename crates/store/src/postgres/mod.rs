@@ -114,6 +114,7 @@ impl Postgres {
                 names: Arc::clone(&names),
                 warrant: Arc::clone(&warrant),
                 chain: warrant.witness.chain(),
+                last: None,
             };
             tasks.push(tokio::spawn(writer.run()));
         }

@@ -42,6 +42,8 @@ pub(super) struct Writer {
     pub(super) names: Arc<GroupNames>,
     pub(super) warrant: Arc<Warrant>,
     pub(super) chain: Box<dyn Chain>,
+    /// The connection of the last commit: with another, the server may have lost what was deferred.
+    pub(super) last: Option<Arc<Link>>,
 }
 
 /// Names of groups, of which no two are the same on any node.
@@ -109,10 +111,14 @@ impl Writer {
                 Ok(link) => link,
                 Err(error) => return vec![Err(error); batches.len()],
             };
+            if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &link)) {
+                self.chain.lost();
+                self.last = Some(Arc::clone(&link));
+            }
             let name = self.names.next();
             let why = match self.group(&link, batches, &keys, &name).await {
                 Ok(outcomes) => {
-                    self.chain.kept();
+                    self.chain.kept(sync_of(batches));
                     return outcomes;
                 }
                 Err(Broken::Before(Failed::Lasting(error))) => {
@@ -123,7 +129,7 @@ impl Writer {
                     self.slot.give_up(&link).await;
                     match self.happened(&keys, &name, until).await {
                         Ok(true) => {
-                            self.chain.kept();
+                            self.chain.kept(sync_of(batches));
                             return outcomes;
                         }
                         Ok(false) => why,
@@ -178,8 +184,7 @@ impl Writer {
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let (client, statements) = (&link.client, &link.statements);
-        let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
-        let begin = match sync {
+        let begin = match sync_of(batches) {
             Sync::Full => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Sync::Deferred => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"
@@ -362,6 +367,11 @@ impl<'a> Plan<'a> {
         .map(|_done| ())
         .map_err(failed)
     }
+}
+
+/// How safe a group is to be: as safe as the safest of its batches.
+fn sync_of(batches: &[Batch]) -> Sync {
+    batches.iter().map(|batch| batch.sync).max().unwrap_or_default()
 }
 
 /// The locks of a group: one number for each key, in order. Keys that share one wait for each other.

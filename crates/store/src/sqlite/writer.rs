@@ -229,7 +229,7 @@ impl Writer {
             let written = |touch: &Touch<'_>| touch.after.map(|_row| touch.revision);
             warrant.note(touched.iter().map(|(key, touch)| (*key, written(touch))));
         }
-        self.chain.kept();
+        self.chain.kept(sync);
         self.unsynced = match sync {
             Sync::Full => None,
             Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 use strongroom_store::{
-    Batch, Chain, Effect, Entered, Mac, Order, Require, Revision, Sqlite, Store, StoreError,
-    Witness, prefix_range,
+    Batch, Chain, Cursor, Delta, Effect, Entered, Mac, Order, Postgres, Require, Revision, Sqlite,
+    Store, StoreError, Sync, Witness, prefix_range,
 };
 
 /// Finds any edit that is not made on purpose. With a chain, each group's row tells its effects.
@@ -68,7 +68,7 @@ impl Chain for Effects {
         Ok(self.chained.then(|| (key, told.collect::<String>().into_bytes())))
     }
 
-    fn kept(&mut self) {
+    fn kept(&mut self, _sync: Sync) {
         self.next.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -174,10 +174,7 @@ async fn readers_beside_a_writer_are_not_alarmed() {
         }
     });
     for number in 0..400 {
-        store
-            .commit(put("a", &number.to_string()).sync(strongroom_store::Sync::Deferred))
-            .await
-            .unwrap();
+        store.commit(put("a", &number.to_string()).sync(Sync::Deferred)).await.unwrap();
     }
     reader.await.unwrap();
 }
@@ -198,4 +195,56 @@ async fn each_group_is_entered_with_what_it_did_to_each_row() {
     store.close();
     let again = Sqlite::open(&path, &[], witness).unwrap();
     assert_eq!(again.get(&[b"a"]).await.unwrap()[0].as_ref().unwrap().value, b"3");
+}
+
+/// The news that nodes have of each other are rows too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn news_and_rows_of_a_database_are_not_believed_if_they_are_old_or_bent() {
+    let server = crate::postgres::Server::start();
+    let url = server.new_database("news");
+    let edit = |statement: &str| {
+        let port = server.port.to_string();
+        let to = ["-h", "127.0.0.1", "-p", &port, "-U", "strongroom", "-d", "news"];
+        crate::postgres::psql(&[&to[..], &["-v", "ON_ERROR_STOP=1", "-c", statement]].concat());
+    };
+    let store = Postgres::open(&url, None, &["p/"], Checksum::new()).await.unwrap();
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    store.commit(put("p/x", "old")).await.unwrap();
+    edit("CREATE TABLE old AS SELECT * FROM strongroom.changes");
+    edit("CREATE TABLE old_row AS SELECT * FROM strongroom.kv");
+    let second = store.commit(put("p/x", "new")).await.unwrap();
+    let (cursor, delta) = store.fresh(cursor).await.unwrap();
+    let Delta::Changes(told) = delta else { panic!("{delta:?}") };
+    assert_eq!(told.len(), 2);
+    // An old one that is told again, with a transaction of now.
+    edit(
+        "INSERT INTO strongroom.changes (x, n, k, v, ver, mac)
+         SELECT pg_current_xact_id(), n, k, v, ver, mac FROM old",
+    );
+    let (cursor, delta) = store.fresh(cursor).await.unwrap();
+    assert_eq!(delta, Delta::Changes(Vec::new()));
+    // The row itself as it was, or gone.
+    let stale = "a row of kind `p` is not the last that was written";
+    edit("UPDATE strongroom.kv SET (v, ver, mac) = (SELECT v, ver, mac FROM old_row)");
+    is_corrupt(store.get(&[b"p/x"]).await, stale);
+    is_corrupt(store.scan(prefix_range(b"p/"), Order::Ascending, 9).await, stale);
+    edit("DELETE FROM strongroom.kv");
+    is_corrupt(store.get(&[b"p/x"]).await, stale);
+    // One that was removed comes back.
+    let gone = store.commit(put("p/y", "gone")).await.unwrap();
+    edit("CREATE TABLE gone_row AS SELECT * FROM strongroom.kv");
+    let remove = Batch::new().require(b"p/y".to_vec(), Require::Revision(gone));
+    store.commit(remove.delete(b"p/y".to_vec())).await.unwrap();
+    assert_eq!(store.get(&[b"p/y"]).await.unwrap(), [None]);
+    edit("INSERT INTO strongroom.kv SELECT * FROM gone_row");
+    is_corrupt(store.get(&[b"p/y"]).await, stale);
+    // A bent one.
+    store.fresh(cursor).await.unwrap();
+    edit(&format!(
+        "INSERT INTO strongroom.changes (x, n, k, v, ver, mac)
+         SELECT pg_current_xact_id(), n, k, v, {}, mac FROM old",
+        second.0 + 9
+    ));
+    let bent = "a row of kind `p` is not as it was written";
+    is_corrupt(store.fresh(cursor).await, bent);
 }
