@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
 use crate::lobby::Lobby;
+use crate::metrics::{self, Running};
 use crate::pipeline::answer;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
@@ -43,6 +44,7 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<TlsIdentity>,
     host: Option<String>,
+    metrics: Option<TcpListener>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,7 @@ pub struct Serving {
     rotator: tokio::task::JoinHandle<()>,
     duty: tokio::task::JoinHandle<()>,
     opener: tokio::task::JoinHandle<()>,
+    metrics: Option<tokio::task::JoinHandle<()>>,
     shared: Arc<Shared>,
 }
 
@@ -93,7 +96,7 @@ impl Server {
     pub async fn bind(address: SocketAddr) -> Result<Self, StartError> {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
         let address = listener.local_addr().map_err(listen_error(address))?;
-        Ok(Self { entry: Entry::Bound(listener), address, tls: None, host: None })
+        Ok(Self { entry: Entry::Bound(listener), address, tls: None, host: None, metrics: None })
     }
 
     /// Serves TLS with `identity`.
@@ -106,6 +109,15 @@ impl Server {
     #[must_use]
     pub fn with_host(self, host: Option<String>) -> Self {
         Self { host, ..self }
+    }
+
+    /// Serves metrics at an address of their own, without TLS and to anyone who reaches it.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if the address is taken or not this machine's.
+    pub async fn with_metrics(self, address: SocketAddr) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
+        Ok(Self { metrics: Some(listener), ..self })
     }
 
     /// Answers from now on that it is starting.
@@ -149,7 +161,21 @@ impl Server {
         let duty = tokio::spawn(async move { keep_duty(&keeper).await });
         let keeper = Arc::clone(&shared);
         let opener = tokio::spawn(async move { keep_vaults_open(&keeper, address.ip()).await });
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, duty, opener, shared })
+        let metrics = self
+            .metrics
+            .map(|listener| tokio::spawn(metrics::serve(Arc::clone(&shared), listener)));
+        Ok(Serving {
+            metrics,
+            base_url,
+            stop,
+            doors,
+            sweeper,
+            scheduler,
+            rotator,
+            duty,
+            opener,
+            shared,
+        })
     }
 }
 
@@ -187,6 +213,9 @@ impl Serving {
         leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
+        }
+        if let Some(metrics) = self.metrics {
+            metrics.abort();
         }
     }
 }
@@ -293,6 +322,8 @@ async fn accept(mut entrance: Entrance, listener: TcpListener, door: Door) {
 }
 
 async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: SocketAddr) {
+    let shared = Arc::clone(&entrance.shared);
+    let _open = Running::begin(&shared.metrics.connections);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }

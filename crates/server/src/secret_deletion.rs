@@ -111,6 +111,7 @@ async fn delete_secret(
         rows::version_names(id),
         rows::fingerprints(id),
         rows::consumers(id),
+        rows::sightings(id),
     ];
     for prefix in below {
         let range = prefix_range(&prefix);

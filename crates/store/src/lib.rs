@@ -8,8 +8,8 @@ mod types;
 
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use sqlite::{Sqlite, Stats};
+pub use sqlite::Sqlite;
 pub use types::{
-    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Store, StoreError, Sync,
-    Versioned, prefix_range,
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Stats, Store,
+    StoreError, Sync, Versioned, prefix_range,
 };

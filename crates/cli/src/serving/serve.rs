@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
-use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
+use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
     TlsIdentity,
@@ -22,7 +22,7 @@ use super::unseal::Unseal;
 use super::{memory, targets, token};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::logging::{self, Form};
+use crate::logging::{Form, LogArguments};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -30,6 +30,8 @@ pub(crate) struct ServeArguments {
     /// Configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -57,6 +59,11 @@ pub(crate) struct Configuration {
     /// How long the server goes on answering when it is to end, so that balancers hear of it.
     #[serde(default = "drain_secs")]
     drain_secs: u16,
+    /// Address where metrics are told, of its own; nowhere if absent.
+    metrics_listen: Option<SocketAddr>,
+    /// Ranges of addresses that requests come from; others are counted and logged.
+    #[serde(default)]
+    expected_networks: Vec<String>,
     /// How policies are read.
     #[serde(default)]
     semantics: SemanticsName,
@@ -152,6 +159,16 @@ impl Configuration {
         toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
     }
 
+    fn expected_networks(&self) -> Result<Vec<AddressRange>, Failure> {
+        let range = |text: &String| {
+            text.parse().map_err(|error| {
+                let message = format!("cannot read the network `{text}` of expected_networks");
+                Failure::configuration("bad-configuration", message).because(format!("it {error}"))
+            })
+        };
+        self.expected_networks.iter().map(range).collect()
+    }
+
     /// Opens the token, if there is one.
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         self.pkcs11.as_ref().map(token::start).transpose()
@@ -164,7 +181,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let configuration = Configuration::read(&arguments.config)?;
-    logging::start(Form::Json, environment)?;
+    arguments.log.start(Form::Json, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
@@ -172,6 +189,10 @@ pub(crate) async fn run(
     let server = server.with_host(configuration.host.clone());
     let server = match tls {
         Some(identity) => server.with_tls(identity),
+        None => server,
+    };
+    let server = match configuration.metrics_listen {
+        Some(address) => server.with_metrics(address).await.map_err(not_started)?,
         None => server,
     };
     let token = configuration.token()?;
@@ -200,6 +221,7 @@ pub(crate) async fn run(
             .map(BackupTable::place)
             .collect::<Result<_, _>>()?,
         targets: targets::start(&configuration.target)?,
+        expected_networks: configuration.expected_networks()?,
         machine_id: None,
     };
     let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;

@@ -99,6 +99,7 @@ impl House {
                 directory: backups.path().to_owned(),
             }],
             targets,
+            expected_networks: Vec::new(),
             machine_id: None,
         };
         let shared = Shared::load(parts).await.unwrap();

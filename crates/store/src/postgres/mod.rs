@@ -25,10 +25,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use self::hosts::{Failed, Hosts, Slot, failed};
 use self::probe::{Asking, Probe};
 use self::statements::{Parameter, Statements};
-use self::writer::{GroupNames, Job, Writer};
+use self::writer::{Counts, GroupNames, Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Stats, Store, StoreError, Versioned,
 };
 
 /// Connections that read, and transactions that are under way at a time.
@@ -48,6 +48,7 @@ pub struct Postgres {
     readers: Vec<Slot>,
     next: AtomicUsize,
     changes: Arc<Changes>,
+    counts: Arc<Counts>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -91,6 +92,7 @@ impl Postgres {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (probes, asked) = mpsc::unbounded_channel();
         let (queue, names) = (Arc::new(Mutex::new(queue)), Arc::new(GroupNames::new()));
+        let counts = Arc::new(Counts::default());
         let mut tasks = Vec::new();
         for _ in 0..WRITERS {
             let writer = Writer {
@@ -98,6 +100,7 @@ impl Postgres {
                 queue: Arc::clone(&queue),
                 changes: Arc::clone(&changes),
                 names: Arc::clone(&names),
+                counts: Arc::clone(&counts),
             };
             tasks.push(tokio::spawn(writer.run()));
         }
@@ -107,7 +110,7 @@ impl Postgres {
         tasks.push(tokio::spawn(upkeep::watch(hosts.clone())));
         tasks.push(tokio::spawn(upkeep::prune(Slot::new(hosts.clone()))));
         let readers = (0..READERS).map(|_| Slot::new(hosts.clone())).collect();
-        Ok(Self { hosts, jobs, probes, readers, next: AtomicUsize::new(0), changes, tasks })
+        Ok(Self { hosts, jobs, probes, readers, next: AtomicUsize::new(0), changes, counts, tasks })
     }
 
     /// Runs a statement that reads: again on another connection, where one breaks.
@@ -236,5 +239,11 @@ impl Store for Postgres {
 
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(self.forgotten())
+    }
+
+    fn stats(&self) -> Stats {
+        let commits = self.counts.commits.load(Ordering::Relaxed);
+        let groups = self.counts.groups.load(Ordering::Relaxed);
+        Stats { commits, groups, syncs: 0 }
     }
 }

@@ -12,11 +12,10 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use self::readers::Readers;
-pub use self::writer::Stats;
 use self::writer::{Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Stats, Store, StoreError, Versioned,
 };
 
 /// The engine for one machine: a SQLite database in WAL mode, synced before a full commit is
@@ -61,12 +60,6 @@ impl Sqlite {
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's writer thread panicked");
         }
-    }
-
-    /// Tells how many commits were grouped into how many transactions.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has SQLite check every page and index.
@@ -122,5 +115,9 @@ impl Store for Sqlite {
             }
             answered.await.unwrap_or(Err(StoreError::Closed))
         })
+    }
+
+    fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
