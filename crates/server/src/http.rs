@@ -59,12 +59,9 @@ pub struct Serving {
     base_url: String,
     stop: watch::Sender<bool>,
     doors: tokio::task::JoinHandle<()>,
-    sweeper: tokio::task::JoinHandle<()>,
-    scheduler: tokio::task::JoinHandle<()>,
+    keepers: JoinSet<()>,
     rotator: tokio::task::JoinHandle<()>,
     duty: tokio::task::JoinHandle<()>,
-    opener: tokio::task::JoinHandle<()>,
-    metrics: Option<tokio::task::JoinHandle<()>>,
     shared: Arc<Shared>,
 }
 
@@ -151,32 +148,32 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let entrance = Entrance { shared: Arc::clone(&shared), tls: self.tls, stopping };
         let base_url = format!("{scheme}://{host}:{}", address.port());
-        let sweeper = Arc::clone(&entrance.shared);
-        let sweeper = tokio::spawn(async move { keep_swept(&sweeper).await });
         let doors = tokio::spawn(keep_doors(entrance, listener, opened));
-        let keeper = Arc::clone(&shared);
-        let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared), stop.subscribe()));
         let keeper = Arc::clone(&shared);
         let duty = tokio::spawn(async move { keep_duty(&keeper).await });
-        let keeper = Arc::clone(&shared);
-        let opener = tokio::spawn(async move { keep_vaults_open(&keeper, address.ip()).await });
-        let metrics = self
-            .metrics
-            .map(|listener| tokio::spawn(metrics::serve(Arc::clone(&shared), listener)));
-        Ok(Serving {
-            metrics,
-            base_url,
-            stop,
-            doors,
-            sweeper,
-            scheduler,
-            rotator,
-            duty,
-            opener,
-            shared,
-        })
+        let keepers = start_keepers(&shared, address.ip(), self.metrics);
+        Ok(Serving { base_url, stop, doors, keepers, rotator, duty, shared })
     }
+}
+
+/// Starts what goes on beside the answers, until it is cut.
+fn start_keepers(
+    shared: &Arc<Shared>,
+    address: IpAddr,
+    metrics_door: Option<TcpListener>,
+) -> JoinSet<()> {
+    let mut keepers = JoinSet::new();
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_swept(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_schedule(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_vaults_open(&keeper, address).await });
+    if let Some(listener) = metrics_door {
+        keepers.spawn(metrics::serve(Arc::clone(shared), listener));
+    }
+    keepers
 }
 
 impl Serving {
@@ -197,11 +194,8 @@ impl Serving {
     }
 
     /// Stops listening, lets requests that are in flight finish, for at most ten seconds.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.shared.readiness.drain();
-        self.opener.abort();
-        self.sweeper.abort();
-        self.scheduler.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
         let rotating = self.rotator.abort_handle();
@@ -209,13 +203,11 @@ impl Serving {
             rotating.abort();
             tracing::warn!("a step of a rotation was cut after {DRAIN_TIME:?}");
         }
+        self.keepers.shutdown().await;
         self.duty.abort();
         leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
-        }
-        if let Some(metrics) = self.metrics {
-            metrics.abort();
         }
     }
 }

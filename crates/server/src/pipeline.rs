@@ -59,12 +59,11 @@ pub(crate) async fn answer(
     let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
-    if let Err(failure) = &outcome {
-        // The record itself may be what failed.
-        record.status = failure.refusal.code.status();
-        record.code = Some(failure.refusal.code.name());
-    }
-    shared.metrics.note(&record, began.elapsed());
+    let told = match &outcome {
+        Ok(_) => (200, None),
+        Err(Failure { refusal, .. }) => (refusal.code.status(), Some(refusal.code.name())),
+    };
+    shared.metrics.note(record.operation, told, began.elapsed());
     match outcome {
         Ok(reply) => reply::success(reply, &request_id),
         Err(failure) => {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use strongroom_model::{Ocid, Timestamp};
 use strongroom_store::{Batch, Require, Store, StoreError, Sync};
 
-use crate::ops::Context;
 use crate::rows;
+use crate::shared::Shared;
 
 /// Pairs of principal and secret that this process remembers.
 const KEPT: usize = 100_000;
@@ -47,10 +47,14 @@ impl Equivalent<(Ocid, String)> for Pair<'_> {
     }
 }
 
-/// Notes that the caller of a request has read a secret. That this fails is no reason to refuse.
-pub(crate) async fn note(context: &Context<'_>, secret_id: &Ocid) {
-    let (shared, now) = (context.shared, context.record.time);
-    let principal = context.principal.identifier();
+/// Notes that a principal has read a secret by a request at a time. That this fails is no reason to
+/// refuse.
+pub(crate) async fn note(
+    shared: &Shared,
+    (request_id, now): (&str, Timestamp),
+    principal: &str,
+    secret_id: &Ocid,
+) {
     let is_recent = |then: Timestamp| now.duration_since(then).as_secs() < NOTED_SECS;
     if shared.sightings.0.get(&Pair(secret_id, principal)).is_some_and(is_recent) {
         return;
@@ -60,13 +64,11 @@ pub(crate) async fn note(context: &Context<'_>, secret_id: &Ocid) {
             shared.sightings.0.insert((secret_id.clone(), principal.to_owned()), now);
             if is_first {
                 shared.metrics.first_reads.inc();
-                let request_id = &context.record.request_id;
-                tracing::warn!(%request_id, principal, secret = %secret_id, "a principal has read a secret for the first time");
+                tracing::warn!(request_id, principal, secret = %secret_id, "a principal has read a secret for the first time");
             }
         }
         Err(error) => {
-            let request_id = &context.record.request_id;
-            tracing::warn!(%request_id, %error, "who reads a secret was not noted");
+            tracing::warn!(request_id, %error, "who reads a secret was not noted");
         }
     }
 }

@@ -21,7 +21,6 @@ use strongroom_wire::ErrorCode;
 pub(crate) use self::door::serve;
 pub(crate) use self::measured::MeasuredStore;
 use self::process::Process;
-use crate::audit::AuditRecord;
 use crate::shared::Shared;
 
 /// Upper bounds of durations, in seconds.
@@ -192,13 +191,18 @@ impl Metrics {
         self.process.register(to);
     }
 
-    /// Counts a request that was answered.
-    pub(crate) fn note(&self, record: &AuditRecord, took: Duration) {
-        let operation = record.operation.unwrap_or("none");
-        let status = class(record.status);
+    /// Counts a request that was answered with a status, and with a code if it was refused.
+    pub(crate) fn note(
+        &self,
+        operation: Option<&'static str>,
+        (status, code): (u16, Option<&'static str>),
+        took: Duration,
+    ) {
+        let operation = operation.unwrap_or("none");
+        let status = class(status);
         self.requests.get_or_create(&Answered { operation, status }).inc();
         self.request_duration.get_or_create(&OfOperation { operation }).observe(took.as_secs_f64());
-        if let Some(code) = record.code {
+        if let Some(code) = code {
             self.refusals.get_or_create(&Refused { code }).inc();
         }
     }

@@ -67,7 +67,9 @@ pub(super) async fn get(
         UseError::Input => Failure::internal("a secret version does not open"),
         error => unused(error, "keyId", "cannot decrypt"),
     })?;
-    sightings::note(context, &secret.id).await;
+    let request = (context.record.request_id.as_str(), context.record.time);
+    let principal = context.principal.identifier();
+    sightings::note(context.shared, request, principal, &secret.id).await;
     let body = SecretBundleBody::new(secret, &row.secret_version, opened.expose());
     Ok(Reply::sized(&body, opened.expose().len().saturating_mul(2))?
         .with_etag(revision)
