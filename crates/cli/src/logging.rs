@@ -1,19 +1,34 @@
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::environment::Environment;
 use crate::failure::Failure;
 
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LogArguments {
+    /// How log lines look
+    #[arg(long, value_enum, value_name = "FORM")]
+    log_format: Option<Form>,
+}
+
+impl LogArguments {
+    /// Starts to write log lines to standard error, as asked or else as is usual for the command.
+    pub(crate) fn start(self, usual: Form, environment: &Environment) -> Result<(), Failure> {
+        start(self.log_format.unwrap_or(usual), environment)
+    }
+}
+
 /// How log lines look.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Form {
-    /// For people.
+    /// For people
     Lines,
-    /// For machines: one JSON object a line.
+    /// For machines: one JSON object a line
     Json,
 }
 
-/// Starts to write log lines to standard error.
-pub(crate) fn start(form: Form, environment: &Environment) -> Result<(), Failure> {
+fn start(form: Form, environment: &Environment) -> Result<(), Failure> {
     let filter = environment.log.as_deref().unwrap_or("info");
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::configuration("bad-log-filter", "cannot read `STRONGROOM_LOG`")

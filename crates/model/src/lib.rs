@@ -1,5 +1,6 @@
 //! The nouns of the product: identifiers, resources, operations, time and sensitive bytes; pure state moves.
 
+mod addresses;
 mod algorithm;
 mod clock;
 mod key;
@@ -28,6 +29,7 @@ mod stages;
 mod tags;
 mod vault;
 
+pub use addresses::{AddressRange, ParseRangeError};
 pub use algorithm::{
     EncryptionAlgorithm, Hash, MessageType, SignatureScheme, SigningAlgorithm, WrappingAlgorithm,
 };

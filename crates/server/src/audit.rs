@@ -187,6 +187,11 @@ impl AuditLog {
         Self { queue, writer }
     }
 
+    /// Tells how many records wait to be written.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner).records.len()
+    }
+
     /// Writes a record, with what explains a refusal, and waits until it is with the operating system: it survives this process
     /// from then on, and is synced to disk within a second.
     ///

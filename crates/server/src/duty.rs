@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(shift(&b, &store).await, None);
         tokio::time::advance(SHIFT).await;
         assert!(!a.holds(&first), "a shift ends by itself before another begins");
-        tokio::time::advance(SILENCE - SHIFT).await;
+        tokio::time::advance(SILENCE.saturating_sub(SHIFT)).await;
         let second = shift(&b, &store).await.unwrap();
         assert_eq!((second.epoch, shift(&c, &store).await), (2, None));
         let stale = first.fence(Batch::new()).put(b"x".to_vec(), Vec::new());

@@ -98,6 +98,11 @@ impl Feed {
         self.pulse.send_modify(|pulse| pulse.is_last = true);
     }
 
+    /// Tells how many wait.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.pulse.receiver_count()
+    }
+
     pub(crate) fn subscribe(&self) -> watch::Receiver<Pulse> {
         self.pulse.subscribe()
     }

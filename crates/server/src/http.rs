@@ -21,6 +21,7 @@ use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
 use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::lobby::Lobby;
+use crate::metrics::{self, Running};
 use crate::pipeline::answer;
 use crate::regions::{RegionLine, keep_replicating};
 use crate::rotation::keep_rotating;
@@ -48,6 +49,7 @@ pub struct Server {
     tls: Option<TlsIdentity>,
     host: Option<String>,
     regions: Option<Arc<dyn RegionLine>>,
+    metrics: Option<TcpListener>,
 }
 
 #[derive(Debug)]
@@ -62,13 +64,9 @@ pub struct Serving {
     base_url: String,
     stop: watch::Sender<bool>,
     doors: tokio::task::JoinHandle<()>,
-    sweeper: tokio::task::JoinHandle<()>,
-    scheduler: tokio::task::JoinHandle<()>,
+    keepers: JoinSet<()>,
     rotator: tokio::task::JoinHandle<()>,
-    puller: Option<tokio::task::JoinHandle<()>>,
     duty: tokio::task::JoinHandle<()>,
-    opener: tokio::task::JoinHandle<()>,
-    voucher: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -112,7 +110,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
         let address = listener.local_addr().map_err(listen_error(address))?;
         let entry = Entry::Bound(listener);
-        Ok(Self { entry, address, tls: None, host: None, regions: None })
+        Ok(Self { entry, address, tls: None, host: None, regions: None, metrics: None })
     }
 
     /// Serves TLS with `identity`.
@@ -131,6 +129,15 @@ impl Server {
     #[must_use]
     pub fn with_regions(self, line: Arc<dyn RegionLine>) -> Self {
         Self { regions: Some(line), ..self }
+    }
+
+    /// Serves metrics at an address of their own, without TLS and to anyone who reaches it.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if the address is taken or not this machine's.
+    pub async fn with_metrics(self, address: SocketAddr) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
+        Ok(Self { metrics: Some(listener), ..self })
     }
 
     /// Answers from now on that it is starting.
@@ -164,36 +171,39 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let entrance = Entrance { shared: Arc::clone(&shared), tls: self.tls, stopping };
         let base_url = format!("{scheme}://{host}:{}", address.port());
-        let sweeper = Arc::clone(&entrance.shared);
-        let sweeper = tokio::spawn(async move { keep_swept(&sweeper).await });
         let doors = tokio::spawn(keep_doors(entrance, listener, opened));
-        let keeper = Arc::clone(&shared);
-        let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
-        let replicating = |line| tokio::spawn(keep_replicating(Arc::clone(&shared), line));
-        let puller = self.regions.map(replicating);
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared), stop.subscribe()));
         let keeper = Arc::clone(&shared);
         let duty = tokio::spawn(async move { keep_duty(&keeper).await });
-        let keeper = Arc::clone(&shared);
-        let opener = tokio::spawn(async move { keep_vaults_open(&keeper, address.ip()).await });
-        let keeper = Arc::clone(&shared);
-        let voucher = tokio::spawn(async move {
-            tokio::join!(keep_checkpoints(&keeper), keep_verifying(&keeper));
-        });
-        Ok(Serving {
-            base_url,
-            stop,
-            doors,
-            sweeper,
-            scheduler,
-            rotator,
-            puller,
-            duty,
-            opener,
-            voucher,
-            shared,
-        })
+        let mut keepers = start_keepers(&shared, address.ip(), self.metrics);
+        if let Some(line) = self.regions {
+            keepers.spawn(keep_replicating(Arc::clone(&shared), line));
+        }
+        Ok(Serving { base_url, stop, doors, keepers, rotator, duty, shared })
     }
+}
+
+/// Starts what goes on beside the answers, until it is cut.
+fn start_keepers(
+    shared: &Arc<Shared>,
+    address: IpAddr,
+    metrics_door: Option<TcpListener>,
+) -> JoinSet<()> {
+    let mut keepers = JoinSet::new();
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_swept(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_schedule(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_vaults_open(&keeper, address).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_checkpoints(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_verifying(&keeper).await });
+    if let Some(listener) = metrics_door {
+        keepers.spawn(metrics::serve(Arc::clone(shared), listener));
+    }
+    keepers
 }
 
 impl Serving {
@@ -214,15 +224,8 @@ impl Serving {
     }
 
     /// Stops listening, lets requests that are in flight finish, for at most ten seconds.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.shared.readiness.drain();
-        self.opener.abort();
-        self.sweeper.abort();
-        self.scheduler.abort();
-        if let Some(puller) = &self.puller {
-            puller.abort();
-        }
-        self.voucher.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
         let rotating = self.rotator.abort_handle();
@@ -230,6 +233,7 @@ impl Serving {
             rotating.abort();
             tracing::warn!("a step of a rotation was cut after {DRAIN_TIME:?}");
         }
+        self.keepers.shutdown().await;
         self.duty.abort();
         leave_duty(&self.shared).await;
         if self.doors.await.is_err() {
@@ -363,6 +367,8 @@ async fn accept(mut entrance: Entrance, listener: TcpListener, door: Door) {
 }
 
 async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: SocketAddr) {
+    let shared = Arc::clone(&entrance.shared);
+    let _open = Running::begin(&shared.metrics.connections);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }

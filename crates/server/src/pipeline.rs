@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use strongroom_model::{Ocid, Operation, Service};
+use strongroom_model::{AddressRange, Ocid, Operation, Service};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
 use tokio::time::Instant;
 
@@ -24,6 +24,7 @@ use crate::door::Door;
 use crate::failure::Failure;
 use crate::locate::{Located, locate};
 use crate::metadata;
+use crate::metrics::Running;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
 use crate::probes::{self, Probe};
@@ -53,12 +54,19 @@ pub(crate) async fn answer(
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
     }
+    let _running = Running::begin(&shared.metrics.requests_running);
     let mut record =
         AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
     record.note_request(&request);
+    note_address(shared, source, &request_id);
     let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
+    let told = match &outcome {
+        Ok(_) => (200, None),
+        Err(Failure { refusal, .. }) => (refusal.code.status(), Some(refusal.code.name())),
+    };
+    shared.metrics.note(record.operation, told, began.elapsed());
     match outcome {
         Ok(reply) => reply::success(reply, &request_id),
         Err(failure) => {
@@ -67,6 +75,16 @@ pub(crate) async fn answer(
             }
             reply::refusal(&failure.refusal, &request_id)
         }
+    }
+}
+
+/// Counts a request from where none is expected.
+fn note_address(shared: &Shared, source: IpAddr, request_id: &RequestId) {
+    let is_expected = |range: &AddressRange| range.contains(source.to_canonical());
+    if !shared.expected.is_empty() && !shared.expected.iter().any(is_expected) {
+        shared.metrics.unexpected_addresses.inc();
+        let request_id = request_id.as_str();
+        tracing::warn!(request_id, %source, "a request came from an address that is not expected");
     }
 }
 

@@ -70,6 +70,11 @@ impl Rotations {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Tells of how many a step is being done.
+    pub(crate) fn running(&self) -> usize {
+        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn take(&self, id: &Ocid) -> Option<Turn<'_>> {
         let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         in_flight.insert(id.clone()).then(|| Turn { rotations: self, id: id.clone() })

@@ -251,6 +251,10 @@ row_keys! {
     consumer(secret: &Ocid, digest: &str) = "sh/{secret}/{digest}";
     /// All consumers of a secret.
     consumers(secret: &Ocid) = "sh/{secret}/";
+    /// When a principal, by its digest, last read a secret.
+    sighting(secret: &Ocid, digest: &str) = "seen/{secret}/{digest}";
+    /// All who read a secret.
+    sightings(secret: &Ocid) = "seen/{secret}/";
     /// Guards: the names of all versions of a secret.
     version_names(secret: &Ocid) = "svn/{secret}/";
     /// Guards: the names of all secrets of a vault.

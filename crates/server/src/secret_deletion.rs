@@ -123,6 +123,7 @@ pub(crate) async fn delete_rows(
         rows::version_names(id),
         rows::fingerprints(id),
         rows::consumers(id),
+        rows::sightings(id),
     ];
     for prefix in below {
         let range = prefix_range(&prefix);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use strongroom_keyring::pkcs11::{Token, TokenError};
 use strongroom_keyring::{RegionKeys, RootKey, token_id};
 use strongroom_model::{
-    Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
+    AddressRange, Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
     TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
@@ -22,11 +22,13 @@ use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::ledger::{self, Vouching};
 use crate::metadata::Machine;
+use crate::metrics::{MeasuredStore, Metrics};
 use crate::probes::Readiness;
 use crate::regions::{self, RegionWatch};
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
+use crate::sightings::Sightings;
 use crate::target::Targets;
 
 /// What a server is made of.
@@ -56,6 +58,8 @@ pub struct Parts {
     pub backup_places: Vec<BackupPlace>,
     /// Systems whose passwords are rotated.
     pub targets: Targets,
+    /// Where requests are expected to come from; anywhere if empty.
+    pub expected_networks: Vec<AddressRange>,
     /// The workload whose metadata this server answers, in development.
     pub machine_id: Option<Ocid>,
     /// How refusals wait.
@@ -113,7 +117,10 @@ pub struct Shared {
     pub(crate) rotations: Rotations,
     pub(crate) duty: Duty,
     pub(crate) readiness: Readiness,
+    pub(crate) sightings: Sightings,
+    pub(crate) expected: Vec<AddressRange>,
     pub(crate) audit: AuditLog,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
     pub(crate) forgets: AtomicBool,
@@ -136,23 +143,27 @@ impl Shared {
     /// A [`LoadError`] if the store cannot be read, is not as it was left, or a key in it does not
     /// open under the root key.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, LoadError> {
+        let metrics = Arc::new(Metrics::new());
+        let measured = MeasuredStore { store: parts.store, metrics: Arc::clone(&metrics) };
+        let store: Arc<dyn Store> = Arc::new(measured);
         let taken_back = match &parts.vouching {
-            Some(vouching) => ledger::take_up(vouching, &*parts.store).await?,
+            Some(vouching) => ledger::take_up(vouching, &*store).await?,
             None => None,
         };
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
-        let catalog = CatalogCell::load(&*parts.store, &keys, kept, parts.semantics).await?;
-        let known = catalog.fresh(&*parts.store, &keys).await?.catalog;
+        let catalog = CatalogCell::load(&*store, &keys, kept, parts.semantics).await?;
+        let known = catalog.fresh(&*store, &keys).await?.catalog;
         let here = known.regions.here.as_ref().unwrap_or(&known.tenancy.home_region);
         let region = Region::named(here)
             .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
         let region_keys = RegionKeys::derive(&keys.root)
             .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
         let shared = Arc::new(Self {
-            audit: AuditLog::start(Arc::clone(&parts.store), Arc::clone(&audit_keys)),
-            store: parts.store,
+            audit: AuditLog::start(Arc::clone(&store), Arc::clone(&audit_keys)),
+            store,
+            metrics,
             keys,
             lifecycle_clock: match &parts.turnable_clock {
                 Some(clock) => Arc::<TurnableClock>::clone(clock),
@@ -172,6 +183,8 @@ impl Shared {
             targets: parts.targets,
             rotations: Rotations::default(),
             readiness: Readiness::default(),
+            sightings: Sightings::default(),
+            expected: parts.expected_networks,
             endpoints: Endpoints::default(),
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
@@ -285,7 +298,9 @@ impl Shared {
         batch: Batch,
         record: &AuditRecord,
     ) -> Result<strongroom_store::Revision, StoreError> {
-        self.commit(shift.fence(batch), record).await
+        let revision = self.commit(shift.fence(batch), record).await?;
+        self.metrics.note_scheduled(record.operation.unwrap_or("none"));
+        Ok(revision)
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.

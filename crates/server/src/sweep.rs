@@ -1,4 +1,5 @@
-//! Removes what has served its time: retry tokens after a day, explanations of refusals after thirty.
+//! Removes what has served its time: retry tokens after a day, explanations of refusals after thirty,
+//! notes of who read what after ninety.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::denial::DenialRow;
 use crate::duty::Shift;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
+use crate::sightings::{FORGOTTEN_SECS, SightingRow};
 
 const PAUSE: Duration = Duration::from_hours(1);
 const ROWS_AT_ONCE: usize = 512;
@@ -28,6 +30,7 @@ pub(crate) async fn keep_swept(shared: &Shared) {
         for (what, swept) in [
             ("retry tokens", retry_tokens(store, now).await),
             ("refusals", denials(store, now).await),
+            ("who read what", sightings(store, now).await),
         ] {
             match swept {
                 Ok(0) => {}
@@ -51,6 +54,11 @@ async fn retry_tokens(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreE
 /// Removes the refusals that are older than thirty days and returns how many.
 async fn denials(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
     older_than(store, (&rows::denial(""), DENIAL_SECS), now, |row: DenialRow| row.time).await
+}
+
+/// Removes who has not read a secret for ninety days and returns how many.
+async fn sightings(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    older_than(store, (b"seen/", FORGOTTEN_SECS), now, |row: SightingRow| row.time).await
 }
 
 /// Removes the rows below a prefix that are older than so many seconds.

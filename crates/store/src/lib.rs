@@ -10,9 +10,9 @@ mod witness;
 
 pub use memory::Memory;
 pub use postgres::Postgres;
-pub use sqlite::{Sqlite, Stats};
+pub use sqlite::Sqlite;
 pub use types::{
-    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Store,
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Stats, Store,
     StoreError, Sync, Versioned, Visit, prefix_range,
 };
 pub use witness::{Chain, Effect, Entered, Mac, Witness};

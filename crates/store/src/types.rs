@@ -155,6 +155,17 @@ pub enum Delta {
     Reset,
 }
 
+/// What a store has written since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Commits that were acknowledged.
+    pub commits: u64,
+    /// Transactions that carried them.
+    pub groups: u64,
+    /// Times that this process waited for a disk of its own.
+    pub syncs: u64,
+}
+
 /// Why a store did not do what was asked. Messages hold no values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -218,6 +229,12 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
 
     /// Begins to read all rows as they are now. What was acknowledged before the call is in it.
     fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>>;
+
+    /// Tells how many commits were grouped into how many transactions; nothing by engines that do not
+    /// group.
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
 }
 
 /// Returns the range of all keys that begin with `prefix`.

@@ -18,13 +18,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
-use strongroom_model::{Clock, RotationStep};
+use strongroom_model::{AddressRange, Clock, RotationStep};
 use strongroom_server::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem};
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use tokio::time::timeout;
 use tower_service::Service;
-
-use crate::addresses::AddressRange;
 
 /// How long a step may take. Source: OCI documentation, "Secret Rotation Functions".
 const STEP_TIME: Duration = Duration::from_mins(5);

@@ -174,6 +174,7 @@ impl World {
             secret_cache_bytes: 1 << 20,
             backup_places: Vec::new(),
             targets: Targets::new(),
+            expected_networks: Vec::new(),
             machine_id: None,
             is_alone: false,
             beat: Beat::Timer,

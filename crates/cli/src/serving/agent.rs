@@ -23,7 +23,7 @@ use crate::hand::output::write;
 use crate::hand::pointer::select;
 use crate::hand::reference::{Place, Reference};
 use crate::hand::settings::Connection;
-use crate::logging::{self, Form};
+use crate::logging::{Form, LogArguments};
 
 /// Arguments of `agent`.
 #[derive(Debug, Args)]
@@ -39,6 +39,8 @@ pub(crate) struct AgentArguments {
     probe: bool,
     #[command(flatten)]
     connection: Connection,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -79,7 +81,7 @@ pub(crate) async fn run(
     if arguments.probe {
         return agent_probe::probe(&file).await;
     }
-    logging::start(Form::Json, environment)?;
+    arguments.log.start(Form::Json, environment)?;
     memory::protect();
     let signals = EndSignals::catch()?;
     let session = arguments.connection.open(environment).await?;

@@ -23,7 +23,7 @@ use super::memory;
 use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::logging::{self, Form};
+use crate::logging::{Form, LogArguments};
 
 const REGION: &str = "us-ashburn-1";
 
@@ -63,6 +63,8 @@ pub(crate) struct DevArguments {
     /// Region that the server stands for [default: us-ashburn-1]
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 /// The values of `--semantics`.
@@ -140,7 +142,7 @@ struct DevJson {
 
 /// Runs a development server until the process is told to end.
 pub(crate) async fn run(arguments: DevArguments, environment: &Environment) -> Result<(), Failure> {
-    logging::start(Form::Lines, environment)?;
+    arguments.log.start(Form::Lines, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
     let asked_region = arguments.region.as_deref().map(region_named).transpose()?;
@@ -287,6 +289,7 @@ impl Dev<'_> {
             secret_cache_bytes: SECRET_CACHE_BYTES,
             backup_places: self.backup_places(),
             targets: self.targets()?,
+            expected_networks: Vec::new(),
             machine_id: Some(sample.instance_id.clone()),
             beat: Beat::Exact,
             vouching,

@@ -15,7 +15,7 @@ use super::memory;
 use super::signals::EndSignals;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::logging::{self, Form};
+use crate::logging::{Form, LogArguments};
 use crate::proxies::proxies;
 
 /// Arguments of `imds`.
@@ -33,6 +33,8 @@ pub(crate) struct ImdsArguments {
     /// Certificate authorities to trust in place of the system's, PEM
     #[arg(long, value_name = "FILE")]
     cert_bundle: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 /// Serves a machine's metadata until the process is told to end.
@@ -40,7 +42,7 @@ pub(crate) async fn run(
     arguments: ImdsArguments,
     environment: &Environment,
 ) -> Result<(), Failure> {
-    logging::start(Form::Lines, environment)?;
+    arguments.log.start(Form::Lines, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
     let identity = Identity::read(&arguments.identity)

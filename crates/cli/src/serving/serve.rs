@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
-use strongroom_model::{Limits, Sensitive, SystemClock, private_file};
+use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Beat, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared,
     StartError, TlsIdentity, Vouching,
@@ -23,7 +23,7 @@ use super::unseal::Unseal;
 use super::{memory, targets, token};
 use crate::environment::Environment;
 use crate::failure::Failure;
-use crate::logging::{self, Form};
+use crate::logging::{Form, LogArguments};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -34,6 +34,8 @@ pub(crate) struct ServeArguments {
     /// Take a database that is older than the checkpoints say; the audit log says so
     #[arg(long)]
     accept_rollback: bool,
+    #[command(flatten)]
+    log: LogArguments,
 }
 
 const MIB: u64 = 1024 * 1024;
@@ -61,6 +63,11 @@ pub(crate) struct Configuration {
     /// How long the server goes on answering when it is to end, so that balancers hear of it.
     #[serde(default = "drain_secs")]
     drain_secs: u16,
+    /// Address where metrics are told, of its own; nowhere if absent.
+    metrics_listen: Option<SocketAddr>,
+    /// Ranges of addresses that requests come from; others are counted and logged.
+    #[serde(default)]
+    expected_networks: Vec<String>,
     /// How policies are read.
     #[serde(default)]
     semantics: SemanticsName,
@@ -170,6 +177,16 @@ impl Configuration {
         format!("{scheme}://{host}:{}", self.listen.port())
     }
 
+    fn expected_networks(&self) -> Result<Vec<AddressRange>, Failure> {
+        let range = |text: &String| {
+            text.parse().map_err(|error| {
+                let message = format!("cannot read the network `{text}` of expected_networks");
+                Failure::configuration("bad-configuration", message).because(format!("it {error}"))
+            })
+        };
+        self.expected_networks.iter().map(range).collect()
+    }
+
     /// Opens the token, if there is one.
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         self.pkcs11.as_ref().map(token::start).transpose()
@@ -182,7 +199,7 @@ pub(crate) async fn run(
     environment: &Environment,
 ) -> Result<(), Failure> {
     let configuration = Configuration::read(&arguments.config)?;
-    logging::start(Form::Json, environment)?;
+    arguments.log.start(Form::Json, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
@@ -190,6 +207,10 @@ pub(crate) async fn run(
     let server = server.with_host(configuration.host.clone());
     let server = match tls {
         Some(identity) => server.with_tls(identity),
+        None => server,
+    };
+    let server = match configuration.metrics_listen {
+        Some(address) => server.with_metrics(address).await.map_err(not_started)?,
         None => server,
     };
     let token = configuration.token()?;
@@ -222,6 +243,7 @@ pub(crate) async fn run(
             .map(BackupTable::place)
             .collect::<Result<_, _>>()?,
         targets: targets::start(&configuration.target)?,
+        expected_networks: configuration.expected_networks()?,
         machine_id: None,
         beat: Beat::Exact,
         vouching: Some(Vouching {

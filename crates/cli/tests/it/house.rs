@@ -54,6 +54,7 @@ impl House {
             secret_cache_bytes: 1 << 20,
             backup_places: Vec::new(),
             targets: Targets::new(),
+            expected_networks: Vec::new(),
             machine_id: None,
             beat: Beat::Exact,
             vouching: None,

@@ -296,7 +296,9 @@ async fn read_secret(
     shared: &Shared,
     cursor: Cursor,
 ) -> Result<Option<Arc<SecretAt>>, Failure> {
-    if let Some(looked) = shared.secrets().secret(id) {
+    let kept = shared.secrets().secret(id);
+    shared.metrics.note_lookup(kept.is_some());
+    if let Some(looked) = kept {
         return Ok(looked.secret());
     }
     let key = rows::secret(id);

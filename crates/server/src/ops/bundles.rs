@@ -14,7 +14,7 @@ use crate::authz::Permit;
 use crate::catalog::{Catalog, KeyVersionEntry};
 use crate::failure::Failure;
 use crate::reply::Reply;
-use crate::rows;
+use crate::{rows, sightings};
 
 /// What the content of a secret version is bound to.
 pub(crate) fn binding<'a>(tenancy: &'a Ocid, secret: &'a Secret, number: u64) -> Binding<'a> {
@@ -67,6 +67,9 @@ pub(super) async fn get(
         UseError::Input => Failure::internal("a secret version does not open"),
         error => unused(error, "keyId", "cannot decrypt"),
     })?;
+    let request = (context.record.request_id.as_str(), context.record.time);
+    let principal = context.principal.identifier();
+    sightings::note(context.shared, request, principal, &secret.id).await;
     let body = SecretBundleBody::new(secret, &row.secret_version, opened.expose());
     Ok(Reply::sized(&body, opened.expose().len().saturating_mul(2))?
         .with_etag(revision)

@@ -107,6 +107,7 @@ impl House {
                 directory: backups.path().to_owned(),
             }],
             targets,
+            expected_networks: Vec::new(),
             machine_id: None,
             beat: Beat::Exact,
             vouching: None,

@@ -98,6 +98,7 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         secret_cache_bytes: 0,
         backup_places: Vec::new(),
         targets: Targets::new(),
+        expected_networks: Vec::new(),
         machine_id: None,
         is_alone: true,
         beat: Beat::Exact,

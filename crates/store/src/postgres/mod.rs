@@ -28,11 +28,11 @@ use self::hosts::{Failed, Hosts, Slot, failed};
 use self::probe::{Asking, Probe};
 use self::snapshot::PostgresSnapshot;
 use self::statements::{Parameter, Statements};
-use self::writer::{GroupNames, Job, Writer};
+use self::writer::{Counts, GroupNames, Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Store, StoreError, Versioned,
-    Visit,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Stats, Store, StoreError,
+    Versioned, Visit,
 };
 use crate::warrant::{Warrant, stale};
 use crate::witness::Witness;
@@ -59,6 +59,7 @@ pub struct Postgres {
     next: AtomicUsize,
     changes: Arc<Changes>,
     warrant: Arc<Warrant>,
+    counts: Arc<Counts>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -105,6 +106,7 @@ impl Postgres {
         let (jobs, queue) = mpsc::unbounded_channel();
         let (probes, asked) = mpsc::unbounded_channel();
         let (queue, names) = (Arc::new(Mutex::new(queue)), Arc::new(GroupNames::new()));
+        let counts = Arc::new(Counts::default());
         let mut tasks = Vec::new();
         for _ in 0..WRITERS {
             let writer = Writer {
@@ -115,6 +117,7 @@ impl Postgres {
                 warrant: Arc::clone(&warrant),
                 chain: warrant.witness.chain(),
                 last: None,
+                counts: Arc::clone(&counts),
             };
             tasks.push(tokio::spawn(writer.run()));
         }
@@ -132,6 +135,7 @@ impl Postgres {
             readers,
             next: AtomicUsize::new(0),
             changes,
+            counts,
             warrant,
             tasks,
         })
@@ -311,7 +315,14 @@ impl Store for Postgres {
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(self.forgotten())
     }
+
     fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
         Box::pin(self.begun_snapshot())
+    }
+
+    fn stats(&self) -> Stats {
+        let commits = self.counts.commits.load(Ordering::Relaxed);
+        let groups = self.counts.groups.load(Ordering::Relaxed);
+        Stats { commits, groups, syncs: 0 }
     }
 }

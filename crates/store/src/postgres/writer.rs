@@ -44,6 +44,14 @@ pub(super) struct Writer {
     pub(super) chain: Box<dyn Chain>,
     /// The connection of the last commit: with another, the server may have lost what was deferred.
     pub(super) last: Option<Arc<Link>>,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// What was committed since the store was opened.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) commits: AtomicU64,
+    pub(super) groups: AtomicU64,
 }
 
 /// Names of groups, of which no two are the same on any node.
@@ -85,6 +93,10 @@ impl Writer {
             let (batches, waiting): (Vec<Batch>, Vec<_>) =
                 jobs.into_iter().map(|job| (job.batch, job.answer)).unzip();
             let outcomes = self.commit(&batches).await;
+            let committed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            let committed = u64::try_from(committed).unwrap_or(u64::MAX);
+            self.counts.commits.fetch_add(committed, Ordering::Relaxed);
+            self.counts.groups.fetch_add(u64::from(committed > 0), Ordering::Relaxed);
             for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
                 // A caller that went away has no use for the answer.
                 drop(waiting.send(outcome));

@@ -14,12 +14,11 @@ use tokio::sync::oneshot;
 
 use self::readers::Readers;
 use self::snapshot::SqliteSnapshot;
-pub use self::writer::Stats;
 use self::writer::{Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Store, StoreError, Versioned,
-    Visit,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Stats, Store, StoreError,
+    Versioned, Visit,
 };
 use crate::warrant::Warrant;
 use crate::witness::Witness;
@@ -86,12 +85,6 @@ impl Sqlite {
         }
     }
 
-    /// Tells how many commits were grouped into how many transactions.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Has SQLite check every page and index.
     ///
     /// # Errors
@@ -153,5 +146,9 @@ impl Store for Sqlite {
 
     fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
         Box::pin(std::future::ready(Self::read(&self.path, self.readers.witness())))
+    }
+
+    fn stats(&self) -> Stats {
+        *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::file::io;
 use super::readers::point;
 use crate::changes::Changes;
-use crate::types::{Batch, Change, Require, Revision, StoreError, Sync, Versioned};
+use crate::types::{Batch, Change, Require, Revision, Stats, StoreError, Sync, Versioned};
 use crate::warrant::{Warrant, stale};
 use crate::witness::{Chain, Effect, Mac};
 
@@ -32,17 +32,6 @@ pub(super) enum Job {
     Commit { batch: Batch, answer: Waiting },
     Forget { answer: oneshot::Sender<Result<(), StoreError>> },
     Close,
-}
-
-/// What the writer has done since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// Commits that were acknowledged.
-    pub commits: u64,
-    /// Transactions that carried them.
-    pub groups: u64,
-    /// Times that the disk was waited for.
-    pub syncs: u64,
 }
 
 /// How many commits the last transaction carried, and how long it took.
