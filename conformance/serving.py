@@ -67,7 +67,7 @@ class Server:
     def start(self):
         log = self.directory / "log"
         with open(log, "wb") as file:
-            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stderr=file)
+            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stdout=file, stderr=file)
         while b'"ready"' not in log.read_bytes():
             assert self.process.poll() is None, log.read_text()
             time.sleep(0.01)

@@ -9,6 +9,9 @@ use crate::stream::{STREAM_SALT_BYTES, StreamKey};
 
 const KEY_BYTES: usize = 32;
 
+/// What a root key is sealed for under another.
+const ROTATION: &[u8] = b"rotation";
+
 pub(crate) fn fresh(length: usize, random: &dyn Random) -> LockedBytes {
     LockedBytes::with(length, |bytes| random.fill(bytes))
 }
@@ -101,6 +104,22 @@ impl RootKey {
         Ok(derived.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Seals another root key, so that this one opens it while one takes the other's place.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn seal_root(&self, other: &Self, random: &dyn Random) -> Result<Sealed, SealError> {
+        self.sealing.seal(Layer::Root, ROTATION, other.material.expose(), random)
+    }
+
+    /// Opens another root key.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it was not sealed under this one.
+    pub fn open_root(&self, sealed: &Sealed) -> Result<Self, OpenError> {
+        Self::from_bytes(self.sealing.open(Layer::Root, ROTATION, sealed)?)
+    }
+
     pub(crate) fn seal_authority(
         &self,
         binding: &[u8],
@@ -144,6 +163,24 @@ impl RootKey {
     ) -> Result<VaultKey, OpenError> {
         let material = self.sealing.open(Layer::VaultKey, &binding.encode(), sealed)?;
         Ok(VaultKey(SealingKey::new(material.expose())))
+    }
+}
+
+impl RootKey {
+    /// Seals a vault's key, which this key opens, under another root key.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it does not open, or the cryptographic library refuses.
+    pub fn reseal_vault_key(
+        &self,
+        binding: &Binding<'_>,
+        sealed: &Sealed,
+        (other, random): (&Self, &dyn Random),
+    ) -> Result<Sealed, OpenError> {
+        let encoded = binding.encode();
+        let material = self.sealing.open(Layer::VaultKey, &encoded, sealed)?;
+        let anew = other.sealing.seal(Layer::VaultKey, &encoded, material.expose(), random);
+        anew.map_err(|_error| OpenError)
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::door::Door;
 use crate::pipeline::answer;
+use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
@@ -49,6 +50,7 @@ pub struct Serving {
     sweeper: tokio::task::JoinHandle<()>,
     scheduler: tokio::task::JoinHandle<()>,
     rotator: tokio::task::JoinHandle<()>,
+    resealer: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
 }
 
@@ -130,7 +132,9 @@ impl Server {
         let keeper = Arc::clone(&shared);
         let scheduler = tokio::spawn(async move { keep_schedule(&keeper).await });
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared)));
-        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, shared })
+        let resealing = Arc::clone(&shared);
+        let resealer = tokio::spawn(async move { keep_resealing(&resealing).await });
+        Ok(Serving { base_url, stop, doors, sweeper, scheduler, rotator, resealer, shared })
     }
 }
 
@@ -146,6 +150,7 @@ impl Serving {
         self.sweeper.abort();
         self.scheduler.abort();
         self.rotator.abort();
+        self.resealer.abort();
         self.shared.feed().close();
         self.stop.send_replace(true);
         if self.doors.await.is_err() {

@@ -24,6 +24,8 @@ mod ops;
 mod panics;
 mod pipeline;
 mod reply;
+mod resealing;
+mod roots;
 mod rotation;
 mod rows;
 mod schedule;

@@ -58,6 +58,9 @@ impl Rotations {
         shared: &Shared,
         now: Timestamp,
     ) -> Result<BTreeSet<Ocid>, StoreError> {
+        if shared.is_read_only().await {
+            return Ok(BTreeSet::new());
+        }
         let due = due(shared, now).await?;
         let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(told.into_iter().chain(due).collect())

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -8,8 +9,9 @@ use strongroom_model::{
     TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
-use strongroom_store::{Batch, Store, StoreError};
+use strongroom_store::{Batch, Revision, Store, StoreError};
 use strongroom_wire::Refusal;
+use tokio::sync::Notify;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
@@ -18,6 +20,7 @@ use crate::catalog_cell::{CatalogCell, View};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;
+use crate::roots::HeldRoot;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -30,6 +33,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
+    /// Where the root key is kept, sealed; absent if it is not sealed there, and cannot be rotated.
+    pub root_file: Option<PathBuf>,
     /// The token that holds HSM keys.
     pub token: Option<Token>,
     /// The time of signatures and audit records.
@@ -77,6 +82,11 @@ pub struct Shared {
     pub(crate) signers: tokio::sync::Mutex<()>,
     /// The machine that this server is, in development.
     pub(crate) machine: Option<Machine>,
+    pub(crate) root_file: Option<PathBuf>,
+    /// Told when the root key begins to be rotated.
+    pub(crate) resealing: Notify,
+    /// Read by every change from the moment it was found allowed until it is settled.
+    changing: tokio::sync::RwLock<()>,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
@@ -88,7 +98,7 @@ impl Shared {
     /// A [`StoreError`] if the store cannot be read, or a key in it does not open under the root
     /// key.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
-        let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
+        let keys = Arc::new(Keys { root: HeldRoot::new(parts.root_key), token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
         let catalog = CatalogCell::load(&*parts.store, &keys, kept, parts.semantics).await?;
@@ -117,6 +127,9 @@ impl Shared {
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
             machine: parts.machine_id.map(Machine::new),
+            root_file: parts.root_file,
+            resealing: Notify::new(),
+            changing: tokio::sync::RwLock::default(),
             catalog,
             audit_keys,
         }))
@@ -162,7 +175,18 @@ impl Shared {
         &self,
         batch: Batch,
         record: &AuditRecord,
-    ) -> Result<strongroom_store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.commit_past_gate(batch, record).await
+    }
+
+    /// Commits `batch` though nothing else may be changed.
+    pub(crate) async fn commit_past_gate(
+        &self,
+        batch: Batch,
+        record: &AuditRecord,
+    ) -> Result<Revision, StoreError> {
         let row = rows::encode(&[record])?;
         let is_told = std::iter::once("s/")
             .chain(rows::RIGHTS)
@@ -172,6 +196,27 @@ impl Shared {
             self.feed().beat();
         }
         Ok(revision)
+    }
+
+    /// Commits what is the work of no request.
+    pub(crate) async fn commit_unrecorded(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.store.commit(batch).await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        if self.catalog().await?.is_read_only { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Waits until every change that was found allowed before is settled.
+    pub(crate) async fn changes_settled(&self) {
+        drop(self.changing.write().await);
+    }
+
+    /// Tells whether scheduled work has to wait.
+    pub(crate) async fn is_read_only(&self) -> bool {
+        self.catalog().await.is_ok_and(|catalog| catalog.is_read_only)
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.

@@ -22,6 +22,10 @@ const DENIAL_SECS: i64 = 30 * 24 * 3600;
 /// Sweeps now and every hour, for as long as it is polled.
 pub(crate) async fn keep_swept(shared: &Shared) {
     loop {
+        if shared.is_read_only().await {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         let now = shared.clock.now();
         for (what, swept) in [
             ("retry tokens", retry_tokens(&*shared.store, now).await),

@@ -271,6 +271,7 @@ impl Dev<'_> {
         let parts = Parts {
             store,
             root_key,
+            root_file: None,
             token: token.clone(),
             clock: Arc::new(SystemClock),
             turnable_clock,

@@ -169,6 +169,7 @@ pub(crate) async fn run(
     let parts = Parts {
         store: database.store(),
         root_key,
+        root_file: Some(directory.join("root.key")),
         token: token.clone(),
         clock: Arc::new(SystemClock),
         turnable_clock: None,

@@ -86,6 +86,7 @@ impl House {
         let parts = Parts {
             store: Arc::<Memory>::clone(&store),
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: Some(Arc::default()),

@@ -9,6 +9,7 @@ mod identity;
 mod keys;
 mod rotation;
 mod secrets;
+mod upkeep;
 mod vaults;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use keys::{KeyBody, KeySummary, KeyVersionBody, WrappingKeyBody};
 pub use secrets::{SecretBody, SecretBundleBody, SecretBundleVersion, SecretVersionBody};
 use serde::Serialize;
 use strongroom_model::{DefinedTags, Tags, Timestamp, rfc3339};
+pub use upkeep::{ReadOnlyBody, RootKeyBody};
 pub use vaults::{ReplicationStatus, VaultBody, VaultReplicaSummary, VaultUsage};
 
 fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
