@@ -19,7 +19,7 @@ EVER = ("2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
 
 
 def connection(server):
-    return "--endpoint", server.url, "--config-file", server.directory / "profile"
+    return "--endpoint", server.url, "--config-file", server.profile
 
 
 def admin(server, *command):
@@ -81,13 +81,12 @@ def test_there_and_back(database, tmp_path):
         vaults.update_secret(secret_id, oci.vault.models.UpdateSecretDetails(description="changed"))
         vaults.update_secret(secret_id, oci.vault.models.UpdateSecretDetails(
             secret_content=oci.vault.models.Base64SecretContentDetails(content="bmV3", stage="CURRENT")))
-    assert "changes are refused" in admin(source, "read-only", "on")
-    expected = contents(source, secret_ids), pages(source), [history(source, one) for one in secret_ids[:9]]
-    listed = events(source)
-
     there = Server(tmp_path / "there", url_of(database, "moved"), address="127.0.0.2").like(source)
     back = Server(tmp_path / "back", address="127.0.0.3").like(source)
     for number, (one, other) in enumerate([(source, there), (there, back)]):
+        assert "changes are refused" in admin(one, "read-only", "on")
+        expected = contents(one, secret_ids), pages(one), [history(one, secret) for secret in secret_ids[:9]]
+        listed = events(one)
         file = tmp_path / f"{number}.backup"
         told = json.loads(one.run("admin", "backup", "-o", file, "--json"))
         assert json.loads(other.run("admin", "restore", file, "--json")) == told
