@@ -23,7 +23,8 @@ class Server:
     """Its store is the file in its directory, or the database whose URL is given."""
 
     def __init__(self, directory, database=None, passphrase=PASSPHRASE, port=None, address="127.0.0.1"):
-        self.directory, self.process, self.admin, self.vault = directory, None, None, None
+        self.directory, self.process = directory, None
+        self.admin = self.profile = self.vault = self.key = None
         self.data = directory / "data"
         self.url = f"http://{address}:{port or free_port()}"
         directory.mkdir(parents=True, exist_ok=True)
