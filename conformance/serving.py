@@ -8,7 +8,7 @@ import time
 import oci
 
 import record
-from test_serve import private, strongroom
+from test_serve import private
 from vault import BINARY, content_in, content_of
 
 PASSPHRASE = b"correct horse\n"
@@ -23,7 +23,8 @@ class Server:
     """Its store is the file in its directory, or the database whose URL is given."""
 
     def __init__(self, directory, database=None, passphrase=PASSPHRASE, port=None, address="127.0.0.1"):
-        self.directory, self.process, self.admin, self.vault = directory, None, None, None
+        self.directory, self.process = directory, None
+        self.admin = self.profile = self.vault = self.key = None
         self.data = directory / "data"
         self.url = f"http://{address}:{port or free_port()}"
         directory.mkdir(parents=True, exist_ok=True)
@@ -46,12 +47,13 @@ class Server:
             "key_file": str(self.directory / "admin.pem"), "log_requests": False,
         }
         section = "".join(f"{name}={value}\n" for name, value in self.admin.items() if name != "log_requests")
-        private(self.directory / "profile", f"[DEFAULT]\n{section}".encode())
+        self.profile = self.directory / "profile"
+        private(self.profile, f"[DEFAULT]\n{section}".encode())
         return self
 
     def like(self, other):
         """The same tenancy: administrator, vault and key are those of the other."""
-        self.admin, self.vault, self.key = other.admin, other.vault, other.key
+        self.admin, self.profile, self.vault, self.key = other.admin, other.profile, other.vault, other.key
         return self
 
     def run(self, *command):
@@ -62,12 +64,13 @@ class Server:
 
     def try_run(self, *command):
         at = 2 if command[0] == "admin" else 1
-        return strongroom(*command[:at], "--config", self.config, *command[at:])
+        words = [BINARY, *command[:at], "--config", self.config, *command[at:]]
+        return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=900, check=False)
 
     def start(self):
         log = self.directory / "log"
         with open(log, "wb") as file:
-            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stderr=file)
+            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stdout=file, stderr=file)
         while b'"ready"' not in log.read_bytes():
             assert self.process.poll() is None, log.read_text()
             time.sleep(0.01)

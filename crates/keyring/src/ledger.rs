@@ -17,7 +17,7 @@ pub type LedgerBytes = [u8; 32];
 /// Bytes of a signature of the ledger.
 pub const SIGNATURE_BYTES: usize = 64;
 
-/// The keys of the ledger, all of them derived from the root key.
+/// The keys of the ledger, all of them derived from what lasts of the root key.
 pub struct LedgerKeys {
     rows: hmac::Key,
     weights: hmac::Key,
@@ -37,12 +37,13 @@ impl LedgerKeys {
     /// # Errors
     /// [`SealError`] if the cryptographic library refuses.
     pub fn derive(root: &RootKey) -> Result<Self, SealError> {
+        let lasting = root.lasting()?;
         let key = |name: &[u8]| {
-            let derived = root.sealing().derive(LABEL, name, KEY_BYTES).ok_or(SealError)?;
+            let derived = lasting.derive(LABEL, name, KEY_BYTES).ok_or(SealError)?;
             let (key, _) = derived.split_at(KEY_BYTES);
             Ok(hmac::Key::new(hmac::HMAC_SHA256, key))
         };
-        let seed = root.sealing().derive(LABEL, b"checkpoints", KEY_BYTES).ok_or(SealError)?;
+        let seed = lasting.derive(LABEL, b"checkpoints", KEY_BYTES).ok_or(SealError)?;
         let (seed, _) = seed.split_at(KEY_BYTES);
         let signer = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_error| SealError)?;
         Ok(Self { rows: key(b"rows")?, weights: key(b"weights")?, masks: key(b"masks")?, signer })

@@ -48,7 +48,8 @@ impl RegionKeys {
     /// # Errors
     /// [`SealError`] if the cryptographic library refuses.
     pub fn derive(root: &RootKey) -> Result<Self, SealError> {
-        let seed = |label| root.sealing().derive(label, &[], KEY_BYTES).ok_or(SealError);
+        let lasting = root.lasting()?;
+        let seed = |label| lasting.derive(label, &[], KEY_BYTES).ok_or(SealError);
         let (signing, opening) = (seed(SIGNING)?, seed(OPENING)?);
         let refused = |_error| SealError;
         let (signing, _) = signing.split_at(KEY_BYTES);

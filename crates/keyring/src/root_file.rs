@@ -71,6 +71,18 @@ pub fn create_sealed(
     passphrase: &Passphrase,
     random: &dyn Random,
 ) -> Result<(), RootFileError> {
+    Ok(private_file::create_new(path, &sealed_content(root_key, passphrase, random)?)?)
+}
+
+/// Seals a root key by a passphrase, as it stands in the file that [`create_sealed`] writes.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub fn sealed_content(
+    root_key: &RootKey,
+    passphrase: &Passphrase,
+    random: &dyn Random,
+) -> Result<Vec<u8>, RootFileError> {
     let mut salt = [0_u8; SALT_BYTES];
     random.fill(&mut salt);
     let cost = Cost::DEFAULT;
@@ -84,7 +96,7 @@ pub fn create_sealed(
     let sealed =
         SealingKey::new(stretched.expose()).seal(Layer::Root, &content, material, random)?;
     content.extend_from_slice(sealed.as_bytes());
-    Ok(private_file::create_new(path, &content)?)
+    Ok(content)
 }
 
 /// Reads a root key from what stands in a file that [`create_sealed`] wrote.
@@ -120,12 +132,20 @@ pub async fn create_by_token(
     root_key: &RootKey,
     token: &Token,
 ) -> Result<(), RootFileError> {
+    Ok(private_file::create_new(path, &content_by_token(root_key, token).await?)?)
+}
+
+/// Seals a root key by a token, as it stands in the file that [`create_by_token`] writes.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub async fn content_by_token(root_key: &RootKey, token: &Token) -> Result<Vec<u8>, RootFileError> {
     if !token.exists(TOKEN_ID.to_vec()).await? {
         token.generate(TOKEN_ID.to_vec(), KeyShape::Aes(AesLength::Aes256)).await?;
     }
     let material = Sensitive::new(root_key.material().expose().to_vec());
     let sealed = token.seal(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), material).await?;
-    Ok(private_file::create_new(path, &[TOKEN_MAGIC, sealed.as_slice()].concat())?)
+    Ok([TOKEN_MAGIC, sealed.as_slice()].concat())
 }
 
 /// Reads a root key from what stands in a file that [`create_by_token`] wrote.

@@ -227,7 +227,9 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         }
         Operation::DeleteWorkload => const { &[here(P::WorkloadDelete)] },
         Operation::IssueWorkloadCertificate => const { &[here(P::WorkloadIssue)] },
-        Operation::RotateTokenSigner => const { &[on(Target::Tenancy, P::TenancyUpdate)] },
+        Operation::RotateTokenSigner | Operation::UpdateReadOnly | Operation::RotateRootKey => {
+            const { &[on(Target::Tenancy, P::TenancyUpdate)] }
+        }
         // Who they are was proved; each is given only what stands for themselves.
         Operation::ExchangeCertificate
         | Operation::GenerateUserSecurityToken

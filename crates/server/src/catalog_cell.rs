@@ -109,7 +109,7 @@ async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<Vi
     let Some((key, row)) = first.into_iter().next() else {
         return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
     };
-    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics);
+    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics, keys);
     for prefix in rows::KEPT {
         let mut range = prefix_range(prefix.as_bytes());
         loop {
@@ -123,7 +123,22 @@ async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<Vi
                 break;
             }
         }
+        if prefix == "rk/" {
+            check_root_key(&catalog)?;
+        }
     }
     catalog.derive()?;
     Ok(View { cursor, catalog: Arc::new(catalog) })
+}
+
+/// Refuses a root key that has been replaced, before anything does not open under it.
+fn check_root_key(catalog: &Catalog) -> Result<(), StoreError> {
+    let Some(expected) = &catalog.root_key_id else { return Ok(()) };
+    let known = catalog.roots.current.id();
+    if catalog.roots.rotation.is_some() || known.is_ok_and(|known| known == *expected) {
+        return Ok(());
+    }
+    let why = "its root key was rotated, and this `root.key` is the one before: copy that of the \
+               server at which it was rotated";
+    Err(StoreError::Foreign(why.to_owned()))
 }

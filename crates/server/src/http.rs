@@ -24,6 +24,7 @@ use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
 use crate::pipeline::answer;
 use crate::regions::{RegionLine, keep_replicating};
+use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
@@ -200,6 +201,8 @@ fn start_keepers(
     keepers.spawn(async move { keep_checkpoints(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_verifying(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_resealing(&keeper).await });
     if let Some(listener) = metrics_door {
         keepers.spawn(metrics::serve(Arc::clone(shared), listener));
     }

@@ -33,6 +33,8 @@ mod pipeline;
 mod probes;
 mod regions;
 mod reply;
+mod resealing;
+mod roots;
 mod rotation;
 mod rows;
 mod schedule;

@@ -62,6 +62,9 @@ impl Rotations {
         shared: &Shared,
         now: Timestamp,
     ) -> Result<BTreeSet<Ocid>, StoreError> {
+        if shared.is_read_only().await {
+            return Ok(BTreeSet::new());
+        }
         let due = due(shared, now).await?;
         Ok(self.told().into_iter().chain(due).collect())
     }

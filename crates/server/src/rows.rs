@@ -17,15 +17,15 @@ pub(crate) const MODE: &str = "mode/";
 pub(crate) const FOUNDED: &[u8] = b"meta/founded";
 
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 17] = [
-    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
-    "kv/", "rg/",
+pub(crate) const KEPT: [&str; 18] = [
+    MODE, "rk/", "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/",
+    "k/", "kv/", "rg/",
 ];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 18] = [
-    MODE, "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/",
-    "kv/", "rg/", "s/",
+pub(crate) const WATCHED: [&str; 19] = [
+    MODE, "rk/", "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/",
+    "k/", "kv/", "rg/", "s/",
 ];
 
 /// Prefixes of the rows that decide who may read what: whoever holds a content must look again
@@ -119,6 +119,20 @@ pub(crate) struct TokenSignerRow {
     pub(crate) time_created: Timestamp,
     #[serde(with = "sealed")]
     pub(crate) key: Sealed,
+}
+
+/// Row of a root key that is taking another's place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NextRootKeyRow {
+    /// What `root.key` is to hold, in base64.
+    pub(crate) root_file: String,
+    /// The new key, sealed under the old one.
+    #[serde(with = "sealed")]
+    pub(crate) next: Sealed,
+    /// The old key, sealed under the new one.
+    #[serde(with = "sealed")]
+    pub(crate) previous: Sealed,
 }
 
 /// Row of a retry token: what the first request made.
@@ -305,6 +319,10 @@ row_keys! {
     clock_turned() = "d/clock";
     /// Mark of a store that is not whole: a backup is being restored to it.
     restoring() = "mode/restoring";
+    /// Mark of a store that takes no changes.
+    read_only() = "mode/read-only";
+    /// The root key that is taking the place of the one that is in force.
+    next_root_key() = "rk/next";
     /// Name of the root key, once it was rotated.
     root_key_id() = "rk/id";
     /// When the scheduler last looked.

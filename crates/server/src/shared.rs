@@ -9,8 +9,9 @@ use strongroom_model::{
     TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
-use strongroom_store::{Batch, Store, StoreError};
+use strongroom_store::{Batch, Revision, Store, StoreError};
 use strongroom_wire::{Refusal, RequestId};
+use tokio::sync::Notify;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
@@ -25,6 +26,7 @@ use crate::metadata::Machine;
 use crate::metrics::{MeasuredStore, Metrics};
 use crate::probes::Readiness;
 use crate::regions::{self, RegionWatch};
+use crate::roots::HeldRoot;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -40,6 +42,8 @@ pub struct Parts {
     pub is_alone: bool,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
+    /// Where the root key is kept, sealed; absent if it is not sealed there, and cannot be rotated.
+    pub root_file: Option<PathBuf>,
     /// The token that holds HSM keys.
     pub token: Option<Token>,
     /// The time of signatures and audit records.
@@ -132,6 +136,11 @@ pub struct Shared {
     pub(crate) vouching: Option<Vouching>,
     /// What is wrong with the store, once that was found.
     alarmed: OnceLock<String>,
+    pub(crate) root_file: Option<PathBuf>,
+    /// Told when the root key begins to be rotated.
+    pub(crate) resealing: Notify,
+    /// Read by every change from the moment it was found allowed until it is settled.
+    changing: tokio::sync::RwLock<()>,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
@@ -150,7 +159,7 @@ impl Shared {
             Some(vouching) => ledger::take_up(vouching, &*store).await?,
             None => None,
         };
-        let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
+        let keys = Arc::new(Keys { root: HeldRoot::new(parts.root_key), token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
         let catalog = CatalogCell::load(&*store, &keys, kept, parts.semantics).await?;
@@ -158,7 +167,7 @@ impl Shared {
         let here = known.regions.here.as_ref().unwrap_or(&known.tenancy.home_region);
         let region = Region::named(here)
             .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
-        let region_keys = RegionKeys::derive(&keys.root)
+        let region_keys = RegionKeys::derive(&known.roots.current)
             .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
         let shared = Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&store), Arc::clone(&audit_keys)),
@@ -192,6 +201,9 @@ impl Shared {
             beat: parts.beat,
             vouching: parts.vouching,
             alarmed: OnceLock::new(),
+            root_file: parts.root_file,
+            resealing: Notify::new(),
+            changing: tokio::sync::RwLock::default(),
             catalog,
             audit_keys,
         });
@@ -278,7 +290,18 @@ impl Shared {
         &self,
         batch: Batch,
         record: &AuditRecord,
-    ) -> Result<strongroom_store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.commit_past_gate(batch, record).await
+    }
+
+    /// Commits `batch` though nothing else may be changed.
+    pub(crate) async fn commit_past_gate(
+        &self,
+        batch: Batch,
+        record: &AuditRecord,
+    ) -> Result<Revision, StoreError> {
         let row = rows::encode(&[record])?;
         let batch = regions::note(self, batch, record.time)?;
         let is_told = std::iter::once("s/")
@@ -297,10 +320,31 @@ impl Shared {
         shift: &Shift,
         batch: Batch,
         record: &AuditRecord,
-    ) -> Result<strongroom_store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
         let revision = self.commit(shift.fence(batch), record).await?;
         self.metrics.note_scheduled(record.operation.unwrap_or("none"));
         Ok(revision)
+    }
+
+    /// Commits what is the work of no request.
+    pub(crate) async fn commit_unrecorded(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.store.commit(batch).await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        if self.catalog().await?.is_read_only { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Waits until every change that was found allowed before is settled.
+    pub(crate) async fn changes_settled(&self) {
+        drop(self.changing.write().await);
+    }
+
+    /// Tells whether scheduled work has to wait.
+    pub(crate) async fn is_read_only(&self) -> bool {
+        self.catalog().await.is_ok_and(|catalog| catalog.is_read_only)
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.

@@ -178,6 +178,9 @@ pub enum StoreError {
     /// Whether the commit happened is not known; the store takes no more.
     #[error("the outcome of the commit is not known: {0}")]
     Unknown(String),
+    /// Whoever keeps the store lets nothing be changed.
+    #[error("the store takes no changes: it is read-only")]
+    ReadOnly,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

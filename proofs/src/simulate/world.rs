@@ -165,6 +165,7 @@ impl World {
         Parts {
             store: Arc::new(way) as Arc<dyn Store>,
             root_key: root_key(),
+            root_file: None,
             token: None,
             clock: Arc::new(clock),
             turnable_clock: None,

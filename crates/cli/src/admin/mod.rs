@@ -2,7 +2,9 @@
 
 mod backup;
 mod instance;
+mod read_only;
 pub(crate) mod region;
+mod root_key;
 mod signer;
 
 use std::io::Write;
@@ -47,6 +49,13 @@ enum AdminCommand {
     /// Reads the whole file before it changes anything. A store that is not whole yet is marked, and
     /// no server uses it; when the restore was interrupted, run it again.
     Restore(backup::RestoreArguments),
+    /// Say whether an installation takes changes: reads are answered either way
+    ReadOnly(read_only::ReadOnlyArguments),
+    /// Replace the root key, and the passphrase that seals it, while the server runs
+    ///
+    /// Run it on a server's machine. The server seals everything anew under the new key, beside the
+    /// requests; until that is done both keys open what there is, and then the old one is forgotten.
+    RotateRootKey(root_key::RotateArguments),
     /// Show what a PKCS#11 token can do
     Hsm(HsmArguments),
 }
@@ -80,6 +89,8 @@ pub(crate) async fn run(
         AdminCommand::Region(arguments) => region::run(arguments, environment).await,
         AdminCommand::Backup(arguments) => backup::backup(&arguments, environment).await,
         AdminCommand::Restore(arguments) => backup::restore(&arguments, environment).await,
+        AdminCommand::ReadOnly(arguments) => read_only::run(arguments, environment).await,
+        AdminCommand::RotateRootKey(arguments) => root_key::rotate(arguments, environment).await,
         AdminCommand::Hsm(arguments) => hsm(&arguments),
     }
 }

@@ -280,6 +280,7 @@ impl Dev<'_> {
             store,
             is_alone: true,
             root_key,
+            root_file: None,
             token: token.clone(),
             clock: Arc::new(SystemClock),
             turnable_clock,

@@ -227,6 +227,7 @@ pub(crate) async fn run(
         store: database.store(),
         is_alone: configuration.database.is_none(),
         root_key,
+        root_file: Some(directory.join("root.key")),
         token: token.clone(),
         clock: Arc::new(SystemClock),
         turnable_clock: None,

@@ -55,17 +55,36 @@ impl Unseal {
             }
             _ => return Err(refuse("[unseal] needs one of passphrase_file, credential and token")),
         };
-        let content = private_file::read_private(&path)
+        Seal::by_passphrase_file(&path)
+    }
+}
+
+impl Seal {
+    /// Reads a passphrase.
+    pub(crate) fn by_passphrase_file(path: &Path) -> Result<Self, Failure> {
+        let content = private_file::read_private(path)
             .map_err(|error| refuse(format!("{}: {error}", path.display())))?;
         let passphrase = Passphrase::new(Sensitive::new(content));
         if passphrase.is_empty() {
             return Err(refuse("the passphrase is empty"));
         }
-        Ok(Seal::Passphrase(passphrase))
+        Ok(Self::Passphrase(passphrase))
     }
-}
 
-impl Seal {
+    /// Seals a root key, as it stands in the file.
+    pub(crate) async fn content(&self, root_key: &RootKey) -> Result<Vec<u8>, Failure> {
+        let content = match self {
+            Self::Passphrase(passphrase) => {
+                root_file::sealed_content(root_key, passphrase, &SystemRandom)
+            }
+            Self::Token(token) => root_file::content_by_token(root_key, token).await,
+        };
+        content.map_err(|error| {
+            Failure::configuration("root-key-unusable", "cannot seal the root key")
+                .because(error.to_string())
+        })
+    }
+
     /// Writes a root key to a new file.
     pub(crate) async fn create(&self, path: &Path, root_key: &RootKey) -> Result<(), Failure> {
         let written = match self {

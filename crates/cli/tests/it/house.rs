@@ -45,6 +45,7 @@ impl House {
             store,
             is_alone: true,
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: None,

@@ -2,6 +2,7 @@
 
 mod federation;
 mod identity;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use strongroom_wire::{
 
 pub(crate) use self::federation::FederationAsk;
 pub(crate) use self::identity::{CompartmentFilter, IdentityAsk, NameFilter};
+pub(crate) use self::upkeep::UpkeepAsk;
 use crate::failure::Failure;
 
 /// A request's operation and parameters.
@@ -84,6 +86,7 @@ pub(crate) enum Ask {
     ListSecretBundleVersions(Ocid, Listing),
     Identity(IdentityAsk),
     Federation(FederationAsk),
+    Upkeep(UpkeepAsk),
     ReportSecretVersion(Ocid, String, ReportDetails),
     ListSecretConsumers(Ocid, Listing),
     GetSecretRetirement(Ocid),
@@ -413,6 +416,9 @@ impl Ask {
             | Operation::RenewWorkloadCertificate
             | Operation::RotateTokenSigner => {
                 Self::Federation(FederationAsk::read(matched, &query, body)?)
+            }
+            Operation::UpdateReadOnly | Operation::RotateRootKey => {
+                Self::Upkeep(UpkeepAsk::read(matched, body)?)
             }
             Operation::ReportSecretVersion => Self::ReportSecretVersion(
                 path_ocid(matched)?,

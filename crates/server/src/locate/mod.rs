@@ -80,6 +80,7 @@ pub(crate) async fn locate(
     Ok(match ask {
         Ask::Identity(ask) => finder.identity(ask),
         Ask::Federation(ask) => finder.federation(ask),
+        Ask::Upkeep(_) => finder.tenancy(&view.catalog.tenancy.id),
         Ask::CreateVault(details) => finder.place(&details.compartment_id),
         Ask::ListVaults(by) | Ask::ListSecrets(by, _) => finder.compartment(&by.compartment_id),
         Ask::GetVault(id)

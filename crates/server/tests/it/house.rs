@@ -95,6 +95,7 @@ impl House {
             store: Arc::clone(&store),
             is_alone: true,
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: Some(Arc::default()),

@@ -89,6 +89,7 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
     let parts = Parts {
         store,
         root_key: root_key(1),
+        root_file: None,
         token: None,
         clock: Arc::new(SystemClock),
         turnable_clock: None,
