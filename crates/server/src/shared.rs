@@ -218,7 +218,7 @@ impl Shared {
         let id = RequestId::compose(None, &*self.random);
         let (time, source) = (self.clock.now(), "server".to_owned());
         let mut record = AuditRecord::begun(time, id.as_str().to_owned(), source);
-        record.action = "ACCEPT-ROLLBACK".to_owned();
+        "ACCEPT-ROLLBACK".clone_into(&mut record.action);
         record.reason = Some(why);
         self.audit.write(&record, None).await
     }

@@ -24,6 +24,8 @@ const ID_BYTES: usize = 4;
 pub struct Checkpoint {
     /// When it was made.
     pub time: Timestamp,
+    /// Entries of all chains.
+    pub entries: u64,
     pub(super) heads: Vec<Head>,
 }
 
@@ -46,7 +48,9 @@ impl Ledger {
     }
 
     pub(super) fn signed(&self, heads: Vec<Head>) -> String {
-        let checkpoint = Checkpoint { time: self.0.clock.now(), heads };
+        let named = heads.iter().fold(0_u64, |sum, head| sum.saturating_add(head.number));
+        let entries = self.known().unnamed.saturating_add(named);
+        let checkpoint = Checkpoint { time: self.0.clock.now(), entries, heads };
         let text = checkpoint.text();
         let mut signature = id(&self.public_key()).to_vec();
         signature.extend(self.0.keys.sign(text.as_bytes()));
@@ -86,17 +90,16 @@ impl Checkpoint {
     /// Origin, number of entries, hash of the lines of chains; these lines; the time.
     fn text(&self) -> String {
         let mut lines = String::new();
-        let mut entries = 0_u64;
         for Head { chain, number, hash } in &self.heads {
-            entries = entries.saturating_add(*number);
             let written = writeln!(lines, "chain {chain} {number} {}", hash.0.text());
             debug_assert!(written.is_ok(), "a String takes everything");
         }
         let root = Digest(row_hash(b"", lines.as_bytes())).text();
-        format!("{ORIGIN}\n{entries}\n{root}\n{lines}time {}\n", rfc3339(self.time))
+        format!("{ORIGIN}\n{}\n{root}\n{lines}time {}\n", self.entries, rfc3339(self.time))
     }
 
     fn parse(text: &str) -> Option<Self> {
+        let entries = text.lines().nth(1)?.parse().ok()?;
         let mut lines = text.lines().skip(3).peekable();
         let mut heads = Vec::new();
         while let Some(line) = lines.next_if(|line| line.starts_with("chain ")) {
@@ -106,7 +109,7 @@ impl Checkpoint {
             heads.push(Head { chain, number, hash: Hashed(Digest::parse(words.next()?)?) });
         }
         let time = lines.next()?.strip_prefix("time ")?.parse().ok()?;
-        Some(Self { time, heads })
+        Some(Self { time, entries, heads })
     }
 }
 

@@ -104,10 +104,19 @@ struct Inner {
 struct Known {
     /// The ends of the chains that were there at the start, and of those that were given up.
     before: Vec<Head>,
+    /// Entries of chains that those come after.
+    unnamed: u64,
     /// The ends of the chains of this process.
     latest: BTreeMap<String, Head>,
     /// Of these, how far each is on the disk.
     durable: BTreeMap<String, Head>,
+}
+
+impl Known {
+    /// Begins after the chains that are there.
+    fn take_up(&mut self, before: Vec<Head>, unnamed: u64) {
+        (self.before, self.unnamed) = (before, unnamed);
+    }
 }
 
 impl Ledger {

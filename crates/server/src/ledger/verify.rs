@@ -60,7 +60,8 @@ impl Ledger {
     /// As [`Self::verify`].
     pub async fn begin(&self, store: &dyn Store) -> Result<Verified, StoreError> {
         let verified = self.verify(store).await?;
-        self.known().before.clone_from(&verified.heads);
+        let named = verified.heads.iter().map(|head| head.number).sum::<u64>();
+        self.known().take_up(verified.heads.clone(), verified.entries.saturating_sub(named));
         Ok(verified)
     }
 
