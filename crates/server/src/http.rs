@@ -21,6 +21,7 @@ use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
 use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
+use crate::nodes::{keep_counted, leave_nodes};
 use crate::pipeline::answer;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
@@ -138,6 +139,7 @@ impl Server {
         let endpoints = &shared.endpoints;
         let opened = endpoints.open(address.ip(), scheme, &host);
         open_vaults(&shared, address.ip()).await?;
+        shared.nodes.look(&*shared.store, shared.clock.now()).await?;
         let listener = match self.entry {
             Entry::Bound(listener) => listener,
             Entry::Answered(lobby) => {
@@ -168,6 +170,8 @@ fn start_keepers(
     keepers.spawn(async move { keep_swept(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_schedule(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_counted(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_vaults_open(&keeper, address).await });
     if let Some(listener) = metrics_door {
@@ -206,6 +210,7 @@ impl Serving {
         self.keepers.shutdown().await;
         self.duty.abort();
         leave_duty(&self.shared).await;
+        leave_nodes(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }

@@ -24,10 +24,12 @@ mod lobby;
 mod locate;
 mod metadata;
 mod metrics;
+mod nodes;
 mod ops;
 mod panics;
 mod pipeline;
 mod probes;
+mod rates;
 mod reply;
 mod rotation;
 mod rows;
@@ -47,6 +49,7 @@ pub use bootstrap::{
     free_vault_port, sample_of,
 };
 pub use http::{Server, Serving, StartError};
+pub use rates::{RateClass, Rates};
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{Parts, Shared};
 pub use strongroom_policy::Semantics;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response};
 use strongroom_model::{AddressRange, Ocid, Operation, Service};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
@@ -56,7 +57,7 @@ pub(crate) async fn answer(
         AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
     record.note_request(&request);
     note_address(shared, source, &request_id);
-    let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
+    let travelled = CatchPanic::new(travel(shared, (door, source), request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
     let told = match &outcome {
@@ -70,7 +71,11 @@ pub(crate) async fn answer(
             if tells_nothing(failure.refusal.code) {
                 wait_for_beat(began).await;
             }
-            reply::refusal(&failure.refusal, &request_id)
+            let mut response = reply::refusal(&failure.refusal, &request_id);
+            if let Some(secs) = failure.retry_after_secs {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+            }
+            response
         }
     }
 }
@@ -112,10 +117,11 @@ const BEAT: Duration = Duration::from_millis(2);
 
 async fn travel(
     shared: &Shared,
-    door: &Door,
+    (door, source): (&Door, IpAddr),
     request: Request<Incoming>,
     record: &mut AuditRecord,
 ) -> Result<Reply, Failure> {
+    shared.limiter.admit_address(source)?;
     let call = Call::read(request).await?;
     let view = shared.view().await?;
     let catalog = &*view.catalog;
@@ -123,6 +129,7 @@ async fn travel(
     record.note_principal(&principal);
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
+    shared.limiter.admit(matched.operation, shared.nodes.count())?;
     admit_at(door, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();

@@ -20,7 +20,9 @@ use crate::endpoints::Endpoints;
 use crate::feed::Feed;
 use crate::metadata::Machine;
 use crate::metrics::{MeasuredStore, Metrics};
+use crate::nodes::Nodes;
 use crate::probes::Readiness;
+use crate::rates::{Limiter, Rates};
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -48,6 +50,8 @@ pub struct Parts {
     pub semantics: Semantics,
     /// How much the tenancy may hold.
     pub limits: Limits,
+    /// How often requests may come.
+    pub rates: Rates,
     /// Memory for secrets that were read lately, in bytes.
     pub secret_cache_bytes: u64,
     /// Where backups may go.
@@ -78,6 +82,8 @@ pub struct Shared {
     pub(crate) targets: Targets,
     pub(crate) rotations: Rotations,
     pub(crate) duty: Duty,
+    pub(crate) nodes: Nodes,
+    pub(crate) limiter: Limiter,
     pub(crate) readiness: Readiness,
     pub(crate) sightings: Sightings,
     pub(crate) expected: Vec<AddressRange>,
@@ -102,6 +108,7 @@ impl Shared {
     /// key.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
         let metrics = Arc::new(Metrics::new());
+        let nodes = Nodes::new(&*parts.random, parts.is_alone);
         let measured = MeasuredStore { store: parts.store, metrics: Arc::clone(&metrics) };
         let store: Arc<dyn Store> = Arc::new(measured);
         let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
@@ -122,7 +129,9 @@ impl Shared {
             },
             turnable_clock: parts.turnable_clock,
             clock: parts.clock,
-            duty: Duty::new(&*parts.random, parts.is_alone),
+            duty: Duty::new(nodes.name.clone(), parts.is_alone),
+            nodes,
+            limiter: Limiter::new(&parts.rates),
             random: parts.random,
             region,
             region_key: region.key.to_uppercase(),

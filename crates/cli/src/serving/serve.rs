@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
 use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared, StartError,
-    TlsIdentity,
+    BackupFront, BackupPlace, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics, Server,
+    Shared, StartError, TlsIdentity,
 };
 
 use super::database::{Database, DatabaseTable};
@@ -70,6 +71,9 @@ pub(crate) struct Configuration {
     /// How much the tenancy may hold.
     #[serde(default)]
     limits: LimitsName,
+    /// How often requests may come.
+    #[serde(default)]
+    rates: RatesTable,
     /// Memory for secrets that were read lately, in MiB.
     #[serde(default = "secret_cache_mib")]
     secret_cache_mib: u32,
@@ -109,6 +113,39 @@ impl From<LimitsName> for Limits {
             LimitsName::Wide => Self::WIDE,
             LimitsName::Oracle => Self::ORACLE,
         }
+    }
+}
+
+/// Requests a second, at most; without limit where absent. `[rates]` of the configuration.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RatesTable {
+    /// From one address, at each node.
+    address: Option<NonZeroU32>,
+    vaults_read: Option<NonZeroU32>,
+    vaults_write: Option<NonZeroU32>,
+    keys_read: Option<NonZeroU32>,
+    keys_write: Option<NonZeroU32>,
+    crypto: Option<NonZeroU32>,
+    secrets_read: Option<NonZeroU32>,
+    secrets_write: Option<NonZeroU32>,
+    contents: Option<NonZeroU32>,
+}
+
+impl RatesTable {
+    fn rates(&self) -> Rates {
+        let classes = [
+            (RateClass::VaultsRead, self.vaults_read),
+            (RateClass::VaultsWrite, self.vaults_write),
+            (RateClass::KeysRead, self.keys_read),
+            (RateClass::KeysWrite, self.keys_write),
+            (RateClass::Crypto, self.crypto),
+            (RateClass::SecretsRead, self.secrets_read),
+            (RateClass::SecretsWrite, self.secrets_write),
+            (RateClass::Contents, self.contents),
+        ];
+        let set = classes.into_iter().filter_map(|(class, rate)| Some((class, rate?.get())));
+        Rates { address: self.address.map(NonZeroU32::get), tenancy: set.collect() }
     }
 }
 
@@ -214,6 +251,7 @@ pub(crate) async fn run(
             SemanticsName::Oracle => Semantics::Oracle,
         },
         limits: configuration.limits.into(),
+        rates: configuration.rates.rates(),
         secret_cache_bytes: u64::from(configuration.secret_cache_mib).saturating_mul(MIB),
         backup_places: configuration
             .backup

@@ -6,8 +6,8 @@ use strongroom_client::{ApiKey, Authorities, Client, Endpoints};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Region, SystemClock};
 use strongroom_server::{
-    NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, Targets, WATCHED,
-    found_tenancy, free_vault_port,
+    NewSample, NewTenancy, Parts, Rates, Sample, Semantics, Server, Serving, Shared, Targets,
+    WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
 use strongroom_store::Memory;
@@ -51,6 +51,7 @@ impl House {
             random: Arc::new(SystemRandom),
             semantics: Semantics::Strict,
             limits: Limits::WIDE,
+            rates: Rates::default(),
             secret_cache_bytes: 1 << 20,
             backup_places: Vec::new(),
             targets: Targets::new(),
