@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
-use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
+use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics, Server,
-    Shared, StartError, TlsIdentity,
+    Serving, Shared, StartError, TlsIdentity,
 };
 
 use super::database::{Database, DatabaseTable};
@@ -206,6 +206,34 @@ impl Configuration {
         self.expected_networks.iter().map(range).collect()
     }
 
+    fn parts(
+        &self,
+        database: &Database,
+        root_key: RootKey,
+        token: Option<Token>,
+    ) -> Result<Parts, Failure> {
+        Ok(Parts {
+            store: database.store(),
+            is_alone: self.database.is_none(),
+            root_key,
+            token,
+            clock: Arc::new(SystemClock),
+            turnable_clock: None,
+            random: Arc::new(SystemRandom),
+            semantics: match self.semantics {
+                SemanticsName::Strict => Semantics::Strict,
+                SemanticsName::Oracle => Semantics::Oracle,
+            },
+            limits: self.limits.into(),
+            rates: self.rates.rates(),
+            secret_cache_bytes: u64::from(self.secret_cache_mib).saturating_mul(MIB),
+            backup_places: self.backup.iter().map(BackupTable::place).collect::<Result<_, _>>()?,
+            targets: targets::start(&self.target)?,
+            expected_networks: self.expected_networks()?,
+            machine_id: None,
+        })
+    }
+
     /// Opens the token, if there is one.
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         self.pkcs11.as_ref().map(token::start).transpose()
@@ -221,6 +249,28 @@ pub(crate) async fn run(
     arguments.log.start(Form::Json, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
+    let server = bind(&configuration).await?;
+    let token = configuration.token()?;
+    let seal = configuration.unseal.seal(token.as_ref(), environment)?;
+    let directory = DataDirectory::take(&configuration.data_dir)?;
+    let root_key = seal.open(&directory.join("root.key")).await?;
+    let server = server.starting();
+    let database = Database::open(&directory, configuration.database.as_ref()).await?;
+    let parts = configuration.parts(&database, root_key, token.clone())?;
+    let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
+    let serving = server.serve(shared).await.map_err(not_started)?;
+    tracing::info!(base_url = serving.base_url(), "ready");
+    Supervisor::ready();
+    until_told(&serving, &mut signals, configuration.drain_secs).await;
+    serving.stop().await;
+    if let Some(token) = token {
+        token.end();
+    }
+    database.close();
+    Ok(())
+}
+
+async fn bind(configuration: &Configuration) -> Result<Server, Failure> {
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
     let server = Server::bind(configuration.listen).await.map_err(not_started)?;
     let server = server.with_host(configuration.host.clone());
@@ -228,61 +278,25 @@ pub(crate) async fn run(
         Some(identity) => server.with_tls(identity),
         None => server,
     };
-    let server = match configuration.metrics_listen {
-        Some(address) => server.with_metrics(address).await.map_err(not_started)?,
-        None => server,
-    };
-    let token = configuration.token()?;
-    let seal = configuration.unseal.seal(token.as_ref(), environment)?;
-    let directory = DataDirectory::take(&configuration.data_dir)?;
-    let root_key = seal.open(&directory.join("root.key")).await?;
-    let server = server.starting();
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
-    let parts = Parts {
-        store: database.store(),
-        is_alone: configuration.database.is_none(),
-        root_key,
-        token: token.clone(),
-        clock: Arc::new(SystemClock),
-        turnable_clock: None,
-        random: Arc::new(SystemRandom),
-        semantics: match configuration.semantics {
-            SemanticsName::Strict => Semantics::Strict,
-            SemanticsName::Oracle => Semantics::Oracle,
-        },
-        limits: configuration.limits.into(),
-        rates: configuration.rates.rates(),
-        secret_cache_bytes: u64::from(configuration.secret_cache_mib).saturating_mul(MIB),
-        backup_places: configuration
-            .backup
-            .iter()
-            .map(BackupTable::place)
-            .collect::<Result<_, _>>()?,
-        targets: targets::start(&configuration.target)?,
-        expected_networks: configuration.expected_networks()?,
-        machine_id: None,
-    };
-    let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
-    let serving = server.serve(shared).await.map_err(not_started)?;
-    tracing::info!(base_url = serving.base_url(), "ready");
+    match configuration.metrics_listen {
+        Some(address) => server.with_metrics(address).await.map_err(not_started),
+        None => Ok(server),
+    }
+}
+
+/// Waits until the process is told to end, and then until requests go elsewhere, or it is told again.
+async fn until_told(serving: &Serving, signals: &mut EndSignals, drain_secs: u16) {
     let supervisor = Supervisor::find();
-    Supervisor::ready();
     tokio::select! {
         () = signals.come() => {}
         () = supervisor.keep_told() => {}
     }
     Supervisor::stopping();
-    let drain = Duration::from_secs(configuration.drain_secs.into());
     tokio::select! {
-        () = serving.drain(drain) => {}
+        () = serving.drain(Duration::from_secs(drain_secs.into())) => {}
         () = signals.come() => {}
+        () = supervisor.keep_told() => {}
     }
-    serving.stop().await;
-    if let Some(token) = token {
-        token.end();
-    }
-    database.close();
-    Ok(())
 }
 
 fn read_tls(files: &TlsFiles) -> Result<TlsIdentity, Failure> {
