@@ -220,3 +220,32 @@ def test_passwords_stay_out_of_every_log(rotating, database):
     log = (database.directory / "log").read_text()
     assert "ALTER ROLE" in log and login["password"] not in log
     assert login["password"] not in rotating.log.read_text()
+
+
+def comment_of(database, role):
+    where = {"host": "127.0.0.1", "port": database.port, "dbname": "postgres"}
+    with psycopg.connect(user="admin", password=PASSWORD, **where) as connection:
+        row = connection.execute("SELECT shobj_description(%s::regrole, 'pg_authid')", [role]).fetchone()
+    return row[0]
+
+
+def test_a_step_that_comes_too_late_changes_nothing(rotating, database):
+    """A role's comment notes the version that its password is of; a step of an older one is refused there."""
+    client = rotating.client(VaultsClient)
+    database.administer("COMMENT ON ROLE app_b IS 'of the shop'", "COMMENT ON ROLE app_a IS NULL")
+    client.rotate_secret(rotating.secret.id)
+    assert rotated(rotating).current_version_number == 2
+    assert comment_of(database, "app_b") == f"of the shop [strongroom: {rotating.secret.id} 2]"
+    # As if version 9 had got there while this rotation was held up.
+    database.administer(f"COMMENT ON ROLE app_a IS '[strongroom: {rotating.secret.id} 9]'")
+    client.rotate_secret(rotating.secret.id)
+    secret = rotated(rotating)
+    assert secret.current_version_number == 2
+    assert "a newer version of this secret set the password of app_a" in secret.lifecycle_details
+    assert database.login("app_a", "f1rst-password") == "app_a"
+    # What another secret has set does not count.
+    database.administer("COMMENT ON ROLE app_a IS '[strongroom: ocid1.vaultsecret.oc1.iad.other 9]'")
+    client.rotate_secret(rotating.secret.id)
+    assert rotated(rotating).current_version_number > 2
+    with pytest.raises(psycopg.OperationalError):
+        database.login("app_a", "f1rst-password")

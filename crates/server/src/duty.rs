@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use strongroom_model::{Random, Timestamp};
+use strongroom_model::Timestamp;
 use strongroom_store::{Batch, Require, Revision, Store, StoreError, Sync};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -79,10 +79,7 @@ pub(crate) struct Duty {
 }
 
 impl Duty {
-    pub(crate) fn new(random: &dyn Random, is_alone: bool) -> Self {
-        let mut bytes = [0; 8];
-        random.fill(&mut bytes);
-        let node = format!("{:016x}", u64::from_be_bytes(bytes));
+    pub(crate) fn new(node: String, is_alone: bool) -> Self {
         Self { node, is_alone, shift: watch::Sender::default(), seen: Mutex::default() }
     }
 
@@ -224,7 +221,6 @@ pub(crate) async fn leave_duty(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use strongroom_keyring::SystemRandom;
     use strongroom_store::Memory;
 
     use super::*;
@@ -239,7 +235,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_node_is_on_duty_until_it_is_silent_and_writes_nothing_after_that() {
         let store = Memory::new(&[]);
-        let [a, b, c] = [(); 3].map(|()| Duty::new(&SystemRandom, false));
+        let [a, b, c] = ["a", "b", "c"].map(|name| Duty::new(name.to_owned(), false));
         let first = shift(&a, &store).await.unwrap();
         for _ in 0..10 {
             assert_eq!(shift(&b, &store).await, None);
@@ -263,12 +259,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_leaves_is_followed_at_once_and_who_is_alone_waits_for_nobody() {
         let store = Memory::new(&[]);
-        let [a, b] = [(); 2].map(|()| Duty::new(&SystemRandom, false));
+        let [a, b] = ["a", "b"].map(|name| Duty::new(name.to_owned(), false));
         assert_eq!(shift(&a, &store).await.unwrap().epoch, 1);
         a.leave(&store, NOW).await.unwrap();
         assert_eq!(a.shift(), None);
         assert_eq!(b.taken(&store).await.epoch, 2);
-        let alone = Duty::new(&SystemRandom, true);
+        let alone = Duty::new("c".to_owned(), true);
         assert_eq!(shift(&alone, &store).await.unwrap().epoch, 3);
     }
 

@@ -11,11 +11,13 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
     /// What policies were asked, if they refused.
     pub(crate) question: Option<Box<DeniedQuestion>>,
+    /// When to try again, where that is known.
+    pub(crate) retry_after_secs: Option<u64>,
 }
 
 impl Failure {
     pub(crate) fn new(refusal: Refusal, reason: impl Into<String>) -> Self {
-        Self { refusal, reason: reason.into(), question: None }
+        Self { refusal, reason: reason.into(), question: None, retry_after_secs: None }
     }
 
     /// The answer to every failed check of a signature; which one it was goes to the log alone.
@@ -36,6 +38,11 @@ impl Failure {
         Self { question: Some(Box::new(question)), ..self }
     }
 
+    /// Says when to try again.
+    pub(crate) fn retry_after(self, secs: u64) -> Self {
+        Self { retry_after_secs: Some(secs), ..self }
+    }
+
     /// The answer when the store or the keyring did not do its part.
     pub(crate) fn internal(reason: impl Into<String>) -> Self {
         let message = "An internal error occurred. Quote the opc-request-id to the operator.";
@@ -46,7 +53,7 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let reason = refusal.message.clone().into_owned();
-        Self { refusal, reason, question: None }
+        Self { refusal, reason, question: None, retry_after_secs: None }
     }
 }
 

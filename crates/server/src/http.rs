@@ -22,6 +22,7 @@ use crate::duty::{keep_duty, leave_duty};
 use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
+use crate::nodes::{keep_counted, leave_nodes};
 use crate::pipeline::answer;
 use crate::regions::{RegionLine, keep_replicating};
 use crate::resealing::keep_resealing;
@@ -162,6 +163,7 @@ impl Server {
         let endpoints = &shared.endpoints;
         let opened = endpoints.open(address.ip(), scheme, &host);
         open_vaults(&shared, address.ip()).await?;
+        shared.nodes.look(&*shared.store, shared.clock.now()).await?;
         let listener = match self.entry {
             Entry::Bound(listener) => listener,
             Entry::Answered(lobby) => {
@@ -195,6 +197,8 @@ fn start_keepers(
     keepers.spawn(async move { keep_swept(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_schedule(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_counted(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_vaults_open(&keeper, address).await });
     let keeper = Arc::clone(shared);
@@ -239,6 +243,7 @@ impl Serving {
         self.keepers.shutdown().await;
         self.duty.abort();
         leave_duty(&self.shared).await;
+        leave_nodes(&self.shared).await;
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }

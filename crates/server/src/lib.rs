@@ -27,10 +27,12 @@ mod lobby;
 mod locate;
 mod metadata;
 mod metrics;
+mod nodes;
 mod ops;
 mod panics;
 mod pipeline;
 mod probes;
+mod rates;
 mod regions;
 mod reply;
 mod resealing;
@@ -58,6 +60,7 @@ pub use http::{InProcess, Server, Serving, StartError};
 pub use ledger::{
     Checkpoint, CheckpointError, ExportError, Exported, Ledger, Verified, Vouching, check_export,
 };
+pub use rates::{RateClass, Rates};
 pub use regions::{
     JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
     join_tenancy,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response};
 use strongroom_model::{AddressRange, Ocid, Operation, Service};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
@@ -59,7 +60,7 @@ pub(crate) async fn answer(
         AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
     record.note_request(&request);
     note_address(shared, source, &request_id);
-    let travelled = CatchPanic::new(travel(shared, door, request, &mut record)).await;
+    let travelled = CatchPanic::new(travel(shared, (door, source), request, &mut record)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
     let told = match &outcome {
@@ -73,7 +74,11 @@ pub(crate) async fn answer(
             if tells_nothing(failure.refusal.code) {
                 shared.beat.wait(began).await;
             }
-            reply::refusal(&failure.refusal, &request_id)
+            let mut response = reply::refusal(&failure.refusal, &request_id);
+            if let Some(secs) = failure.retry_after_secs {
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+            }
+            response
         }
     }
 }
@@ -95,11 +100,12 @@ const fn tells_nothing(code: ErrorCode) -> bool {
 
 async fn travel(
     shared: &Shared,
-    door: &Door,
+    (door, source): (&Door, IpAddr),
     request: Request<Incoming>,
     record: &mut AuditRecord,
 ) -> Result<Reply, Failure> {
     shared.check_alarm()?;
+    shared.limiter.admit_address(source)?;
     let call = Call::read(request).await?;
     let view = shared.view().await?;
     let catalog = &*view.catalog;
@@ -107,6 +113,7 @@ async fn travel(
     record.note_principal(&principal);
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
+    shared.limiter.admit(matched.operation, shared.nodes.count())?;
     admit_at(door, matched.operation, catalog)?;
     regions::admit_identity(shared, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;

@@ -331,6 +331,8 @@ row_keys! {
     duty() = "duty/schedule";
     /// When that node said last that it is there.
     beat() = "duty/beat";
+    /// When a node said last that it is there.
+    node(name: &str) = "node/{name}";
     /// A key version whose material a token may still hold, although nobody needs it.
     doomed(version: &Ocid) = "doomed/{version}";
     /// When a checkpoint was last waited for.

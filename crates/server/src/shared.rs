@@ -24,7 +24,9 @@ use crate::feed::Feed;
 use crate::ledger::{self, Vouching};
 use crate::metadata::Machine;
 use crate::metrics::{MeasuredStore, Metrics};
+use crate::nodes::Nodes;
 use crate::probes::Readiness;
+use crate::rates::{Limiter, Rates};
 use crate::regions::{self, RegionWatch};
 use crate::roots::HeldRoot;
 use crate::rotation::Rotations;
@@ -56,6 +58,8 @@ pub struct Parts {
     pub semantics: Semantics,
     /// How much the tenancy may hold.
     pub limits: Limits,
+    /// How often requests may come.
+    pub rates: Rates,
     /// Memory for secrets that were read lately, in bytes.
     pub secret_cache_bytes: u64,
     /// Where backups may go.
@@ -120,6 +124,8 @@ pub struct Shared {
     pub(crate) targets: Targets,
     pub(crate) rotations: Rotations,
     pub(crate) duty: Duty,
+    pub(crate) nodes: Nodes,
+    pub(crate) limiter: Limiter,
     pub(crate) readiness: Readiness,
     pub(crate) sightings: Sightings,
     pub(crate) expected: Vec<AddressRange>,
@@ -153,6 +159,7 @@ impl Shared {
     /// open under the root key.
     pub async fn load(parts: Parts) -> Result<Arc<Self>, LoadError> {
         let metrics = Arc::new(Metrics::new());
+        let nodes = Nodes::new(&*parts.random, parts.is_alone);
         let measured = MeasuredStore { store: parts.store, metrics: Arc::clone(&metrics) };
         let store: Arc<dyn Store> = Arc::new(measured);
         let taken_back = match &parts.vouching {
@@ -180,7 +187,9 @@ impl Shared {
             },
             turnable_clock: parts.turnable_clock,
             clock: parts.clock,
-            duty: Duty::new(&*parts.random, parts.is_alone),
+            duty: Duty::new(nodes.name.clone(), parts.is_alone),
+            nodes,
+            limiter: Limiter::new(&parts.rates),
             random: parts.random,
             region,
             region_keys,

@@ -9,6 +9,7 @@ use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_ra
 
 use crate::denial::DenialRow;
 use crate::duty::Shift;
+use crate::nodes::NodeRow;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
 use crate::sightings::{FORGOTTEN_SECS, SightingRow};
@@ -21,6 +22,9 @@ pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
 
 /// How long a refusal can be explained.
 const DENIAL_SECS: i64 = 30 * 24 * 3600;
+
+/// How long a node stays in the list that was not heard of.
+const NODE_SECS: i64 = 24 * 3600;
 
 /// Sweeps now and every hour while this node is on duty, for as long as it is polled.
 pub(crate) async fn keep_swept(shared: &Shared) {
@@ -35,6 +39,7 @@ pub(crate) async fn keep_swept(shared: &Shared) {
             ("retry tokens", retry_tokens(store, now).await),
             ("refusals", denials(store, now).await),
             ("who read what", sightings(store, now).await),
+            ("nodes that are gone", nodes(store, now).await),
         ] {
             match swept {
                 Ok(0) => {}
@@ -63,6 +68,11 @@ async fn denials(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError>
 /// Removes who has not read a secret for ninety days and returns how many.
 async fn sightings(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
     older_than(store, (b"seen/", FORGOTTEN_SECS), now, |row: SightingRow| row.time).await
+}
+
+/// Removes nodes that were not heard of for a day and returns how many.
+async fn nodes(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
+    older_than(store, (&rows::node(""), NODE_SECS), now, |row: NodeRow| row.time).await
 }
 
 /// Removes the rows below a prefix that are older than so many seconds.
@@ -97,7 +107,6 @@ async fn older_than<R: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use strongroom_keyring::SystemRandom;
     use strongroom_store::Memory;
 
     use super::*;
@@ -106,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_a_day_old_goes() {
         let store = Memory::new(&[]);
-        let shift = Duty::new(&SystemRandom, true).taken(&store).await;
+        let shift = Duty::new("a".to_owned(), true).taken(&store).await;
         let now = Timestamp::from_second(1_000_000).unwrap();
         for (name, age) in [("old", 86_400), ("young", 86_399)] {
             let row = RetryRow {

@@ -60,6 +60,8 @@ error_codes! {
     NoEtagMatch = 412,
     /// The body is too large.
     PayloadTooLarge = 413,
+    /// More requests than are allowed; `Retry-After` says when to try again.
+    TooManyRequests = 429,
     /// The headers are too large.
     RequestHeaderFieldsTooLarge = 431,
     /// A defect of the server.

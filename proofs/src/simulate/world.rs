@@ -172,6 +172,7 @@ impl World {
             random,
             semantics: Semantics::Strict,
             limits: Limits::WIDE,
+            rates: strongroom_server::Rates::default(),
             secret_cache_bytes: 1 << 20,
             backup_places: Vec::new(),
             targets: Targets::new(),

@@ -11,9 +11,9 @@ use strongroom_model::{
     Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
 };
 use strongroom_server::{
-    BackupFront, BackupPlace, Beat, NewSample, NewTenancy, Parts, SECRET_CACHE_BYTES, Sample,
-    Semantics, Server, Serving, Shared, StartError, Targets, Vouching, clock_turned, found_tenancy,
-    free_vault_port, sample_of,
+    BackupFront, BackupPlace, Beat, NewSample, NewTenancy, Parts, Rates, SECRET_CACHE_BYTES,
+    Sample, Semantics, Server, Serving, Shared, StartError, Targets, Vouching, clock_turned,
+    found_tenancy, free_vault_port, sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
@@ -54,6 +54,9 @@ pub(crate) struct DevArguments {
     /// How much the tenancy may hold
     #[arg(long, value_enum, default_value_t = LimitsArgument::Wide)]
     limits: LimitsArgument,
+    /// How often requests may come
+    #[arg(long, value_enum, default_value_t = RatesArgument::Wide)]
+    rates: RatesArgument,
     /// TOML file with module, token label and PIN file of a PKCS#11 token for HSM keys
     #[arg(long, value_name = "FILE")]
     hsm_config: Option<PathBuf>,
@@ -108,6 +111,24 @@ impl From<LimitsArgument> for Limits {
         match argument {
             LimitsArgument::Wide => Self::WIDE,
             LimitsArgument::Oracle => Self::ORACLE,
+        }
+    }
+}
+
+/// The values of `--rates`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RatesArgument {
+    /// As often as they can be answered
+    Wide,
+    /// 10 a second of each class of Key Management, as Oracle takes them
+    Oracle,
+}
+
+impl From<RatesArgument> for Rates {
+    fn from(argument: RatesArgument) -> Self {
+        match argument {
+            RatesArgument::Wide => Self::default(),
+            RatesArgument::Oracle => Self::oracle(),
         }
     }
 }
@@ -287,6 +308,7 @@ impl Dev<'_> {
             random: Arc::new(SystemRandom),
             semantics: self.arguments.semantics.into(),
             limits: self.arguments.limits.into(),
+            rates: self.arguments.rates.into(),
             secret_cache_bytes: SECRET_CACHE_BYTES,
             backup_places: self.backup_places(),
             targets: self.targets()?,

@@ -1,16 +1,17 @@
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
-use strongroom_keyring::SystemRandom;
 use strongroom_keyring::pkcs11::Token;
+use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Beat, Parts, SECRET_CACHE_BYTES, Semantics, Server, Shared,
-    StartError, TlsIdentity, Vouching,
+    BackupFront, BackupPlace, Beat, Ledger, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics,
+    Server, Serving, Shared, StartError, TlsIdentity, Vouching,
 };
 use strongroom_targets::HttpLine;
 
@@ -74,6 +75,9 @@ pub(crate) struct Configuration {
     /// How much the tenancy may hold.
     #[serde(default)]
     limits: LimitsName,
+    /// How often requests may come.
+    #[serde(default)]
+    rates: RatesTable,
     /// Memory for secrets that were read lately, in MiB.
     #[serde(default = "secret_cache_mib")]
     secret_cache_mib: u32,
@@ -116,6 +120,39 @@ impl From<LimitsName> for Limits {
             LimitsName::Wide => Self::WIDE,
             LimitsName::Oracle => Self::ORACLE,
         }
+    }
+}
+
+/// Requests a second, at most; without limit where absent. `[rates]` of the configuration.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RatesTable {
+    /// From one address, at each node.
+    address: Option<NonZeroU32>,
+    vaults_read: Option<NonZeroU32>,
+    vaults_write: Option<NonZeroU32>,
+    keys_read: Option<NonZeroU32>,
+    keys_write: Option<NonZeroU32>,
+    crypto: Option<NonZeroU32>,
+    secrets_read: Option<NonZeroU32>,
+    secrets_write: Option<NonZeroU32>,
+    contents: Option<NonZeroU32>,
+}
+
+impl RatesTable {
+    fn rates(&self) -> Rates {
+        let classes = [
+            (RateClass::VaultsRead, self.vaults_read),
+            (RateClass::VaultsWrite, self.vaults_write),
+            (RateClass::KeysRead, self.keys_read),
+            (RateClass::KeysWrite, self.keys_write),
+            (RateClass::Crypto, self.crypto),
+            (RateClass::SecretsRead, self.secrets_read),
+            (RateClass::SecretsWrite, self.secrets_write),
+            (RateClass::Contents, self.contents),
+        ];
+        let set = classes.into_iter().filter_map(|(class, rate)| Some((class, rate?.get())));
+        Rates { address: self.address.map(NonZeroU32::get), tenancy: set.collect() }
     }
 }
 
@@ -187,6 +224,42 @@ impl Configuration {
         self.expected_networks.iter().map(range).collect()
     }
 
+    fn parts(
+        &self,
+        database: &Database,
+        (root_key, ledger): (RootKey, Ledger),
+        token: Option<Token>,
+        accepts_rollback: bool,
+    ) -> Result<Parts, Failure> {
+        Ok(Parts {
+            store: database.store(),
+            is_alone: self.database.is_none(),
+            root_key,
+            root_file: Some(self.data_dir.join("root.key")),
+            token,
+            clock: Arc::new(SystemClock),
+            turnable_clock: None,
+            random: Arc::new(SystemRandom),
+            semantics: match self.semantics {
+                SemanticsName::Strict => Semantics::Strict,
+                SemanticsName::Oracle => Semantics::Oracle,
+            },
+            limits: self.limits.into(),
+            rates: self.rates.rates(),
+            secret_cache_bytes: u64::from(self.secret_cache_mib).saturating_mul(MIB),
+            backup_places: self.backup.iter().map(BackupTable::place).collect::<Result<_, _>>()?,
+            targets: targets::start(&self.target)?,
+            expected_networks: self.expected_networks()?,
+            machine_id: None,
+            beat: Beat::Exact,
+            vouching: Some(Vouching {
+                ledger,
+                checkpoint_files: self.checkpoint_files.clone(),
+                accepts_rollback,
+            }),
+        })
+    }
+
     /// Opens the token, if there is one.
     pub(crate) fn token(&self) -> Result<Option<Token>, Failure> {
         self.pkcs11.as_ref().map(token::start).transpose()
@@ -202,17 +275,7 @@ pub(crate) async fn run(
     arguments.log.start(Form::Json, environment)?;
     memory::protect();
     let mut signals = EndSignals::catch()?;
-    let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
-    let server = Server::bind(configuration.listen).await.map_err(not_started)?;
-    let server = server.with_host(configuration.host.clone());
-    let server = match tls {
-        Some(identity) => server.with_tls(identity),
-        None => server,
-    };
-    let server = match configuration.metrics_listen {
-        Some(address) => server.with_metrics(address).await.map_err(not_started)?,
-        None => server,
-    };
+    let server = bind(&configuration).await?;
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let line = HttpLine::new().map_err(|why| {
@@ -221,60 +284,50 @@ pub(crate) async fn run(
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
     let ledger = ledger_of(&root_key)?;
-    let server = server.starting();
+    let server = server.with_regions(Arc::new(line)).starting();
     let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
-    let parts = Parts {
-        store: database.store(),
-        is_alone: configuration.database.is_none(),
-        root_key,
-        root_file: Some(directory.join("root.key")),
-        token: token.clone(),
-        clock: Arc::new(SystemClock),
-        turnable_clock: None,
-        random: Arc::new(SystemRandom),
-        semantics: match configuration.semantics {
-            SemanticsName::Strict => Semantics::Strict,
-            SemanticsName::Oracle => Semantics::Oracle,
-        },
-        limits: configuration.limits.into(),
-        secret_cache_bytes: u64::from(configuration.secret_cache_mib).saturating_mul(MIB),
-        backup_places: configuration
-            .backup
-            .iter()
-            .map(BackupTable::place)
-            .collect::<Result<_, _>>()?,
-        targets: targets::start(&configuration.target)?,
-        expected_networks: configuration.expected_networks()?,
-        machine_id: None,
-        beat: Beat::Exact,
-        vouching: Some(Vouching {
-            ledger,
-            checkpoint_files: configuration.checkpoint_files,
-            accepts_rollback: arguments.accept_rollback,
-        }),
-    };
+    let keys = (root_key, ledger);
+    let parts = configuration.parts(&database, keys, token.clone(), arguments.accept_rollback)?;
     let shared = Shared::load(parts).await.map_err(not_taken_up)?;
-    let server = server.with_regions(Arc::new(line));
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
-    let supervisor = Supervisor::find();
     Supervisor::ready();
-    tokio::select! {
-        () = signals.come() => {}
-        () = supervisor.keep_told() => {}
-    }
-    Supervisor::stopping();
-    let drain = Duration::from_secs(configuration.drain_secs.into());
-    tokio::select! {
-        () = serving.drain(drain) => {}
-        () = signals.come() => {}
-    }
+    until_told(&serving, &mut signals, configuration.drain_secs).await;
     serving.stop().await;
     if let Some(token) = token {
         token.end();
     }
     database.close();
     Ok(())
+}
+
+async fn bind(configuration: &Configuration) -> Result<Server, Failure> {
+    let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
+    let server = Server::bind(configuration.listen).await.map_err(not_started)?;
+    let server = server.with_host(configuration.host.clone());
+    let server = match tls {
+        Some(identity) => server.with_tls(identity),
+        None => server,
+    };
+    match configuration.metrics_listen {
+        Some(address) => server.with_metrics(address).await.map_err(not_started),
+        None => Ok(server),
+    }
+}
+
+/// Waits until the process is told to end, and then until requests go elsewhere, or it is told again.
+async fn until_told(serving: &Serving, signals: &mut EndSignals, drain_secs: u16) {
+    let supervisor = Supervisor::find();
+    tokio::select! {
+        () = signals.come() => {}
+        () = supervisor.keep_told() => {}
+    }
+    Supervisor::stopping();
+    tokio::select! {
+        () = serving.drain(Duration::from_secs(drain_secs.into())) => {}
+        () = signals.come() => {}
+        () = supervisor.keep_told() => {}
+    }
 }
 
 fn read_tls(files: &TlsFiles) -> Result<TlsIdentity, Failure> {

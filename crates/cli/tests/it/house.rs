@@ -6,7 +6,7 @@ use strongroom_client::{ApiKey, Authorities, Client, Endpoints};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Region, SystemClock};
 use strongroom_server::{
-    Beat, NewSample, NewTenancy, Parts, Sample, Semantics, Server, Serving, Shared, Targets,
+    Beat, NewSample, NewTenancy, Parts, Rates, Sample, Semantics, Server, Serving, Shared, Targets,
     WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
@@ -52,6 +52,7 @@ impl House {
             random: Arc::new(SystemRandom),
             semantics: Semantics::Strict,
             limits: Limits::WIDE,
+            rates: Rates::default(),
             secret_cache_bytes: 1 << 20,
             backup_places: Vec::new(),
             targets: Targets::new(),

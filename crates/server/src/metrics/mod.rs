@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     audit_waiting: Gauge,
     rotations_running: Gauge,
     on_duty: Gauge,
+    nodes: Gauge,
     process: Process,
     registry: Registry,
 }
@@ -129,6 +130,7 @@ impl Metrics {
             audit_waiting: Gauge::default(),
             rotations_running: Gauge::default(),
             on_duty: Gauge::default(),
+            nodes: Gauge::default(),
             process: Process::default(),
             registry: Registry::with_prefix("strongroom"),
         };
@@ -186,6 +188,8 @@ impl Metrics {
         add(to, "rotations_running", help, self.rotations_running.clone());
         let help = "Whether this node does what falls due";
         add(to, "on_duty", help, self.on_duty.clone());
+        let help = "Nodes that this one knows of, itself included";
+        add(to, "nodes", help, self.nodes.clone());
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         to.register("build", "The version that runs", version);
         self.process.register(to);
@@ -228,6 +232,7 @@ impl Metrics {
         self.audit_waiting.set(gauge(shared.audit.waiting()));
         self.rotations_running.set(gauge(shared.rotations.running()));
         self.on_duty.set(i64::from(shared.duty.shift().is_some()));
+        self.nodes.set(shared.nodes.count().into());
         self.process.look();
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

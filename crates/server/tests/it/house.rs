@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Beat, Founded, NewSample, NewTenancy, Parts, Sample, Semantics,
-    Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
+    BackupFront, BackupPlace, Beat, Founded, NewSample, NewTenancy, Parts, Rates, Sample,
+    Semantics, Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Certificate, Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -102,6 +102,7 @@ impl House {
             random: Arc::new(SystemRandom),
             semantics,
             limits: Limits::WIDE,
+            rates: Rates::default(),
             secret_cache_bytes: 1 << 20,
             backup_places: vec![BackupPlace {
                 front: BackupFront::Bucket { namespace: "n".into(), bucket: "b".into() },

@@ -96,6 +96,7 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         random: Arc::new(SystemRandom),
         semantics: Semantics::Strict,
         limits: Limits::WIDE,
+        rates: strongroom_server::Rates::default(),
         secret_cache_bytes: 0,
         backup_places: Vec::new(),
         targets: Targets::new(),
