@@ -23,7 +23,7 @@ impl Warrant {
     }
 
     /// Checks that a row is as some commit wrote it.
-    pub(crate) fn check(&self, key: &[u8], row: &Versioned, mac: &[u8]) -> Result<(), StoreError> {
+    pub(crate) fn check(&self, key: &[u8], row: &Versioned, mac: &[u8]) -> Result<Mac, StoreError> {
         self.check_value(key, Some(&row.value), (row.revision, mac))
     }
 
@@ -33,22 +33,22 @@ impl Warrant {
         key: &[u8],
         value: Option<&[u8]>,
         (revision, mac): (Revision, &[u8]),
-    ) -> Result<(), StoreError> {
-        if are_same(&self.witness.mac(key, value, revision), mac) {
-            return Ok(());
+    ) -> Result<Mac, StoreError> {
+        let expected = self.witness.mac(key, value, revision);
+        if are_same(&expected, mac) {
+            return Ok(expected);
         }
         Err(StoreError::Corrupt(format!("a row of kind `{}` is not as it was written", kind(key))))
     }
 
     /// Tells whether a row, or its absence, is what the last commit left.
-    pub(crate) fn is_latest(&self, key: &[u8], row: Option<&Versioned>) -> bool {
+    pub(crate) fn is_latest(&self, key: &[u8], found: Option<Revision>) -> bool {
         if !self.witness.tracks(key) {
             return true;
         }
         let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
         let mark = latest.get(&self.hasher.hash_one(key)).copied().unwrap_or_default();
-        let found = row.map_or(Mark::default(), |row| Mark::new(row.revision, true));
-        mark == found
+        mark == found.map_or(Mark::default(), |revision| Mark::new(revision, true))
     }
 
     /// Takes note of which commits wrote rows last, or removed them.

@@ -212,9 +212,10 @@ fn show_verified(
         "{rows} rows, {audit_rows} of them of audit records, are as they were written.\n\
          {entries} entries in {chains} chains{last}.\n"
     );
-    for (file, time) in checkpoints {
-        text.push_str(&format!("The database is not older than `{file}` of {time}.\n"));
-    }
+    let compared = |(file, time): &(String, String)| {
+        format!("The database is not older than `{file}` of {time}.\n")
+    };
+    text.extend(checkpoints.iter().map(compared));
     if checkpoints.is_empty() {
         text.push_str(
             "No checkpoint was compared: whether all of it was rolled back is not known.\n",

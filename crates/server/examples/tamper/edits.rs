@@ -17,16 +17,18 @@ const TIMES: [&[u8]; 2] = [b"meta/seen", b"meta/checkpoint"];
 
 type Row = (Vec<u8>, Stored);
 
-const KINDS: [(&str, fn(&mut Dice, &History) -> Option<Edit>); 16] = [
+type Make = fn(&mut Dice, &History) -> Option<Edit>;
+
+const KINDS: [(&str, Make); 16] = [
     ("value bent", |dice, history| {
         one(dice, history, |dice, row| row.value = bent(dice, &row.value))
     }),
     ("mac bent", |dice, history| one(dice, history, |dice, row| row.mac = bent(dice, &row.mac))),
     ("revision changed", |dice, history| {
-        one(dice, history, |dice, row| row.revision += 1 + dice.roll(5) as i64)
+        one(dice, history, |dice, row| row.revision += steps(dice))
     }),
     ("revision lowered", |dice, history| {
-        one(dice, history, |dice, row| row.revision -= 1 + dice.roll(5) as i64)
+        one(dice, history, |dice, row| row.revision -= steps(dice))
     }),
     ("key bent", key_bent),
     ("values swapped", |dice, history| {
@@ -52,8 +54,8 @@ impl Edit {
         loop {
             let whole = dice.roll(KINDS.len() + 2) >= KINDS.len();
             let (kind, make) = KINDS[dice.roll(KINDS.len())];
-            let made = if whole { rolled_back(dice, history) } else { make(dice, history) };
-            let Some(edit) = made else { continue };
+            let drawn = if whole { Some(rolled_back(dice, history)) } else { make(dice, history) };
+            let Some(edit) = drawn else { continue };
             let changes =
                 |(key, row): &(Vec<u8>, Option<Stored>)| history.now().get(key) != row.as_ref();
             if edit.rows.iter().any(changes) {
@@ -62,9 +64,13 @@ impl Edit {
         }
     }
 
-    fn of(rows: Vec<(Vec<u8>, Option<Stored>)>) -> Option<Self> {
-        Some(Self { kind: "", rows, rolls_back: false })
+    fn of(rows: Vec<(Vec<u8>, Option<Stored>)>) -> Self {
+        Self { kind: "", rows, rolls_back: false }
     }
+}
+
+fn steps(dice: &mut Dice) -> i64 {
+    i64::try_from(1 + dice.roll(5)).unwrap()
 }
 
 /// Rows that the ledger has: times at which something was looked at are not among them.
@@ -87,14 +93,14 @@ fn bent(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
 fn one(dice: &mut Dice, history: &History, change: fn(&mut Dice, &mut Stored)) -> Option<Edit> {
     let (key, mut row) = any(dice, history.now(), "")?;
     change(dice, &mut row);
-    Edit::of(vec![(key, Some(row))])
+    Some(Edit::of(vec![(key, Some(row))]))
 }
 
 fn key_bent(dice: &mut Dice, history: &History) -> Option<Edit> {
     let (key, row) = any(dice, history.now(), "")?;
     let other = dice.bend(&key);
     (other != key).then_some(())?;
-    Edit::of(vec![(key, None), (other, Some(row))])
+    Some(Edit::of(vec![(key, None), (other, Some(row))]))
 }
 
 fn swapped(
@@ -107,14 +113,14 @@ fn swapped(
         (any(dice, history.now(), prefix)?, any(dice, history.now(), prefix)?);
     (one.0 != other.0).then_some(())?;
     swap(&mut one.1, &mut other.1);
-    Edit::of(vec![(one.0, Some(one.1)), (other.0, Some(other.1))])
+    Some(Edit::of(vec![(one.0, Some(one.1)), (other.0, Some(other.1))]))
 }
 
 fn older(dice: &mut Dice, history: &History, prefix: &str) -> Option<Edit> {
     let then = &history.before()[dice.roll(history.before().len())];
     let (key, row) = any(dice, then, prefix)?;
     history.now().get(&key).filter(|now| **now != row)?;
-    Edit::of(vec![(key, Some(row))])
+    Some(Edit::of(vec![(key, Some(row))]))
 }
 
 fn deleted_back(dice: &mut Dice, history: &History) -> Option<Edit> {
@@ -124,18 +130,18 @@ fn deleted_back(dice: &mut Dice, history: &History) -> Option<Edit> {
         .map(|(key, row)| (key.clone(), row.clone()))
         .collect();
     let (key, row) = any(dice, &gone, "")?;
-    Edit::of(vec![(key, Some(row))])
+    Some(Edit::of(vec![(key, Some(row))]))
 }
 
 fn removed(dice: &mut Dice, history: &History, prefix: &str) -> Option<Edit> {
     let (key, _) = any(dice, history.now(), prefix)?;
-    Edit::of(vec![(key, None)])
+    Some(Edit::of(vec![(key, None)]))
 }
 
 fn copied(dice: &mut Dice, history: &History) -> Option<Edit> {
     let (key, row) = any(dice, history.now(), "")?;
     let other = [key.as_slice(), b"x"].concat();
-    Edit::of(vec![(other, Some(row))])
+    Some(Edit::of(vec![(other, Some(row))]))
 }
 
 /// Entries are dropped, put in another order, or cut off.
@@ -168,10 +174,10 @@ fn ledger(dice: &mut Dice, history: &History) -> Option<Edit> {
 }
 
 /// The whole database as it once was.
-fn rolled_back(dice: &mut Dice, history: &History) -> Option<Edit> {
+fn rolled_back(dice: &mut Dice, history: &History) -> Edit {
     let then = &history.before()[dice.roll(history.before().len())];
     let gone = history.now().keys().filter(|key| !then.contains_key(*key));
     let rows = then.iter().map(|(key, row)| (key.clone(), Some(row.clone())));
     let rows = rows.chain(gone.map(|key| (key.clone(), None))).collect();
-    Some(Edit { kind: "all of it rolled back", rows, rolls_back: true })
+    Edit { kind: "all of it rolled back", rows, rolls_back: true }
 }

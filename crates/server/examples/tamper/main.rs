@@ -11,8 +11,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::as_conversions,
-    clippy::too_many_lines,
     reason = "a test that is a program: it copies files, runs programs, and ends where it cannot go on"
 )]
 

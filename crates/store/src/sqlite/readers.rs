@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use super::file::{io, open_for_reading};
 use crate::types::{Order, Range, Revision, StoreError, Versioned, Visit};
 use crate::warrant::{Warrant, stale};
-use crate::witness::Witness;
+use crate::witness::{Mac, Witness};
 
 const CONNECTIONS: usize = 4;
 const GET: &str = "SELECT v, ver, mac FROM kv WHERE k = ?1";
@@ -66,16 +66,20 @@ impl Readers {
 
     fn outdated<'a>(&self, keys: &[&'a [u8]], rows: &[Option<Versioned>]) -> Option<&'a [u8]> {
         let mut both = keys.iter().zip(rows);
-        both.find(|(key, row)| !self.warrant.is_latest(key, row.as_ref())).map(|(key, _)| *key)
+        let is_old = |key: &[u8], row: &Option<Versioned>| {
+            !self.warrant.is_latest(key, row.as_ref().map(|row| row.revision))
+        };
+        both.find(|(key, row)| is_old(key, row)).map(|(key, _)| *key)
     }
 
     fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let connection = self.connection()?;
         if let [key] = keys {
-            return Ok(vec![point(&connection, key, &self.warrant)?]);
+            return Ok(vec![point(&connection, key, &self.warrant)?.map(|(row, _)| row)]);
         }
         let snapshot = connection.unchecked_transaction().map_err(io)?;
-        let rows = keys.iter().map(|key| point(&connection, key, &self.warrant)).collect();
+        let read = |key: &&[u8]| Ok(point(&connection, key, &self.warrant)?.map(|(row, _)| row));
+        let rows = keys.iter().map(read).collect();
         snapshot.finish().map_err(io)?;
         rows
     }
@@ -89,7 +93,7 @@ impl Readers {
     ) -> Result<Found, StoreError> {
         let outdated = |rows: &Found| {
             let mut each = rows.iter();
-            each.find(|(key, row)| !self.warrant.is_latest(key, Some(row)))
+            each.find(|(key, row)| !self.warrant.is_latest(key, Some(row.revision)))
                 .map(|(key, _)| stale(key))
         };
         let rows = self.range(range, order, limit)?;
@@ -113,7 +117,7 @@ impl Readers {
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(io)? {
             let key: Vec<u8> = row.get(3).map_err(io)?;
-            let versioned = checked(row, &key, &self.warrant)?;
+            let (versioned, _) = checked(row, &key, &self.warrant)?;
             found.push((key, versioned));
         }
         Ok(found)
@@ -126,7 +130,7 @@ impl Readers {
         let mut rows = statement.query(()).map_err(io)?;
         while let Some(row) = rows.next().map_err(io)? {
             let key: Vec<u8> = row.get(3).map_err(io)?;
-            visit(&key, checked(row, &key, &self.warrant)?)?;
+            visit(&key, checked(row, &key, &self.warrant)?.0)?;
         }
         Ok(())
     }
@@ -144,20 +148,20 @@ pub(super) fn checked(
     row: &Row<'_>,
     key: &[u8],
     warrant: &Warrant,
-) -> Result<Versioned, StoreError> {
+) -> Result<(Versioned, Mac), StoreError> {
     let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
     let revision = u64::try_from(row.get::<_, i64>(1).map_err(io)?).map_err(negative)?;
     let mac = row.get_ref(2).map_err(io)?.as_blob().unwrap_or_default();
     let versioned = Versioned { value: row.get(0).map_err(io)?, revision: Revision(revision) };
-    warrant.check(key, &versioned, mac)?;
-    Ok(versioned)
+    let mac = warrant.check(key, &versioned, mac)?;
+    Ok((versioned, mac))
 }
 
 pub(super) fn point(
     connection: &Connection,
     key: &[u8],
     warrant: &Warrant,
-) -> Result<Option<Versioned>, StoreError> {
+) -> Result<Option<(Versioned, Mac)>, StoreError> {
     let mut statement = connection.prepare_cached(GET).map_err(io)?;
     let mut rows = statement.query([key]).map_err(io)?;
     rows.next().map_err(io)?.map(|row| checked(row, key, warrant)).transpose()

@@ -43,7 +43,7 @@ impl SqliteSnapshot {
         let mut rows = Vec::new();
         while let Some(row) = found.next().map_err(io)? {
             let key: Vec<u8> = row.get(3).map_err(io)?;
-            let versioned = checked(row, &key, &self.warrant)?;
+            let (versioned, _) = checked(row, &key, &self.warrant)?;
             rows.push((key, versioned));
         }
         if let Some((key, _)) = rows.last() {

@@ -23,6 +23,7 @@ const DEFERRED_FOR: Duration = Duration::from_millis(500);
 const PUT: &str = "INSERT INTO kv (k, ver, mac, v) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (k) DO UPDATE SET
                    ver = excluded.ver, mac = excluded.mac, v = excluded.v";
+const PROOF: &str = "SELECT ver, mac FROM kv WHERE k = ?1";
 const DELETE: &str = "DELETE FROM kv WHERE k = ?1";
 
 type Waiting = oneshot::Sender<Result<Revision, StoreError>>;
@@ -46,6 +47,9 @@ pub(super) type Beside = (Arc<Changes>, Arc<Warrant>, Arc<Mutex<Stats>>);
 
 /// What a transaction did to each row: what proved the row before it, and the row now.
 type Touched<'a> = BTreeMap<&'a [u8], Touch<'a>>;
+
+/// What proves rows that conditions were on, as the transaction found them.
+type Seen<'a> = BTreeMap<&'a [u8], Option<Mac>>;
 
 struct Touch<'a> {
     before: Option<Mac>,
@@ -201,12 +205,12 @@ impl Writer {
         let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
         self.switch(sync)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
-        let (mut told, mut touched) = (Vec::new(), Touched::new());
+        let (mut told, mut touched, mut seen) = (Vec::new(), Touched::new(), Seen::new());
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
-            outcomes.push(match self.conflict(batch, &touched)? {
+            outcomes.push(match self.conflict(batch, &touched, &mut seen)? {
                 Some(key) => Err(StoreError::Conflict { key }),
-                None => Ok(self.apply(batch, &mut told, &mut touched)?),
+                None => Ok(self.apply(batch, &mut told, (&mut touched, &seen))?),
             });
         }
         self.enter(&touched)?;
@@ -236,13 +240,27 @@ impl Writer {
         stats.syncs += u64::from(sync == Sync::Full);
     }
 
-    fn conflict(
+    /// Finds a condition that does not hold. Rows that the transaction has not touched are read, and
+    /// must be the latest.
+    fn conflict<'a>(
         &self,
-        batch: &Batch,
+        batch: &'a Batch,
         touched: &Touched<'_>,
+        seen: &mut Seen<'a>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         for (key, require) in &batch.require {
-            let found = self.current(key, touched)?.map(|row| row.revision);
+            let found = match touched.get(key.as_slice()) {
+                Some(touch) => touch.after.map(|_row| touch.revision),
+                None => {
+                    let row = point(&self.connection, key, &self.warrant)?;
+                    let revision = row.as_ref().map(|(row, _)| row.revision);
+                    if !self.warrant.is_latest(key, revision) {
+                        return Err(stale(key));
+                    }
+                    seen.insert(key, row.map(|(_, mac)| mac));
+                    revision
+                }
+            };
             let holds = match require {
                 Require::Absent => found.is_none(),
                 Require::Revision(revision) => found == Some(*revision),
@@ -254,28 +272,18 @@ impl Writer {
         Ok(None)
     }
 
-    /// Reads a row as the transaction sees it. One that it has not touched must be the latest.
-    fn current(&self, key: &[u8], touched: &Touched<'_>) -> Result<Option<Versioned>, StoreError> {
-        let row = point(&self.connection, key, &self.warrant)?;
-        if touched.contains_key(key) || self.warrant.is_latest(key, row.as_ref()) {
-            Ok(row)
-        } else {
-            Err(stale(key))
-        }
-    }
-
     fn apply<'a>(
         &mut self,
         batch: &'a Batch,
         told: &mut Vec<Change>,
-        touched: &mut Touched<'a>,
+        (touched, seen): (&mut Touched<'a>, &Seen<'a>),
     ) -> Result<Revision, StoreError> {
         let revision = batch.number.unwrap_or(Revision(self.last.saturating_add(1)));
         self.last = self.last.max(revision.0);
         for (key, value) in &batch.changes {
             let before = match touched.get(key.as_slice()) {
                 Some(touch) => touch.before,
-                None => self.mac_before(key, touched)?,
+                None => self.mac_before(key, seen)?,
             };
             let after = match value {
                 Some(value) => Some((value.as_slice(), self.put(key, value, revision)?)),
@@ -302,10 +310,25 @@ impl Writer {
         delete.execute([key]).map_err(io).map(|_count| ())
     }
 
-    /// Returns what proves the row that is about to be replaced.
-    fn mac_before(&self, key: &[u8], touched: &Touched<'_>) -> Result<Option<Mac>, StoreError> {
-        let row = self.current(key, touched)?;
-        Ok(row.map(|row| self.warrant.witness.mac(key, Some(&row.value), row.revision)))
+    /// Returns what proves the row that is about to be replaced; its value is of no more use.
+    fn mac_before(&self, key: &[u8], seen: &Seen<'_>) -> Result<Option<Mac>, StoreError> {
+        if let Some(mac) = seen.get(key) {
+            return Ok(*mac);
+        }
+        if self.warrant.witness.tracks(key) && self.warrant.is_latest(key, None) {
+            return Ok(None);
+        }
+        let mut statement = self.connection.prepare_cached(PROOF).map_err(io)?;
+        let mut rows = statement.query([key]).map_err(io)?;
+        let Some(row) = rows.next().map_err(io)? else {
+            return if self.warrant.is_latest(key, None) { Ok(None) } else { Err(stale(key)) };
+        };
+        let revision = u64::try_from(row.get::<_, i64>(0).map_err(io)?).unwrap_or_default();
+        if self.warrant.is_latest(key, Some(Revision(revision))) {
+            row.get(1).map(Some).map_err(io)
+        } else {
+            Err(stale(key))
+        }
     }
 
     /// Adds the entry of a transaction to the chain.

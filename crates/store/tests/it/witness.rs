@@ -120,7 +120,8 @@ async fn rows_that_somebody_else_wrote_are_not_read() {
             is_corrupt(store.scan(prefix_range(b"a/"), Order::Ascending, 9).await, &says);
             is_corrupt(store.walk(Box::new(|_, _| Ok(()))).await, &says);
         }
-        let replaced = store.commit(put("a/1", "three")).await;
+        let unless = put("a/1", "three").require(b"a/1".to_vec(), Require::Absent);
+        let replaced = store.commit(unless).await;
         assert!(matches!(replaced, Err(StoreError::Unknown(_))), "{replaced:?}");
     }
 }
