@@ -20,7 +20,7 @@ const EXCHANGE: &str = r#"{"certificate":"{certificate}","publicKey":"{public}",
     "intermediateCertificates":["{intermediateCertificate}"],"purpose":"DEFAULT"}"#;
 const MANAGER: &[&str] = &["Allow group Gentitled to manage workloads in compartment sample"];
 
-pub(crate) const FEDERATION: [Row; 12] = [
+pub(crate) const FEDERATION: [Row; 14] = [
     post(Operation::CreateWorkload, MANAGER, "/_strongroom/v1/workloads", WORKLOAD),
     get(
         Operation::GetWorkload,
