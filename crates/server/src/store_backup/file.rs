@@ -41,7 +41,7 @@ impl fmt::Debug for Header {
 impl Header {
     /// Tells this backup from every other.
     pub(super) fn id(&self) -> String {
-        self.salt.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.salt.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     }
 
     /// First line, length (u32), then time in microseconds (i64), last number (u64), salt, and the
