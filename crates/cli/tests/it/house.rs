@@ -44,6 +44,7 @@ impl House {
         let parts = Parts {
             store,
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: None,
