@@ -101,7 +101,7 @@ def test_there_and_back(database, tmp_path):
 
 
 def test_read_only_refuses_changes_and_nothing_else(tmp_path):
-    """What was acknowledged before `read-only on` answered is all there is; reads go on, and are recorded."""
+    """UpdateReadOnly: what was acknowledged before `read-only on` answered is all there is; reads go on, and are recorded."""
     server = Server(tmp_path / "server").init().start().furnish()
     kept = server.new_secret("kept", b"kept")
     acknowledged, refused, done = [], [], threading.Event()

@@ -55,6 +55,7 @@ def read_all(server):
 
 
 def test_a_rotation_survives_every_kill(furnished):
+    """RotateRootKey: it goes on where it was, nothing is lost, and in the end the old key opens nothing."""
     server = furnished
     first, killed, begun = root_file(server), 0, 0
     while killed < KILLS:
@@ -88,6 +89,8 @@ def test_a_rotation_survives_every_kill(furnished):
 
 def test_a_new_passphrase_opens_the_new_key_alone(furnished, tmp_path):
     server = furnished
+    # The root key in force has a name of its own from then on.
+    assert "opens nothing any more" in rotate(server)
     private(tmp_path / "next", b"another horse\n")
     backup, copy = tmp_path / "store.backup", Server(tmp_path / "copy", address="127.0.0.2").like(server)
     told, first = [], root_file(server)

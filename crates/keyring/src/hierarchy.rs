@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::locked::LockedBytes;
 use crate::material::Material;
 use crate::seal::{Binding, Layer, OpenError, SealError, Sealed, SealingKey};
-use crate::stream::{STREAM_SALT_BYTES, StreamKey};
+use crate::stream::{STREAM_SALT_BYTES, StreamKey, hex};
 
 const KEY_BYTES: usize = 32;
 
@@ -136,7 +136,7 @@ impl RootKey {
     /// [`SealError`] if the cryptographic library refuses.
     pub fn id(&self) -> Result<String, SealError> {
         let derived = self.sealing.derive(b"strongroom/1/root-key-id", b"", 0).ok_or(SealError)?;
-        Ok(derived.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&derived))
     }
 
     /// Seals another root key, so that this one opens it while one takes the other's place.

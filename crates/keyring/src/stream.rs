@@ -230,6 +230,10 @@ impl<R: Read> Read for StreamOpener<R> {
     }
 }
 
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
 /// SHA-256 of what comes in parts.
 #[derive(Clone)]
 pub struct RunningDigest(digest::Context);
@@ -255,7 +259,7 @@ impl RunningDigest {
     /// Returns the digest, in hexadecimal.
     #[must_use]
     pub fn finish(self) -> String {
-        self.0.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.0.finish().as_ref())
     }
 }
 

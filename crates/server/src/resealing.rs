@@ -41,7 +41,8 @@ pub(crate) async fn keep_resealing(shared: &Shared) {
 
 async fn look(shared: &Shared) -> Result<(), StoreError> {
     let catalog = shared.catalog().await?;
-    let Some(rotation) = &catalog.roots.rotation else { return Ok(()) };
+    let under_way = catalog.roots.rotation.as_ref().filter(|_| !catalog.is_read_only);
+    let Some(rotation) = under_way else { return Ok(()) };
     while reseal_all(shared, &catalog, rotation).await? {}
     write_root_file(shared, rotation).await?;
     tokio::time::sleep(LINGER).await;

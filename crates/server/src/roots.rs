@@ -67,12 +67,11 @@ impl Roots {
         let root_file = STANDARD.decode(&read.root_file).map_err(|_position| unopened())?;
         let known = held.get();
         // After a start the file may hold either.
-        let (earlier, current) = match known.open_root(&read.next) {
-            Ok(next) => (known, Arc::new(next)),
-            Err(_) => {
-                let earlier = known.open_root(&read.previous).map_err(|_error| unopened())?;
-                (Arc::new(earlier), known)
-            }
+        let (earlier, current) = if let Ok(next) = known.open_root(&read.next) {
+            (known, Arc::new(next))
+        } else {
+            let earlier = known.open_root(&read.previous).map_err(|_error| unopened())?;
+            (Arc::new(earlier), known)
         };
         self.current = current;
         let root_file = root_file.into();

@@ -147,7 +147,7 @@ pub(super) async fn restore(
 ) -> Result<(), Failure> {
     let configuration = Configuration::read(&arguments.config)?;
     let path = &arguments.backup;
-    let failed = |error| not_restored(path, error);
+    let failed = |error| not_restored(path, &error);
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let first = begin_file(path).map_err(failed)?;
@@ -212,7 +212,7 @@ async fn put_root_key(
     }
 }
 
-fn not_restored(path: &Path, error: StoreBackupError) -> Failure {
+fn not_restored(path: &Path, error: &StoreBackupError) -> Failure {
     let message = format!("cannot restore the backup `{}`", path.display());
     let failure = Failure::new(Exit::Failed, "not-restored", message).because(error.to_string());
     match error {

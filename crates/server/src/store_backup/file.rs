@@ -8,7 +8,7 @@ use strongroom_model::{Random, Timestamp};
 use strongroom_store::{Revision, Snapshot, Versioned};
 
 use super::{END, ROW, ROWS_AT_ONCE, StoreBackupError, Summary, Tally, encode, is_content};
-use crate::rows;
+use crate::rows::{self, NextRootKeyRow};
 
 const NAME: &[u8] = b"strongroom store backup ";
 const FORMAT: &[u8] = b"1";
@@ -41,7 +41,7 @@ impl fmt::Debug for Header {
 impl Header {
     /// Tells this backup from every other.
     pub(super) fn id(&self) -> String {
-        self.salt.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.salt.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
     }
 
     /// First line, length (u32), then time in microseconds (i64), last number (u64), salt, and the
@@ -136,15 +136,14 @@ pub async fn back_up<W: Write>(
     to.write_all(&key.header_tag(&encoded))?;
     let mut sealer = StreamSealer::new(key, to);
     let mut tally = Tally::default();
-    let mut is_founded = false;
+    let mut seen = Seen::default();
     loop {
         let rows = snapshot.next(ROWS_AT_ONCE).await?;
         if rows.is_empty() {
             break;
         }
         for (key, row) in rows {
-            check(&key, &row, new.root_key)?;
-            is_founded |= key == rows::FOUNDED;
+            seen.look(&key, &row, new.root_key)?;
             if is_content(&key) {
                 let encoded = encode(&key, &row)?;
                 tally.take(&encoded);
@@ -152,26 +151,53 @@ pub async fn back_up<W: Write>(
             }
         }
     }
-    if !is_founded {
-        return Err(StoreBackupError::Unfounded);
-    }
+    seen.conclude()?;
     sealer.write_all(&[END])?;
     sealer.write_all(&tally.rows.to_be_bytes())?;
     Ok((tally.summary(), sealer.finish()?))
 }
 
-/// Refuses to back up what would not be whole.
-fn check(key: &[u8], row: &Versioned, root_key: &RootKey) -> Result<(), StoreBackupError> {
-    if key == rows::restoring() {
-        return Err(rows::incomplete().into());
+/// What rows tell of the store that they are of.
+#[derive(Debug, Default)]
+struct Seen {
+    is_founded: bool,
+    /// Whether the root key that is in force is another one.
+    is_other: bool,
+}
+
+impl Seen {
+    /// Looks at a row. The root key in force is named before the one that is taking its place, with
+    /// which both are known.
+    fn look(
+        &mut self,
+        key: &[u8],
+        row: &Versioned,
+        root_key: &RootKey,
+    ) -> Result<(), StoreBackupError> {
+        if key == rows::restoring() {
+            return Err(rows::incomplete().into());
+        }
+        self.is_founded |= key == rows::FOUNDED;
+        if key == rows::root_key_id() {
+            let id: String = rows::decode(key, &row.value)?;
+            self.is_other = root_key.id()? != id;
+        }
+        if key == rows::next_root_key() {
+            let NextRootKeyRow { next, previous, .. } = rows::decode(key, &row.value)?;
+            let opens = |sealed| root_key.open_root(sealed).is_ok();
+            self.is_other = !opens(&next) && !opens(&previous);
+        }
+        Ok(())
     }
-    if key == rows::root_key_id() {
-        let id: String = rows::decode(key, &row.value)?;
-        if root_key.id()? != id {
-            return Err(StoreBackupError::OtherRootKey);
+
+    /// Refuses to back up what would not be whole.
+    fn conclude(&self) -> Result<(), StoreBackupError> {
+        match self {
+            Self { is_founded: false, .. } => Err(StoreBackupError::Unfounded),
+            Self { is_other: true, .. } => Err(StoreBackupError::OtherRootKey),
+            Self { is_founded: true, is_other: false } => Ok(()),
         }
     }
-    Ok(())
 }
 
 /// A backup that is being read.

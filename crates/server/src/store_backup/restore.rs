@@ -82,11 +82,13 @@ pub async fn restore<R: Read>(
     Ok(summary)
 }
 
+type Row = (Vec<u8>, Versioned);
+
 /// Reads the next rows that are not there yet; says whether they are the last.
 fn some_rows<R: Read>(
     backup: &mut Backup<R>,
     after: &[u8],
-) -> Result<(Vec<(Vec<u8>, Versioned)>, bool), StoreBackupError> {
+) -> Result<(Vec<Row>, bool), StoreBackupError> {
     let (mut rows, mut bytes) = (Vec::new(), 0_usize);
     while rows.len() < ROWS_AT_ONCE && bytes < BYTES_AT_ONCE {
         let Some((key, row)) = backup.next()? else { return Ok((rows, true)) };
@@ -163,7 +165,7 @@ impl Restore<'_> {
     }
 
     /// Writes rows, each with the number that it had.
-    async fn put(&self, rows: Vec<(Vec<u8>, Versioned)>) -> Result<(), StoreError> {
+    async fn put(&self, rows: Vec<Row>) -> Result<(), StoreError> {
         let mut commits: BTreeMap<Revision, Batch> = BTreeMap::new();
         for (key, row) in rows.into_iter().filter(|(key, _)| is_content(key)) {
             let begun = || Batch::new().numbered(row.revision).sync(Sync::Deferred);
