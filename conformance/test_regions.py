@@ -297,3 +297,62 @@ def test_oracles_command_line_replicates(pair):
     assert shown["is-replica"] and shown["source-region-information"]["source-region"] == HOME
     bundle = second.oci("secrets", "secret-bundle", "get", "--secret-id", made["id"])
     assert bundle["secret-bundle-content"]["content"] == "aGk="
+
+
+def test_a_vault_and_its_keys_have_a_replica(pair):
+    home, second = pair
+    models, tenancy = oci.key_management.models, home.profile["tenancy"]
+    here, there = (region.client(oci.key_management.KmsVaultClient) for region in pair)
+    vault = here.create_vault(models.CreateVaultDetails(
+        compartment_id=tenancy, display_name="private", vault_type="VIRTUAL_PRIVATE")).data
+    keys = home.client(oci.key_management.KmsManagementClient, vault.management_endpoint)
+    aes = models.CreateKeyDetails(
+        compartment_id=tenancy, display_name="aes", protection_mode="SOFTWARE",
+        key_shape=models.KeyShape(algorithm="AES", length=32))
+    key = keys.create_key(aes).data
+    replicate = models.CreateVaultReplicaDetails(replica_region=SECOND)
+    unpaired = models.CreateVaultReplicaDetails(replica_region=THIRD)
+    status, _, message = refusal(here.create_vault_replica, vault.id, unpaired)
+    assert status == 400 and THIRD in message
+    here.create_vault_replica(vault.id, replicate)
+    replica = wait_for(lambda: [one for one in here.list_vault_replicas(vault.id).data if one.status == "CREATED"])[0]
+    assert replica.region == SECOND and replica.crypto_endpoint != vault.crypto_endpoint
+    replication = here.get_vault(vault.id).data.replica_details.replication_id
+    state = lambda: keys.get_replication_status(replication).data.replica_details[0].status  # noqa: E731
+    wait_for(lambda: state() == "REPLICATED")
+
+    def encrypted(endpoint, region, text):
+        crypto = region.client(oci.key_management.KmsCryptoClient, endpoint)
+        return crypto.encrypt(models.EncryptDataDetails(key_id=key.id, plaintext=text)).data.ciphertext
+
+    def decrypted(endpoint, region, text):
+        crypto = region.client(oci.key_management.KmsCryptoClient, endpoint)
+        return crypto.decrypt(models.DecryptDataDetails(key_id=key.id, ciphertext=text)).data.plaintext
+
+    text = encrypted(vault.crypto_endpoint, home, "aGk=")
+    assert decrypted(replica.crypto_endpoint, second, text) == "aGk="
+    assert decrypted(vault.crypto_endpoint, home, encrypted(replica.crypto_endpoint, second, "aGk=")) == "aGk="
+    # A new version of the key goes there as well, and changes are made at the source alone.
+    version = keys.create_key_version(key.id).data
+    at_replica = second.client(oci.key_management.KmsManagementClient, replica.management_endpoint)
+    wait_for(lambda: at_replica.get_key(key.id).data.current_key_version == version.id)
+    assert decrypted(replica.crypto_endpoint, second, encrypted(vault.crypto_endpoint, home, "aGk=")) == "aGk="
+    for call in (lambda: at_replica.create_key(aes), lambda: at_replica.disable_key(key.id),
+                 lambda: there.update_vault(vault.id, models.UpdateVaultDetails(display_name="x"))):
+        status, code, message = refusal(call)
+        assert (status, code) == (409, "Conflict") and HOME in message
+    # It answers after a restart, without its source.
+    home.link.cut()
+    second.kill()
+    second.start()
+    assert decrypted(replica.crypto_endpoint, second, text) == "aGk="
+    home.link.mend()
+    keys.disable_key(key.id)
+    wait_for(lambda: at_replica.get_key(key.id).data.lifecycle_state == "DISABLED")
+    here.delete_vault_replica(vault.id, models.DeleteVaultReplicaDetails(replica_region=SECOND))
+    wait_for(lambda: there.get_vault(vault.id).data.lifecycle_state == "DELETED")
+    assert here.get_vault(vault.id).data.lifecycle_state == "ACTIVE"
+    keys.enable_key(key.id)
+    here.create_vault_replica(vault.id, replicate)
+    again = wait_for(lambda: [one for one in here.list_vault_replicas(vault.id).data if one.status == "CREATED"])[0]
+    wait_for(lambda: decrypted(again.crypto_endpoint, second, text) == "aGk=")

@@ -6,10 +6,11 @@ use std::fmt;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair};
-use strongroom_model::{Random, Sensitive};
+use strongroom_model::{KeyShape, Random, Sensitive};
 
 use crate::gcm::{self, TAG_BYTES};
 use crate::hierarchy::RootKey;
+use crate::material::Material;
 use crate::seal::{OpenError, SealError, SealingKey};
 
 const FORMAT: u8 = 1;
@@ -97,7 +98,36 @@ impl RegionKeys {
     }
 }
 
+impl RegionKeys {
+    /// Opens the material of a key that was sealed for this region under the same binding.
+    ///
+    /// # Errors
+    /// [`OpenError`] if key, binding, shape or bytes are not those it was sealed with.
+    pub fn open_material(
+        &self,
+        binding: &[u8],
+        shape: KeyShape,
+        sealed: &[u8],
+    ) -> Result<Material, OpenError> {
+        let material = self.open(binding, sealed)?;
+        Material::from_bytes(shape, material).map_err(|_error| OpenError)
+    }
+}
+
 impl RegionPublicKeys {
+    /// Seals the material of a key for the region.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn seal_material(
+        &self,
+        binding: &[u8],
+        material: &Material,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(binding, material.expose(), random)
+    }
+
     /// Takes the halves as they were carried here.
     #[must_use]
     pub fn new(signing: Vec<u8>, sealing: Vec<u8>) -> Option<Self> {

@@ -116,12 +116,18 @@ async fn delete_due(shared: &Shared, catalog: &Catalog, now: Timestamp) -> Resul
     }
     let alive = |entry: &&Arc<KeyEntry>| {
         let vault = catalog.vaults.get(&entry.key.vault_id);
-        vault.is_some_and(|vault| !vault.vault.is_due(now))
+        vault.is_some_and(|vault| !vault.vault.is_due(now) && !vault.vault.is_replica())
+    };
+    let is_own = |entry: &&Arc<KeyVersionEntry>| {
+        let key = catalog.keys.get(&entry.version.key_id);
+        let vault = key.and_then(|key| catalog.vaults.get(&key.key.vault_id));
+        vault.is_some_and(|vault| !vault.vault.is_replica())
     };
     for entry in catalog.keys.values().filter(|entry| entry.key.is_due(now)).filter(alive) {
         forgive(delete_key(shared, entry, now).await, "key", &entry.key.id)?;
     }
-    for entry in catalog.key_versions.values().filter(|entry| entry.version.is_due(now)) {
+    let due = catalog.key_versions.values().filter(|entry| entry.version.is_due(now));
+    for entry in due.filter(is_own) {
         forgive(delete_version(shared, entry, now).await, "key version", &entry.version.id)?;
     }
     let gone = |entry: &&Arc<VaultEntry>| entry.vault.state == VaultState::Deleted;
@@ -238,6 +244,7 @@ async fn rotate_due(shared: &Shared, now: Timestamp) -> Result<(), Failure> {
     for entry in catalog.keys.values() {
         if entry.key.auto_rotation.as_ref().is_some_and(is_due)
             && let Some(vault) = catalog.vaults.get(&entry.key.vault_id)
+            && !vault.vault.is_replica()
         {
             let done = rotate(shared, &catalog, (vault, entry), now).await;
             match done {

@@ -6,16 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_model::Ocid;
 use tokio::task::AbortHandle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::intake::{Taken, keep_untaken, untaken};
 use super::messages::{InventoryItem, Kind, PULL, Page, Pull, SignedMessage};
-use super::outbox::secret_of;
+use super::outbox::is_identity;
 use super::peers::Peer;
 use super::source::{home_of, replicated};
-use super::{intake, intake_identity};
+use super::{intake, intake_identity, intake_vaults};
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
 use crate::shared::Shared;
@@ -151,6 +153,7 @@ impl Puller {
             acknowledged: std::mem::take(&mut self.stored),
             again: self.again.iter().take(AGAIN_MAX).cloned().collect(),
             inventory: self.compared.is_none_or(|at| at.elapsed() > COMPARE),
+            vaults: self.vaults(&catalog),
             wait_secs: WAIT_SECS,
         };
         let page = self.exchange(&peer, &pull).await;
@@ -159,6 +162,17 @@ impl Puller {
         }
         let page = page?;
         self.take(&peer, page, &pull).await.map_err(said)
+    }
+
+    /// Where the replicas of that region's vaults answer.
+    fn vaults(&self, catalog: &Catalog) -> BTreeMap<Ocid, (String, u64)> {
+        let kept = catalog.vaults.values().filter_map(|entry| {
+            let source = entry.vault.source.as_ref()?;
+            let is_kept = source.region == self.region && entry.key.is_some();
+            let url = self.shared.endpoints.url(entry.port);
+            is_kept.then(|| (entry.vault.id.clone(), (url, source.revision)))
+        });
+        kept.collect()
     }
 
     fn nonce(&self) -> String {
@@ -194,6 +208,12 @@ impl Puller {
             let object = format!("s/{}", item.id);
             self.again.remove(&object);
             let taken = intake::take(&shared, peer, item).await?;
+            self.settle(object, taken).await?;
+        }
+        for item in &page.vaults {
+            let object = format!("v/{}", item.id);
+            self.again.remove(&object);
+            let taken = intake_vaults::take(&shared, peer, item).await?;
             self.settle(object, taken).await?;
         }
         if let Some(inventory) = &page.inventory {
@@ -268,7 +288,15 @@ impl Puller {
                 here.insert(String::from_utf8_lossy(&key).into_owned(), source.revision);
             }
         }
-        for item in inventory.iter().filter(|item| secret_of(&item.object).is_some()) {
+        for (id, entry) in &*catalog.vaults {
+            let source = entry.vault.source.as_ref();
+            let source = source.filter(|source| source.region == peer.region);
+            // One that is gone comes back only if it is listed.
+            if let Some(source) = source.filter(|_| entry.key.is_some()) {
+                here.insert(format!("v/{id}"), source.revision);
+            }
+        }
+        for item in inventory.iter().filter(|item| !is_identity(&item.object)) {
             if here.remove(&item.object) != Some(item.revision) {
                 self.again.insert(item.object.clone());
             }
