@@ -2,8 +2,10 @@
 
 import oci
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from regions import Region, wait_for
+from regions import Region, private, wait_for
 from vault import content_in, content_of
 
 HOME, SECOND, THIRD = "us-ashburn-1", "eu-frankfurt-1", "eu-zurich-1"
@@ -132,6 +134,51 @@ def test_targets_are_checked_with_the_regions_name(pair):
     assert "targetVaultId: must be of region " + SECOND in asked(foreign)[2]
     assert "isWriteForwardEnabled" in asked(good, is_write_forward_enabled=True)[2]
     assert "at most 3" in asked(good, good, good, good)[2]
+
+
+def test_replication_needs_a_right_of_its_own(pair, tmp_path):
+    home, second = pair
+    tenancy, models = home.profile["tenancy"], oci.identity.models
+    here = home.client(oci.identity.IdentityClient)
+    user = here.create_user(models.CreateUserDetails(compartment_id=tenancy, name="u", description="u")).data
+    group = here.create_group(models.CreateGroupDetails(compartment_id=tenancy, name="g", description="g")).data
+    here.add_user_to_group(models.AddUserToGroupDetails(user_id=user.id, group_id=group.id))
+    policy = here.create_policy(models.CreatePolicyDetails(
+        compartment_id=tenancy, name="p", description="p", statements=["Allow group g to use secret-family in tenancy"])).data
+    key = rsa.generate_private_key(65537, 2048)
+    private(tmp_path / "u.pem", key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    made = here.upload_api_key(user.id, models.CreateApiKeyDetails(key=public)).data
+    profile = {"user": user.id, "fingerprint": made.fingerprint, "key_file": str(tmp_path / "u.pem")}
+    secret = home.new_secret("db", b"first")
+    vaults = home.client(oci.vault.VaultsClient, **profile)
+    details = oci.vault.models.UpdateSecretDetails
+    goes = details(replication_config=oci.vault.models.ReplicationConfig(replication_targets=[second.target()]))
+    vaults.update_secret(secret.id, details(description="may be changed"))
+    assert refusal(vaults.update_secret, secret.id, goes)[0] == 404
+    here.update_policy(policy.id, models.UpdatePolicyDetails(
+        statements=["Allow group g to manage secret-family in tenancy", "Allow group g to use keys in tenancy"]))
+    vaults.update_secret(secret.id, goes)
+    # The right to read it there is decided there, by the same policies.
+    reads = second.client(oci.secrets.SecretsClient, **profile)
+    assert content_in(wait_for(lambda: reads.get_secret_bundle(secret.id).data)) == b"first"
+
+
+def test_a_region_that_is_forgotten_sends_and_gets_nothing(pair):
+    home, second = pair
+    secret = home.new_secret("db", b"first", second)
+    wait_for(lambda: secret_at(second, secret.id))
+    assert f"{SECOND} is forgotten" in home.admin("rm", SECOND)
+    assert home.status()["regions"] == []
+    assert "401" in wait_for(lambda: second.status(home)["fault"])
+    assert "is not one that this region is paired with" in home.admin("rm", SECOND, code=1)
+    assert content_at(second, secret.id) == b"first"
+    # Paired again, it gets what it has missed.
+    update(home, secret.id, description="missed")
+    home.admin("add", "--identity", second.directory / "own.json", "--url", second.link.url)
+    wait_for(lambda: secret_at(second, secret.id).description == "missed")
 
 
 def test_a_change_of_identities_is_in_force_everywhere(pair):

@@ -140,7 +140,9 @@ impl RegionPublicKeys {
     pub fn fingerprint(&self) -> String {
         let digest = digest(&SHA256, &[self.signing.as_slice(), &self.sealing].concat());
         let pairs = digest.as_ref().chunks(2).take(8);
-        let groups = pairs.map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect());
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+        let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+        let groups = pairs.map(|pair| pair.iter().flat_map(digits).collect());
         groups.collect::<Vec<String>>().join("-")
     }
 

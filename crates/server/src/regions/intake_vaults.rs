@@ -61,23 +61,20 @@ async fn store(
 ) -> Result<Taken, Failure> {
     let tenancy = &catalog.tenancy.id;
     let place = rows::vault(&item.id);
-    let live = known.filter(|entry| entry.key.is_some());
     let made: VaultKey;
-    let (vault_key, sealed, port, listener) = match live.map(|entry| (entry, entry.key.as_ref())) {
-        Some((entry, Some(key))) => {
-            let row: VaultRow = read_row(shared, &place).await?;
-            (key, row.vault_key, entry.port, None)
-        }
-        _ => {
-            let binding = vault_binding(tenancy, &item.id);
-            let new = shared.keys.root.new_vault_key(&binding, &*shared.random);
-            let (key, sealed) = new.map_err(|error| Failure::internal(error.to_string()))?;
-            made = key;
-            let no_port = |error: std::io::Error| Failure::internal(format!("no port: {error}"));
-            let listener = shared.endpoints.reserve(&*shared.random).await.map_err(no_port)?;
-            let port = listener.local_addr().map_err(no_port)?.port();
-            (&made, Some(sealed), port, Some(listener))
-        }
+    let live = known.and_then(|entry| Some((entry, entry.key.as_ref()?)));
+    let (vault_key, sealed, port, listener) = if let Some((entry, key)) = live {
+        let row: VaultRow = read_row(shared, &place).await?;
+        (key, row.vault_key, entry.port, None)
+    } else {
+        let binding = vault_binding(tenancy, &item.id);
+        let new = shared.keys.root.new_vault_key(&binding, &*shared.random);
+        let (key, sealed) = new.map_err(|error| Failure::internal(error.to_string()))?;
+        made = key;
+        let no_port = |error: std::io::Error| Failure::internal(format!("no port: {error}"));
+        let listener = shared.endpoints.reserve(&*shared.random).await.map_err(no_port)?;
+        let port = listener.local_addr().map_err(no_port)?.port();
+        (&made, Some(sealed), port, Some(listener))
     };
     let vault = copy_of(vault, &peer.region, item.revision);
     let vault_key_row = sealed.filter(|_| vault.state != VaultState::Deleted);

@@ -158,6 +158,8 @@ pub(crate) struct Page {
     pub(crate) to: String,
     pub(crate) nonce: String,
     pub(crate) home: Home,
+    /// When the region that asks was added, in microseconds: before that, nothing was noted for it.
+    pub(crate) added: i64,
     /// Outbox rows that this page settles.
     pub(crate) covers: Vec<String>,
     pub(crate) rows: Vec<RowItem>,

@@ -93,6 +93,8 @@ struct Puller {
     /// What was not taken.
     untaken: BTreeMap<String, String>,
     compared: Option<Instant>,
+    /// When the region says that it was paired with this one.
+    added: Option<i64>,
     retried: Instant,
 }
 
@@ -106,6 +108,7 @@ impl Puller {
             again: BTreeSet::new(),
             untaken: BTreeMap::new(),
             compared: None,
+            added: None,
             retried: Instant::now(),
         }
     }
@@ -114,7 +117,7 @@ impl Puller {
         match untaken(&self.shared, &self.region).await {
             Ok(kept) => self.untaken = kept.into_iter().collect(),
             Err(failure) => {
-                tracing::warn!(reason = failure.reason, "what was not taken is unknown")
+                tracing::warn!(reason = failure.reason, "what was not taken is unknown");
             }
         }
         let mut pause = PAUSE_MIN;
@@ -178,7 +181,7 @@ impl Puller {
     fn nonce(&self) -> String {
         let mut bytes = [0_u8; 16];
         self.shared.random.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     async fn exchange(&self, peer: &Peer, pull: &Pull) -> Result<Page, String> {
@@ -220,6 +223,9 @@ impl Puller {
             self.compare(peer, &page, inventory).await?;
         } else if pull.inventory {
             return Err(Failure::internal("the region lists nothing"));
+        }
+        if self.added.replace(page.added).is_some_and(|added| added != page.added) {
+            self.compared = None;
         }
         let left = u64::try_from(page.covers.len()).unwrap_or_default();
         let waiting = page.waiting.saturating_sub(left);

@@ -146,6 +146,7 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
         to: pull.from,
         nonce: pull.nonce,
         home: home_of(&catalog),
+        added: peer.time_added.as_microsecond(),
         covers,
         rows: draft.rows,
         secrets: draft.secrets,
