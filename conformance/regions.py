@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,8 +18,13 @@ READY_SECS_MAX = 30
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
+    """A port that no outgoing connection takes meanwhile."""
+    while True:
+        try:
+            with socket.create_server(("127.0.0.1", random.randrange(10_000, 20_000))) as free:
+                return free.getsockname()[1]
+        except OSError:
+            pass
 
 
 def private(path, content):

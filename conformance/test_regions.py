@@ -2,8 +2,10 @@
 
 import oci
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from regions import Region, wait_for
+from regions import Region, private, wait_for
 from vault import content_in, content_of
 
 HOME, SECOND, THIRD = "us-ashburn-1", "eu-frankfurt-1", "eu-zurich-1"
@@ -132,6 +134,51 @@ def test_targets_are_checked_with_the_regions_name(pair):
     assert "targetVaultId: must be of region " + SECOND in asked(foreign)[2]
     assert "isWriteForwardEnabled" in asked(good, is_write_forward_enabled=True)[2]
     assert "at most 3" in asked(good, good, good, good)[2]
+
+
+def test_replication_needs_a_right_of_its_own(pair, tmp_path):
+    home, second = pair
+    tenancy, models = home.profile["tenancy"], oci.identity.models
+    here = home.client(oci.identity.IdentityClient)
+    user = here.create_user(models.CreateUserDetails(compartment_id=tenancy, name="u", description="u")).data
+    group = here.create_group(models.CreateGroupDetails(compartment_id=tenancy, name="g", description="g")).data
+    here.add_user_to_group(models.AddUserToGroupDetails(user_id=user.id, group_id=group.id))
+    policy = here.create_policy(models.CreatePolicyDetails(
+        compartment_id=tenancy, name="p", description="p", statements=["Allow group g to use secret-family in tenancy"])).data
+    key = rsa.generate_private_key(65537, 2048)
+    private(tmp_path / "u.pem", key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    made = here.upload_api_key(user.id, models.CreateApiKeyDetails(key=public)).data
+    profile = {"user": user.id, "fingerprint": made.fingerprint, "key_file": str(tmp_path / "u.pem")}
+    secret = home.new_secret("db", b"first")
+    vaults = home.client(oci.vault.VaultsClient, **profile)
+    details = oci.vault.models.UpdateSecretDetails
+    goes = details(replication_config=oci.vault.models.ReplicationConfig(replication_targets=[second.target()]))
+    vaults.update_secret(secret.id, details(description="may be changed"))
+    assert refusal(vaults.update_secret, secret.id, goes)[0] == 404
+    here.update_policy(policy.id, models.UpdatePolicyDetails(
+        statements=["Allow group g to manage secret-family in tenancy", "Allow group g to use keys in tenancy"]))
+    vaults.update_secret(secret.id, goes)
+    # The right to read it there is decided there, by the same policies.
+    reads = second.client(oci.secrets.SecretsClient, **profile)
+    assert content_in(wait_for(lambda: reads.get_secret_bundle(secret.id).data)) == b"first"
+
+
+def test_a_region_that_is_forgotten_sends_and_gets_nothing(pair):
+    home, second = pair
+    secret = home.new_secret("db", b"first", second)
+    wait_for(lambda: secret_at(second, secret.id))
+    assert f"{SECOND} is forgotten" in home.admin("rm", SECOND)
+    assert home.status()["regions"] == []
+    assert "401" in wait_for(lambda: second.status(home)["fault"])
+    assert "is not one that this region is paired with" in home.admin("rm", SECOND, code=1)
+    assert content_at(second, secret.id) == b"first"
+    # Paired again, it gets what it has missed.
+    update(home, secret.id, description="missed")
+    home.admin("add", "--identity", second.directory / "own.json", "--url", second.link.url)
+    wait_for(lambda: secret_at(second, secret.id).description == "missed")
 
 
 def test_a_change_of_identities_is_in_force_everywhere(pair):
@@ -297,3 +344,62 @@ def test_oracles_command_line_replicates(pair):
     assert shown["is-replica"] and shown["source-region-information"]["source-region"] == HOME
     bundle = second.oci("secrets", "secret-bundle", "get", "--secret-id", made["id"])
     assert bundle["secret-bundle-content"]["content"] == "aGk="
+
+
+def test_a_vault_and_its_keys_have_a_replica(pair):
+    home, second = pair
+    models, tenancy = oci.key_management.models, home.profile["tenancy"]
+    here, there = (region.client(oci.key_management.KmsVaultClient) for region in pair)
+    vault = here.create_vault(models.CreateVaultDetails(
+        compartment_id=tenancy, display_name="private", vault_type="VIRTUAL_PRIVATE")).data
+    keys = home.client(oci.key_management.KmsManagementClient, vault.management_endpoint)
+    aes = models.CreateKeyDetails(
+        compartment_id=tenancy, display_name="aes", protection_mode="SOFTWARE",
+        key_shape=models.KeyShape(algorithm="AES", length=32))
+    key = keys.create_key(aes).data
+    replicate = models.CreateVaultReplicaDetails(replica_region=SECOND)
+    unpaired = models.CreateVaultReplicaDetails(replica_region=THIRD)
+    status, _, message = refusal(here.create_vault_replica, vault.id, unpaired)
+    assert status == 400 and THIRD in message
+    here.create_vault_replica(vault.id, replicate)
+    replica = wait_for(lambda: [one for one in here.list_vault_replicas(vault.id).data if one.status == "CREATED"])[0]
+    assert replica.region == SECOND and replica.crypto_endpoint != vault.crypto_endpoint
+    replication = here.get_vault(vault.id).data.replica_details.replication_id
+    state = lambda: keys.get_replication_status(replication).data.replica_details[0].status  # noqa: E731
+    wait_for(lambda: state() == "REPLICATED")
+
+    def encrypted(endpoint, region, text):
+        crypto = region.client(oci.key_management.KmsCryptoClient, endpoint)
+        return crypto.encrypt(models.EncryptDataDetails(key_id=key.id, plaintext=text)).data.ciphertext
+
+    def decrypted(endpoint, region, text):
+        crypto = region.client(oci.key_management.KmsCryptoClient, endpoint)
+        return crypto.decrypt(models.DecryptDataDetails(key_id=key.id, ciphertext=text)).data.plaintext
+
+    text = encrypted(vault.crypto_endpoint, home, "aGk=")
+    assert decrypted(replica.crypto_endpoint, second, text) == "aGk="
+    assert decrypted(vault.crypto_endpoint, home, encrypted(replica.crypto_endpoint, second, "aGk=")) == "aGk="
+    # A new version of the key goes there as well, and changes are made at the source alone.
+    version = keys.create_key_version(key.id).data
+    at_replica = second.client(oci.key_management.KmsManagementClient, replica.management_endpoint)
+    wait_for(lambda: at_replica.get_key(key.id).data.current_key_version == version.id)
+    assert decrypted(replica.crypto_endpoint, second, encrypted(vault.crypto_endpoint, home, "aGk=")) == "aGk="
+    for call in (lambda: at_replica.create_key(aes), lambda: at_replica.disable_key(key.id),
+                 lambda: there.update_vault(vault.id, models.UpdateVaultDetails(display_name="x"))):
+        status, code, message = refusal(call)
+        assert (status, code) == (409, "Conflict") and HOME in message
+    # It answers after a restart, without its source.
+    home.link.cut()
+    second.kill()
+    second.start()
+    assert decrypted(replica.crypto_endpoint, second, text) == "aGk="
+    home.link.mend()
+    keys.disable_key(key.id)
+    wait_for(lambda: at_replica.get_key(key.id).data.lifecycle_state == "DISABLED")
+    here.delete_vault_replica(vault.id, models.DeleteVaultReplicaDetails(replica_region=SECOND))
+    wait_for(lambda: there.get_vault(vault.id).data.lifecycle_state == "DELETED")
+    assert here.get_vault(vault.id).data.lifecycle_state == "ACTIVE"
+    keys.enable_key(key.id)
+    here.create_vault_replica(vault.id, replicate)
+    again = wait_for(lambda: [one for one in here.list_vault_replicas(vault.id).data if one.status == "CREATED"])[0]
+    wait_for(lambda: decrypted(again.crypto_endpoint, second, text) == "aGk=")

@@ -6,10 +6,11 @@ use std::fmt;
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair};
-use strongroom_model::{Random, Sensitive};
+use strongroom_model::{KeyShape, Random, Sensitive};
 
 use crate::gcm::{self, TAG_BYTES};
 use crate::hierarchy::RootKey;
+use crate::material::Material;
 use crate::seal::{OpenError, SealError, SealingKey};
 
 const FORMAT: u8 = 1;
@@ -98,7 +99,36 @@ impl RegionKeys {
     }
 }
 
+impl RegionKeys {
+    /// Opens the material of a key that was sealed for this region under the same binding.
+    ///
+    /// # Errors
+    /// [`OpenError`] if key, binding, shape or bytes are not those it was sealed with.
+    pub fn open_material(
+        &self,
+        binding: &[u8],
+        shape: KeyShape,
+        sealed: &[u8],
+    ) -> Result<Material, OpenError> {
+        let material = self.open(binding, sealed)?;
+        Material::from_bytes(shape, material).map_err(|_error| OpenError)
+    }
+}
+
 impl RegionPublicKeys {
+    /// Seals the material of a key for the region.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn seal_material(
+        &self,
+        binding: &[u8],
+        material: &Material,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, SealError> {
+        self.seal(binding, material.expose(), random)
+    }
+
     /// Takes the halves as they were carried here.
     #[must_use]
     pub fn new(signing: Vec<u8>, sealing: Vec<u8>) -> Option<Self> {
@@ -111,7 +141,9 @@ impl RegionPublicKeys {
     pub fn fingerprint(&self) -> String {
         let digest = digest(&SHA256, &[self.signing.as_slice(), &self.sealing].concat());
         let pairs = digest.as_ref().chunks(2).take(8);
-        let groups = pairs.map(|pair| pair.iter().map(|byte| format!("{byte:02x}")).collect());
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+        let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)];
+        let groups = pairs.map(|pair| pair.iter().flat_map(digits).collect());
         groups.collect::<Vec<String>>().join("-")
     }
 

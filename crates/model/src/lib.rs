@@ -78,4 +78,4 @@ pub use secret_rules::{
 pub use sensitive::Sensitive;
 pub use stages::{NumberSet, Stage, StageEvent, Stages};
 pub use tags::{DefinedTags, Tags};
-pub use vault::{Vault, VaultReplica, VaultState, VaultType};
+pub use vault::{Vault, VaultReplica, VaultSource, VaultState, VaultType};

@@ -47,6 +47,16 @@ pub struct VaultReplica {
     pub replication_id: Ocid,
 }
 
+/// Where a vault comes from that is another region's, and is only read here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VaultSource {
+    /// Name of the region.
+    pub region: String,
+    /// The commit, of that region's store, that this replica is a copy of.
+    pub revision: u64,
+}
+
 /// A vault: the container of keys and secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +84,9 @@ pub struct Vault {
     /// The other region in which the vault answers.
     #[serde(default)]
     pub replica: Option<VaultReplica>,
+    /// Present in a replica that another installation keeps.
+    #[serde(default)]
+    pub source: Option<VaultSource>,
     /// Tags.
     #[serde(default)]
     pub tags: Tags,
@@ -129,10 +142,17 @@ impl Vault {
         }
     }
 
-    /// Tells whether the deletion is due.
+    /// Tells whether the vault is another region's, and only read here.
+    #[must_use]
+    pub const fn is_replica(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Tells whether the deletion is due. Of a replica nothing falls due: its source does it.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.state == VaultState::PendingDeletion
+            && !self.is_replica()
             && self.time_of_deletion.is_some_and(|at| at <= now)
     }
 }

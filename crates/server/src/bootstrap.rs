@@ -350,6 +350,7 @@ fn sample_vault(secret: &Secret, tag: VaultTag, now: Timestamp) -> Vault {
         time_of_deletion: None,
         restored_from: None,
         replica: None,
+        source: None,
         tags: Tags::default(),
     }
 }

@@ -231,6 +231,16 @@ impl Catalog {
         self.keys.values().filter(move |entry| entry.key.vault_id == *vault)
     }
 
+    /// Returns the last commit that changed a vault, one of its keys or one of their versions.
+    pub(crate) fn vault_revision(&self, vault: &Ocid) -> Revision {
+        let own = self.vaults.get(vault).map(|entry| entry.revision);
+        let keys = self.keys_in(vault).flat_map(|key| {
+            let versions = self.versions_of(&key.key.id).into_iter().map(|entry| entry.revision);
+            versions.chain([key.revision])
+        });
+        keys.chain(own).max().unwrap_or_default()
+    }
+
     pub(crate) fn apply(&mut self, change: &Change, keys: &Keys) -> Result<(), StoreError> {
         let key = change.key.as_slice();
         let kind = key.split(|byte| *byte == b'/').next().unwrap_or_default();

@@ -127,6 +127,8 @@ async fn travel(
     let permit = authorize(&wish, located, catalog, shared)?;
     let secret = permit.located.secret.as_deref().map(|found| &found.0);
     regions::admit_secret(operation, secret)?;
+    let vault = permit.located.vault.as_deref().map(|entry| &entry.vault);
+    regions::admit_vault(operation, vault)?;
     let now = shared.lifecycle_clock.now();
     let cursor = view.cursor;
     let context = Context {

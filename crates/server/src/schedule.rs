@@ -133,12 +133,18 @@ async fn delete_due(
     }
     let alive = |entry: &&Arc<KeyEntry>| {
         let vault = catalog.vaults.get(&entry.key.vault_id);
-        vault.is_some_and(|vault| !vault.vault.is_due(now))
+        vault.is_some_and(|vault| !vault.vault.is_due(now) && !vault.vault.is_replica())
+    };
+    let is_own = |entry: &&Arc<KeyVersionEntry>| {
+        let key = catalog.keys.get(&entry.version.key_id);
+        let vault = key.and_then(|key| catalog.vaults.get(&key.key.vault_id));
+        vault.is_some_and(|vault| !vault.vault.is_replica())
     };
     for entry in catalog.keys.values().filter(|entry| entry.key.is_due(now)).filter(alive) {
         forgive(delete_key(shared, shift, entry, now).await, "key", &entry.key.id)?;
     }
-    for entry in catalog.key_versions.values().filter(|entry| entry.version.is_due(now)) {
+    let due = catalog.key_versions.values().filter(|entry| entry.version.is_due(now));
+    for entry in due.filter(is_own) {
         let key = catalog.keys.get(&entry.version.key_id);
         let is_in_token = key.is_some_and(|key| is_in_token(&key.key));
         let done = delete_version(shared, shift, (entry, is_in_token), now).await;
@@ -261,6 +267,7 @@ async fn rotate_due(shared: &Shared, shift: &Shift, now: Timestamp) -> Result<()
         if entry.key.auto_rotation.as_ref().is_some_and(is_due)
             && let Some(vault) = catalog.vaults.get(&entry.key.vault_id)
             && shared.duty.holds(shift)
+            && !vault.vault.is_replica()
         {
             let done = rotate((shared, shift), &catalog, (vault, entry), now).await;
             match done {

@@ -332,6 +332,7 @@ fn restored_row(row: VaultRow, compartment_id: &Ocid, port: u16) -> VaultRow {
         compartment_id: compartment_id.clone(),
         restored_from: Some(row.vault.id.clone()),
         replica: None,
+        source: None,
         ..row.vault
     };
     VaultRow { vault, port, replica_port: None, ..row }

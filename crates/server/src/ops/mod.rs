@@ -114,7 +114,7 @@ pub(crate) async fn perform(
             let message = "External key management is not part of this server.";
             Err(Refusal::new(ErrorCode::MethodNotImplemented, message).into())
         }
-        Ask::GetReplicationStatus(_) => replicas::status(&permit),
+        Ask::GetReplicationStatus(_) => replicas::status(&context, &permit),
         Ask::CreateKey(details) => keys::create(context, &permit, details).await,
         Ask::GetKey(_) => keys::get(&permit),
         Ask::ListKeys(by, filter) => keys::list(&context, &permit, &by, &filter),

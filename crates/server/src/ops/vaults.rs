@@ -45,6 +45,7 @@ pub(super) async fn create(
         time_of_deletion: None,
         restored_from: None,
         replica: None,
+        source: None,
         tags: details.tags,
     };
     let binding = vault_binding(&context.catalog.tenancy.id, &vault.id);

@@ -1,6 +1,6 @@
 //! What is written in which region.
 
-use strongroom_model::{Operation, Region, ReplicationTarget, Secret, Service};
+use strongroom_model::{Operation, Region, ReplicationTarget, Secret, Service, Vault};
 use strongroom_wire::{ErrorCode, Refusal};
 
 use crate::catalog::Catalog;
@@ -26,8 +26,6 @@ pub(crate) fn admit_identity(
 }
 
 fn changes_identity(operation: Operation) -> bool {
-    let name = operation.name();
-    let reads = name.starts_with("Get") || name.starts_with("List");
     let of_identity = operation.service() == Service::Identity
         || matches!(
             operation,
@@ -36,7 +34,7 @@ fn changes_identity(operation: Operation) -> bool {
                 | Operation::ChangeWorkloadCompartment
                 | Operation::DeleteWorkload
         );
-    of_identity && !reads
+    of_identity && !reads(operation)
 }
 
 /// Refuses changes of a replica.
@@ -44,9 +42,7 @@ pub(crate) fn admit_secret(operation: Operation, secret: Option<&Secret>) -> Res
     let Some(source) = secret.and_then(|secret| secret.replication.source.as_ref()) else {
         return Ok(());
     };
-    let name = operation.name();
-    let reads = name.starts_with("Get") || name.starts_with("List");
-    let changes = operation.service() == Service::Vault && !reads;
+    let changes = operation.service() == Service::Vault && !reads(operation);
     if !changes && operation != Operation::UpdateSecretRetirement {
         return Ok(());
     }
@@ -55,6 +51,25 @@ pub(crate) fn admit_secret(operation: Operation, secret: Option<&Secret>) -> Res
         source.region
     );
     Err(Refusal::new(ErrorCode::Conflict, message).into())
+}
+
+/// Refuses changes of a vault that is a replica, and of what it holds.
+pub(crate) fn admit_vault(operation: Operation, vault: Option<&Vault>) -> Result<(), Failure> {
+    let Some(source) = vault.and_then(|vault| vault.source.as_ref()) else { return Ok(()) };
+    let of_vault = matches!(operation.service(), Service::KmsVault | Service::KmsManagement);
+    let changes = of_vault && (!reads(operation) || operation == Operation::GetWrappingKey);
+    if !changes && operation != Operation::CreateSecret {
+        return Ok(());
+    }
+    let message = format!(
+        "The vault is a replica, which takes no changes. Send them to its source, in region {}.",
+        source.region
+    );
+    Err(Refusal::new(ErrorCode::Conflict, message).into())
+}
+
+fn reads(operation: Operation) -> bool {
+    operation.name().starts_with("Get") || operation.name().starts_with("List")
 }
 
 /// Checks where a secret is to be replicated: to regions that this one is paired with, and into

@@ -200,7 +200,17 @@ fn home_of<'a>(
     Ok(home)
 }
 
-fn refused(reason: String) -> Failure {
+/// Reads a row that must be there.
+pub(super) async fn read_row<T: serde::de::DeserializeOwned>(
+    shared: &Shared,
+    key: &[u8],
+) -> Result<T, Failure> {
+    let found = shared.store.get(&[key]).await?.into_iter().next().flatten();
+    let row = found.ok_or_else(|| Failure::internal("a row that must be there is not"))?;
+    Ok(rows::decode(key, &row.value)?)
+}
+
+pub(super) fn refused(reason: String) -> Failure {
     let refusal = strongroom_wire::Refusal::new(strongroom_wire::ErrorCode::Conflict, reason);
     refusal.into()
 }

@@ -1,6 +1,8 @@
 //! What regions say to each other. Every message is JSON, signed as a whole; what is secret in it is
 //! sealed for the one region that it goes to.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use hyper::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::{RegionKeys, RegionPublicKeys};
-use strongroom_model::{Ocid, Secret, SecretVersion};
+use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Vault};
 use strongroom_wire::RequestId;
 
 /// Where regions ask each other for changes.
@@ -142,6 +144,8 @@ pub(crate) struct Pull {
     pub(crate) again: Vec<String>,
     /// Whether to list everything that is replicated to this region.
     pub(crate) inventory: bool,
+    /// Where replicas of vaults of that region answer, and which commits they are copies of.
+    pub(crate) vaults: BTreeMap<Ocid, (String, u64)>,
     /// How long to wait for a change.
     pub(crate) wait_secs: u64,
 }
@@ -154,10 +158,13 @@ pub(crate) struct Page {
     pub(crate) to: String,
     pub(crate) nonce: String,
     pub(crate) home: Home,
+    /// When the region that asks was added, in microseconds: before that, nothing was noted for it.
+    pub(crate) added: i64,
     /// Outbox rows that this page settles.
     pub(crate) covers: Vec<String>,
     pub(crate) rows: Vec<RowItem>,
     pub(crate) secrets: Vec<SecretItem>,
+    pub(crate) vaults: Vec<VaultItem>,
     /// Changes that wait, with those of this page, and when the oldest was made, in microseconds.
     pub(crate) waiting: u64,
     pub(crate) oldest: Option<i64>,
@@ -194,6 +201,27 @@ pub(crate) struct VersionItem {
     pub(crate) sealed: String,
 }
 
+/// A vault with its keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct VaultItem {
+    pub(crate) id: Ocid,
+    pub(crate) revision: u64,
+    /// Absent if it is not, or no longer, replicated to the region that asks.
+    pub(crate) vault: Option<Vault>,
+    /// Why material is missing, if it is.
+    pub(crate) fault: Option<String>,
+    pub(crate) keys: Vec<Key>,
+    pub(crate) versions: Vec<KeyVersionItem>,
+}
+
+/// A version of a key, with its material sealed for the region that asks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct KeyVersionItem {
+    pub(crate) version: KeyVersion,
+    /// Base64; absent if it was deleted.
+    pub(crate) sealed: Option<String>,
+}
+
 /// An object, and the commit that it was last changed by.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct InventoryItem {
@@ -201,7 +229,7 @@ pub(crate) struct InventoryItem {
     pub(crate) revision: u64,
 }
 
-/// What the content of a version is bound to on its way.
+/// What the content of a version, or the material of a key's version 0, is bound to on its way.
 pub(crate) fn binding((from, to): (&str, &str), id: &Ocid, number: u64, revision: u64) -> Vec<u8> {
     format!("{from}\0{to}\0{id}\0{number}\0{revision}").into_bytes()
 }

@@ -5,6 +5,7 @@
 mod admission;
 mod intake;
 mod intake_identity;
+mod intake_vaults;
 mod joining;
 mod messages;
 mod operator;
@@ -13,6 +14,7 @@ mod peers;
 mod promotion;
 mod puller;
 mod source;
+mod source_vaults;
 mod watch;
 
 use std::pin::Pin;
@@ -23,7 +25,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
 
-pub(crate) use admission::{admit_identity, admit_secret, check_targets};
+pub(crate) use admission::{admit_identity, admit_secret, admit_vault, check_targets};
 pub use joining::{JoinError, NewRegion, join_tenancy};
 pub use messages::SignedMessage;
 pub use operator::RegionCommand;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use strongroom_model::{Ocid, Timestamp};
 use strongroom_store::{Batch, StoreError};
 
-use crate::rows::{self, SecretRow};
+use crate::catalog::Catalog;
+use crate::rows::{self, KeyRow, KeyVersionRow, SecretRow, VaultRow};
 use crate::shared::Shared;
 
 /// Rows that every region has a copy of, with the guards of their names.
@@ -47,6 +48,8 @@ pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Bat
                 objects.push(OutboxRow { object: text.to_owned(), versions });
                 replicated.push(secret.id);
             }
+        } else if let Some(id) = replicated_vault(&catalog, key, value)? {
+            objects.push(OutboxRow { object: format!("v/{id}"), versions: Vec::new() });
         }
     }
     let batch = replicated.iter().fold(batch, |batch, id| batch.put(rows::replicated(id), vec![]));
@@ -58,6 +61,37 @@ pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Bat
         }
     }
     Ok(noted)
+}
+
+/// The vault that a row is of, if it has, had or gets a replica in another region.
+fn replicated_vault(
+    catalog: &Catalog,
+    key: &[u8],
+    value: Option<&[u8]>,
+) -> Result<Option<Ocid>, StoreError> {
+    let mut parts = key.split(|byte| *byte == b'/');
+    let kind = parts.next().unwrap_or_default();
+    let (id, gets) = match (kind, value) {
+        (b"v", Some(value)) => {
+            let VaultRow { vault, .. } = rows::decode(key, value)?;
+            (Some(vault.id), vault.replica.is_some())
+        }
+        (b"k", Some(value)) => {
+            let KeyRow { key } = rows::decode(key, value)?;
+            (Some(key.vault_id), false)
+        }
+        (b"kv", Some(value)) => {
+            let KeyVersionRow { key_version, .. } = rows::decode(key, value)?;
+            let key = catalog.keys.get(&key_version.key_id);
+            (key.map(|entry| entry.key.vault_id.clone()), false)
+        }
+        _ => (None, false),
+    };
+    let Some(id) = id else { return Ok(None) };
+    let vault = catalog.vaults.get(&id).map(|entry| &entry.vault);
+    let is_own = vault.is_none_or(|vault| !vault.is_replica());
+    let has = vault.is_some_and(|vault| vault.replica.is_some());
+    Ok((is_own && (has || gets)).then_some(id))
 }
 
 /// The versions of a secret that a commit writes.
@@ -73,6 +107,11 @@ fn versions_of(batch: &Batch, id: &str) -> Vec<u64> {
 pub(super) fn time_of(region: &str, key: &[u8]) -> Option<i64> {
     let stamp = key.strip_prefix(rows::outbox_of(region).as_slice())?;
     std::str::from_utf8(stamp).ok()?.split('/').next()?.parse().ok()
+}
+
+/// The vault that an object is.
+pub(super) fn vault_of(object: &str) -> Option<Ocid> {
+    object.strip_prefix("v/")?.parse().ok()
 }
 
 /// The secret that an object is.

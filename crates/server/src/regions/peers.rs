@@ -57,6 +57,7 @@ pub(crate) struct Peer {
     pub(crate) region: String,
     pub(crate) url: String,
     pub(crate) keys: RegionPublicKeys,
+    pub(crate) time_added: Timestamp,
 }
 
 /// This region and the others, as every node keeps them in memory.
@@ -80,7 +81,8 @@ impl Regions {
                 let unusable = || StoreError::Corrupt(format!("region {name} has no keys"));
                 let keys = read.identity.keys().ok_or_else(unusable)?;
                 let (region, url) = (name.to_owned(), read.url);
-                let peer = Peer { region, url, keys };
+                let time_added = read.time_added;
+                let peer = Peer { region, url, keys, time_added };
                 self.peers.insert(name.to_owned(), Arc::new(peer));
             }
             (Some(name), None) => drop(self.peers.remove(name)),

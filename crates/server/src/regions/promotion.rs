@@ -1,12 +1,13 @@
 //! Lets replicas of a region that is lost be secrets in their own right. The term of each goes up,
 //! so that what the lost region still sends, when it is back, is of an earlier one.
 
-use strongroom_model::Tenancy;
-use strongroom_store::{Batch, StoreError};
+use strongroom_model::{Tenancy, Vault};
+use strongroom_store::{Batch, Require, StoreError};
 
+use super::intake::read_row;
 use super::source::replicated;
 use crate::failure::Failure;
-use crate::rows::{self, SecretRow};
+use crate::rows::{self, SecretRow, VaultRow};
 use crate::schedule::record;
 use crate::secret_rows;
 use crate::shared::Shared;
@@ -38,6 +39,21 @@ pub(super) async fn promote(
         match shared.commit(batch, &record(shared, "PromoteReplica", &secret.id)).await {
             Ok(_) => promoted += 1,
             // The last page of the lost region came in between: ask again.
+            Err(StoreError::Conflict { .. }) => left += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    for (id, entry) in &*catalog.vaults {
+        if entry.vault.source.as_ref().is_none_or(|source| source.region != region) {
+            continue;
+        }
+        let row: VaultRow = read_row(shared, &rows::vault(id)).await?;
+        let vault = Vault { source: None, replica: None, ..entry.vault.clone() };
+        let batch = Batch::new()
+            .require(rows::vault(id), Require::Revision(entry.revision))
+            .put(rows::vault(id), rows::encode(&VaultRow { vault, ..row })?);
+        match shared.commit(batch, &record(shared, "PromoteReplica", id)).await {
+            Ok(_) => promoted += 1,
             Err(StoreError::Conflict { .. }) => left += 1,
             Err(error) => return Err(error.into()),
         }

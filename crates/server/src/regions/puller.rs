@@ -6,16 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_model::Ocid;
 use tokio::task::AbortHandle;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::intake::{Taken, keep_untaken, untaken};
 use super::messages::{InventoryItem, Kind, PULL, Page, Pull, SignedMessage};
-use super::outbox::secret_of;
+use super::outbox::is_identity;
 use super::peers::Peer;
 use super::source::{home_of, replicated};
-use super::{intake, intake_identity};
+use super::{intake, intake_identity, intake_vaults};
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow};
 use crate::shared::Shared;
@@ -91,6 +93,8 @@ struct Puller {
     /// What was not taken.
     untaken: BTreeMap<String, String>,
     compared: Option<Instant>,
+    /// When the region says that it was paired with this one.
+    added: Option<i64>,
     retried: Instant,
 }
 
@@ -104,6 +108,7 @@ impl Puller {
             again: BTreeSet::new(),
             untaken: BTreeMap::new(),
             compared: None,
+            added: None,
             retried: Instant::now(),
         }
     }
@@ -112,7 +117,7 @@ impl Puller {
         match untaken(&self.shared, &self.region).await {
             Ok(kept) => self.untaken = kept.into_iter().collect(),
             Err(failure) => {
-                tracing::warn!(reason = failure.reason, "what was not taken is unknown")
+                tracing::warn!(reason = failure.reason, "what was not taken is unknown");
             }
         }
         let mut pause = PAUSE_MIN;
@@ -151,6 +156,7 @@ impl Puller {
             acknowledged: std::mem::take(&mut self.stored),
             again: self.again.iter().take(AGAIN_MAX).cloned().collect(),
             inventory: self.compared.is_none_or(|at| at.elapsed() > COMPARE),
+            vaults: self.vaults(&catalog),
             wait_secs: WAIT_SECS,
         };
         let page = self.exchange(&peer, &pull).await;
@@ -161,10 +167,21 @@ impl Puller {
         self.take(&peer, page, &pull).await.map_err(said)
     }
 
+    /// Where the replicas of that region's vaults answer.
+    fn vaults(&self, catalog: &Catalog) -> BTreeMap<Ocid, (String, u64)> {
+        let kept = catalog.vaults.values().filter_map(|entry| {
+            let source = entry.vault.source.as_ref()?;
+            let is_kept = source.region == self.region && entry.key.is_some();
+            let url = self.shared.endpoints.url(entry.port);
+            is_kept.then(|| (entry.vault.id.clone(), (url, source.revision)))
+        });
+        kept.collect()
+    }
+
     fn nonce(&self) -> String {
         let mut bytes = [0_u8; 16];
         self.shared.random.fill(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     async fn exchange(&self, peer: &Peer, pull: &Pull) -> Result<Page, String> {
@@ -196,10 +213,19 @@ impl Puller {
             let taken = intake::take(&shared, peer, item).await?;
             self.settle(object, taken).await?;
         }
+        for item in &page.vaults {
+            let object = format!("v/{}", item.id);
+            self.again.remove(&object);
+            let taken = intake_vaults::take(&shared, peer, item).await?;
+            self.settle(object, taken).await?;
+        }
         if let Some(inventory) = &page.inventory {
             self.compare(peer, &page, inventory).await?;
         } else if pull.inventory {
             return Err(Failure::internal("the region lists nothing"));
+        }
+        if self.added.replace(page.added).is_some_and(|added| added != page.added) {
+            self.compared = None;
         }
         let left = u64::try_from(page.covers.len()).unwrap_or_default();
         let waiting = page.waiting.saturating_sub(left);
@@ -268,7 +294,15 @@ impl Puller {
                 here.insert(String::from_utf8_lossy(&key).into_owned(), source.revision);
             }
         }
-        for item in inventory.iter().filter(|item| secret_of(&item.object).is_some()) {
+        for (id, entry) in &*catalog.vaults {
+            let source = entry.vault.source.as_ref();
+            let source = source.filter(|source| source.region == peer.region);
+            // One that is gone comes back only if it is listed.
+            if let Some(source) = source.filter(|_| entry.key.is_some()) {
+                here.insert(format!("v/{id}"), source.revision);
+            }
+        }
+        for item in inventory.iter().filter(|item| !is_identity(&item.object)) {
             if here.remove(&item.object) != Some(item.revision) {
                 self.again.insert(item.object.clone());
             }

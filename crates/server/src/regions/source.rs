@@ -10,10 +10,12 @@ use strongroom_store::{Batch, Order, Sync, Versioned, prefix_range};
 use tokio::time::{Instant, timeout};
 
 use super::messages::{
-    Home, InventoryItem, Kind, Page, Pull, RowItem, SecretItem, SignedMessage, VersionItem, binding,
+    Home, InventoryItem, Kind, Page, Pull, RowItem, SecretItem, SignedMessage, VaultItem,
+    VersionItem, binding,
 };
-use super::outbox::{IDENTITY, OutboxRow, is_identity, secret_of, time_of};
+use super::outbox::{IDENTITY, OutboxRow, is_identity, secret_of, time_of, vault_of};
 use super::peers::Peer;
+use super::source_vaults;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::SecretHome;
@@ -54,8 +56,12 @@ pub(super) async fn answer(
     }
     acknowledge(shared, &pull).await?;
     wait(shared, &pull).await?;
+    let told = pull.vaults.clone();
     let page = page(shared, peer, pull).await?;
-    shared.region_watch.note(&peer.region, |watch| watch.served = Some(now));
+    shared.region_watch.note(&peer.region, |watch| {
+        watch.served = Some(now);
+        watch.vaults = told;
+    });
     SignedMessage::sign((shared.region.name, &shared.region_keys), Kind::Page, &page)
         .ok_or_else(|| Failure::internal("a page cannot be encoded"))
 }
@@ -98,6 +104,7 @@ struct Draft<'a> {
     catalog: &'a Catalog,
     rows: Vec<RowItem>,
     secrets: Vec<SecretItem>,
+    vaults: Vec<VaultItem>,
     bytes: usize,
 }
 
@@ -107,8 +114,15 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
     let outbox = prefix_range(&rows::outbox_of(region));
     let noted = shared.store.scan(outbox, Order::Ascending, usize::MAX).await?;
     let oldest = noted.first().and_then(|(key, _)| time_of(region, key));
-    let mut draft =
-        Draft { shared, peer, catalog: &catalog, rows: Vec::new(), secrets: Vec::new(), bytes: 0 };
+    let mut draft = Draft {
+        shared,
+        peer,
+        catalog: &catalog,
+        rows: Vec::new(),
+        secrets: Vec::new(),
+        vaults: Vec::new(),
+        bytes: 0,
+    };
     for object in &pull.again {
         if draft.bytes <= CONTENT_BYTES_MAX || is_identity(object) {
             draft.add(object, None, 0).await?;
@@ -132,9 +146,11 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
         to: pull.from,
         nonce: pull.nonce,
         home: home_of(&catalog),
+        added: peer.time_added.as_microsecond(),
         covers,
         rows: draft.rows,
         secrets: draft.secrets,
+        vaults: draft.vaults,
         waiting: u64::try_from(noted.len()).unwrap_or(u64::MAX),
         oldest,
         inventory,
@@ -181,9 +197,17 @@ impl Draft<'_> {
             let contents = item.versions.iter().map(|version| version.sealed.len());
             self.bytes = self.bytes.saturating_add(contents.sum());
             if let Some(last) = item.versions.last() {
-                self.audit(&item.id, last.version.number).await?;
+                self.audit(&item.id, Some(last.version.number)).await?;
             }
             self.secrets.push(item);
+        } else if let Some(id) = vault_of(object) {
+            let item = source_vaults::item((self.shared, self.peer), self.catalog, id, noted)?;
+            let sealed = item.versions.iter().filter_map(|version| version.sealed.as_ref());
+            self.bytes = self.bytes.saturating_add(sealed.map(String::len).sum());
+            if item.vault.is_some() {
+                self.audit(&item.id, None).await?;
+            }
+            self.vaults.push(item);
         } else if is_identity(object) {
             let key = object.as_bytes();
             let found = self.shared.store.get(&[key]).await?.into_iter().next().flatten();
@@ -196,10 +220,10 @@ impl Draft<'_> {
     }
 
     /// Contents that leave are on record before they do.
-    async fn audit(&self, id: &Ocid, number: u64) -> Result<(), Failure> {
+    async fn audit(&self, id: &Ocid, number: Option<u64>) -> Result<(), Failure> {
         let mut record = record(self.shared, "SendReplica", id);
         record.source.clone_from(&self.peer.region);
-        record.version_number = Some(number);
+        record.version_number = number;
         Ok(self.shared.audit.write(&record, None).await?)
     }
 
@@ -276,6 +300,12 @@ async fn inventory(
         if !secret.is_replica() && secret.replication.target_in(region).is_some() {
             let object = String::from_utf8_lossy(&key).into_owned();
             listed.push(InventoryItem { object, revision: row.revision.0 });
+        }
+    }
+    for (id, entry) in &*catalog.vaults {
+        if source_vaults::goes_to(&entry.vault, region) {
+            let revision = catalog.vault_revision(id).0;
+            listed.push(InventoryItem { object: format!("v/{id}"), revision });
         }
     }
     Ok(listed)

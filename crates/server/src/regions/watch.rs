@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use strongroom_model::Timestamp;
+use strongroom_model::{Ocid, Timestamp};
 
 /// What is known of one other region.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub(super) struct PeerWatch {
     pub(super) fault: Option<String>,
     /// When it last took a page from this region.
     pub(super) served: Option<Timestamp>,
+    /// Where its replicas of this region's vaults answer, and which commits they are copies of.
+    pub(super) vaults: BTreeMap<Ocid, (String, u64)>,
     /// Changes of it that are of an earlier term, and were not taken.
     pub(super) fenced: u64,
 }
@@ -29,6 +31,12 @@ impl RegionWatch {
     pub(super) fn of(&self, region: &str) -> PeerWatch {
         let watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         watches.get(region).cloned().unwrap_or_default()
+    }
+
+    /// Returns where a region's replica of a vault answers, and which commit it is a copy of.
+    pub(crate) fn vault_at(&self, region: &str, vault: &Ocid) -> Option<(String, u64)> {
+        let watches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.get(region)?.vaults.get(vault).cloned()
     }
 
     pub(super) fn note(&self, region: &str, change: impl FnOnce(&mut PeerWatch)) {

@@ -11,11 +11,13 @@ pub(super) struct ReplicationConfigBody<'a> {
 
 /// `ReplicationTarget`.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 struct TargetBody<'a> {
-    target_region: &'a str,
-    target_vault_id: &'a str,
-    target_key_id: &'a str,
+    #[serde(rename = "targetRegion")]
+    region: &'a str,
+    #[serde(rename = "targetVaultId")]
+    vault_id: &'a str,
+    #[serde(rename = "targetKeyId")]
+    key_id: &'a str,
 }
 
 impl<'a> ReplicationConfigBody<'a> {
@@ -23,9 +25,9 @@ impl<'a> ReplicationConfigBody<'a> {
     pub(super) fn of(replication: &'a SecretReplication) -> Option<Self> {
         let targets = replication.targets.as_ref()?;
         let body = |target: &'a strongroom_model::ReplicationTarget| TargetBody {
-            target_region: &target.region,
-            target_vault_id: target.vault_id.as_str(),
-            target_key_id: target.key_id.as_str(),
+            region: &target.region,
+            vault_id: target.vault_id.as_str(),
+            key_id: target.key_id.as_str(),
         };
         let replication_targets = targets.iter().map(body).collect();
         Some(Self { replication_targets, is_write_forward_enabled: false })
@@ -34,11 +36,13 @@ impl<'a> ReplicationConfigBody<'a> {
 
 /// `SourceRegionInformation`.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct SourceRegionBody<'a> {
-    source_region: &'a str,
-    source_vault_id: &'a str,
-    source_key_id: &'a str,
+    #[serde(rename = "sourceRegion")]
+    region: &'a str,
+    #[serde(rename = "sourceVaultId")]
+    vault_id: &'a str,
+    #[serde(rename = "sourceKeyId")]
+    key_id: &'a str,
 }
 
 impl<'a> SourceRegionBody<'a> {
@@ -46,9 +50,9 @@ impl<'a> SourceRegionBody<'a> {
     pub(super) fn of(replication: &'a SecretReplication) -> Option<Self> {
         let source = replication.source.as_ref()?;
         Some(Self {
-            source_region: &source.region,
-            source_vault_id: source.vault_id.as_str(),
-            source_key_id: source.key_id.as_str(),
+            region: &source.region,
+            vault_id: source.vault_id.as_str(),
+            key_id: source.key_id.as_str(),
         })
     }
 }

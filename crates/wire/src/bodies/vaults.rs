@@ -91,15 +91,18 @@ pub struct VaultUsage {
 pub struct VaultReplicaSummary<'a> {
     region: &'a str,
     status: &'static str,
-    management_endpoint: &'a str,
-    crypto_endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    management_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crypto_endpoint: Option<&'a str>,
 }
 
 impl<'a> VaultReplicaSummary<'a> {
-    /// Renders a replica that answers at `endpoint`.
+    /// Renders a replica that answers at `endpoint`; without one it is being made.
     #[must_use]
-    pub const fn new(region: &'a str, endpoint: &'a str) -> Self {
-        Self { region, status: "CREATED", management_endpoint: endpoint, crypto_endpoint: endpoint }
+    pub const fn new(region: &'a str, endpoint: Option<&'a str>) -> Self {
+        let status = if endpoint.is_some() { "CREATED" } else { "CREATING" };
+        Self { region, status, management_endpoint: endpoint, crypto_endpoint: endpoint }
     }
 }
 
@@ -117,9 +120,10 @@ struct RegionStatus<'a> {
 }
 
 impl<'a> ReplicationStatus<'a> {
-    /// Renders the status of a replication to `region` that has caught up.
+    /// Renders the status of a replication to `region`, which may have caught up.
     #[must_use]
-    pub const fn replicated(region: &'a str) -> Self {
-        Self { replica_details: [RegionStatus { region, status: "REPLICATED" }] }
+    pub const fn new(region: &'a str, has_caught_up: bool) -> Self {
+        let status = if has_caught_up { "REPLICATED" } else { "REPLICATING" };
+        Self { replica_details: [RegionStatus { region, status }] }
     }
 }
