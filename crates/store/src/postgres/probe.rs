@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::hosts::{Failed, Link, Slot, failed};
 use crate::changes::Changes;
@@ -45,11 +45,14 @@ impl Probe {
         loop {
             let link = self.slot.link(until).await?;
             let left = until.saturating_duration_since(Instant::now());
-            let why = match timeout(left, self.ask(&link)).await {
-                Ok(Ok(())) => return Ok(()),
+            let asked = ask(&link, self.last.as_ref());
+            let why = match self.slot.answer(&link, left, asked).await {
+                Ok(Ok(told)) => {
+                    self.take(&link, told);
+                    return Ok(());
+                }
                 Ok(Err(Failed::Lasting(error))) => return Err(error),
-                Ok(Err(Failed::Passing(why))) => why,
-                Err(_late) => "the database did not answer in time".to_owned(),
+                Ok(Err(Failed::Passing(why))) | Err(why) => why,
             };
             self.slot.give_up(&link).await;
             if Instant::now() >= until {
@@ -58,29 +61,41 @@ impl Probe {
         }
     }
 
-    async fn ask(&mut self, link: &Arc<Link>) -> Result<(), Failed> {
-        let last = self.last.as_ref().filter(|(timeline, _)| *timeline == link.timeline);
-        let snapshot = last.map(|(_, snapshot)| snapshot.as_str());
-        let rows = link.client.query(&link.statements.probe, &[&snapshot]).await.map_err(failed)?;
-        let mut told = Vec::new();
-        let mut now = None;
-        let mut late = snapshot.is_none();
-        for row in rows {
-            now = Some(row.try_get::<_, String>(0).map_err(failed)?);
-            late |= row.try_get::<_, Option<bool>>(1).map_err(failed)?.unwrap_or(false);
-            let Some(key) = row.try_get::<_, Option<Vec<u8>>>(2).map_err(failed)? else { continue };
-            let value: Option<Vec<u8>> = row.try_get(3).map_err(failed)?;
-            let number: i64 = row.try_get(4).map_err(failed)?;
-            let revision = Revision(u64::try_from(number).unwrap_or_default());
-            told.push(Change { key, value: value.map(|value| Versioned { value, revision }) });
-        }
-        let now = now.ok_or_else(|| Failed::Passing("the probe answered nothing".to_owned()))?;
-        self.last = Some((link.timeline, now));
-        if late {
+    fn take(&mut self, link: &Link, Told { visible, is_late, changes }: Told) {
+        self.last = Some((link.timeline, visible));
+        if is_late {
             self.changes.reset();
         } else {
-            self.changes.publish(told);
+            self.changes.publish(changes);
         }
-        Ok(())
     }
+}
+
+/// What a probe told.
+struct Told {
+    visible: String,
+    /// Whether more happened than is remembered.
+    is_late: bool,
+    changes: Vec<Change>,
+}
+
+async fn ask(link: &Link, last: Option<&(u32, String)>) -> Result<Told, Failed> {
+    let last = last.filter(|(timeline, _)| *timeline == link.timeline);
+    let snapshot = last.map(|(_, snapshot)| snapshot.as_str());
+    let rows = link.client.query(&link.statements.probe, &[&snapshot]).await.map_err(failed)?;
+    let mut changes = Vec::new();
+    let mut visible = None;
+    let mut is_late = snapshot.is_none();
+    for row in rows {
+        visible = Some(row.try_get::<_, String>(0).map_err(failed)?);
+        is_late |= row.try_get::<_, Option<bool>>(1).map_err(failed)?.unwrap_or(false);
+        let Some(key) = row.try_get::<_, Option<Vec<u8>>>(2).map_err(failed)? else { continue };
+        let value: Option<Vec<u8>> = row.try_get(3).map_err(failed)?;
+        let number: i64 = row.try_get(4).map_err(failed)?;
+        let revision = Revision(u64::try_from(number).unwrap_or_default());
+        changes.push(Change { key, value: value.map(|value| Versioned { value, revision }) });
+    }
+    let visible =
+        visible.ok_or_else(|| Failed::Passing("the probe answered nothing".to_owned()))?;
+    Ok(Told { visible, is_late, changes })
 }

@@ -138,8 +138,7 @@ impl Writer {
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let work = self.work(link, batches, keys, name);
-        let done = timeout(ANSWER_TIME, work).await;
-        match done {
+        match self.slot.answer(link, ANSWER_TIME, work).await {
             Ok(Ok(outcomes)) => Ok(outcomes),
             Ok(Err(Broken::Before(why))) => {
                 let rolled_back = timeout(ANSWER_TIME, link.client.batch_execute("ROLLBACK")).await;
@@ -150,9 +149,9 @@ impl Writer {
             }
             Ok(Err(perhaps)) => Err(perhaps),
             // Where it hangs is not known: what was sent last may be the commit.
-            Err(_late) => {
+            Err(why) => {
                 let outcomes = vec![Err(StoreError::Unknown(String::new())); batches.len()];
-                Err(Broken::Perhaps { outcomes, why: "no answer from the database".to_owned() })
+                Err(Broken::Perhaps { outcomes, why })
             }
         }
     }
@@ -228,7 +227,7 @@ impl Writer {
                     client.batch_execute("ROLLBACK"),
                 )
             };
-            if let Ok(Ok(((), _, row, ()))) = timeout(ANSWER_TIME, asked).await
+            if let Ok(Ok(((), _, row, ()))) = self.slot.answer(&link, ANSWER_TIME, asked).await
                 && let Ok(happened) = row.try_get(0)
             {
                 return Ok(happened);
