@@ -35,7 +35,9 @@ impl Network {
         let made = parts
             && ip(&["link", "add", &name, "type", "bridge"]).is_ok()
             && ip(&["addr", "add", &own, "dev", &name]).is_ok()
-            && ip(&["link", "set", &name, "up"]).is_ok();
+            && ip(&["link", "set", &name, "up"]).is_ok()
+            && ip(&["netns", "add", &name]).is_ok()
+            && ip(&["netns", "del", &name]).is_ok();
         Self { bridge: made.then_some(name), net, machines: 0 }
     }
 

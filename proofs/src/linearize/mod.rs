@@ -43,7 +43,7 @@ struct Tally {
 
 /// Runs histories, checks each, and says what was found.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let first = options.first();
+    let first = if options.seed.is_none() && options.smoke { 0 } else { options.first() };
     let count = options.count(SMOKE_HISTORIES, HISTORIES);
     let ops = options.ops.unwrap_or(if options.smoke { SMOKE_OPS } else { OPS });
     let began = Instant::now();
