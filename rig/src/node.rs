@@ -14,7 +14,7 @@ use crate::network::Machine;
 
 const PORT: u16 = 8480;
 const END_TIME: Duration = Duration::from_secs(1);
-const READY_SECS_MAX: u64 = 30;
+const READY_SECS_MAX: u64 = 120;
 
 /// A node, which is killed when dropped.
 #[derive(Debug)]

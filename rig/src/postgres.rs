@@ -12,7 +12,7 @@ use crate::network::Machine;
 use crate::tls::Authority;
 
 const PORT: u16 = 5432;
-const END_SECS_MAX: u64 = 20;
+const END_SECS_MAX: u64 = 60;
 
 /// A server and its files.
 #[derive(Debug)]
