@@ -1,5 +1,6 @@
 //! The load generator: connections that each send one request at a time, in a closed loop.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) port: u16,
+    address: IpAddr,
     tls: Option<TlsConnector>,
 }
 
@@ -35,7 +37,9 @@ pub(crate) struct Served {
 
 impl Place {
     pub(crate) fn new(port: u16, certificate: Option<&[u8]>) -> Outcome<Self> {
-        let Some(certificate) = certificate else { return Ok(Self { port, tls: None }) };
+        let Some(certificate) = certificate else {
+            return Ok(Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port))));
+        };
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(certificate)?)?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -43,11 +47,17 @@ impl Place {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { port, tls: Some(TlsConnector::from(Arc::new(config))) })
+        let tls = Some(TlsConnector::from(Arc::new(config)));
+        Ok(Self { port, address: Ipv4Addr::LOCALHOST.into(), tls })
+    }
+
+    /// A server that speaks plain HTTP.
+    pub(crate) const fn at(address: SocketAddr) -> Self {
+        Self { port: address.port(), address: address.ip(), tls: None }
     }
 
     pub(crate) async fn connect(&self) -> Outcome<Connection> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let stream = TcpStream::connect((self.address, self.port)).await?;
         stream.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(stream),
@@ -126,6 +136,12 @@ impl Load {
             connections.push((connection, Arc::clone(list)));
         }
         Ok(Self(connections))
+    }
+
+    /// Takes the connections of another as well.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
     }
 
     /// Repeats the lists for a while, each connection starting at another place of its list.

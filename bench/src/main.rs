@@ -22,6 +22,7 @@ mod hidden;
 mod histogram;
 mod load;
 mod many;
+mod nodes;
 mod ours;
 mod plan;
 mod process;
@@ -37,6 +38,9 @@ use std::process::ExitCode;
 /// What a failure looks like in a tool.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
+/// How large a vault `scale` beside one of how few measures, unless it is told.
+const SCALE: [&str; 4] = ["--few", "1000", "--secrets", "1000000"];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -44,6 +48,10 @@ fn main() -> ExitCode {
         ["floor", rest @ ..] => floor::run(rest),
         ["agent", rest @ ..] => agent::run(rest),
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
+        ["nodes", rest @ ..] => plan::Plan::read(rest).and_then(rounds::nodes),
+        ["scale", rest @ ..] => {
+            plan::Plan::read(&[SCALE.as_slice(), rest].concat()).and_then(rounds::many)
+        }
         ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
         ["hidden", rest @ ..] => plan::Plan::read(rest).and_then(rounds::hidden),
         ["regions", rest @ ..] => plan::Plan::read(rest).and_then(rounds::regions),

@@ -14,7 +14,6 @@ use crate::plan::Plan;
 use crate::report::{Figures, Journal, row, spread};
 use crate::requests::{Requests, repeated, signed_for};
 
-const FEW: usize = 100;
 const MAKERS: usize = 32;
 /// Different secrets that the connections of a round read together, or all there are.
 const READ: usize = 32 * 1024;
@@ -38,7 +37,7 @@ pub(crate) async fn beside_few(
     journal: &mut Journal,
     directory: &Path,
 ) -> Outcome<()> {
-    let few = Filled::start(&directory.join("few"), FEW.min(plan.secrets)).await?;
+    let few = Filled::start(&directory.join("few"), plan.few.min(plan.secrets)).await?;
     let many = Filled::start(&directory.join("many"), plan.secrets).await?;
     let vaults = [few, many];
     reads(plan, journal, &vaults).await?;
@@ -105,6 +104,17 @@ fn table(vaults: &[Filled], rounds: &[Vec<Figures>]) {
     }
 }
 
+/// What the files of a directory hold, those of directories in it too.
+fn bytes_below(directory: &Path) -> Outcome<u64> {
+    let mut all = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_directory = entry.file_type()?.is_dir();
+        all += if is_directory { bytes_below(&entry.path())? } else { entry.metadata()?.len() };
+    }
+    Ok(all)
+}
+
 impl Filled {
     async fn start(directory: &Path, count: usize) -> Outcome<Self> {
         let began = SystemClock.now();
@@ -122,7 +132,8 @@ impl Filled {
         }
         let ours = Arc::into_inner(ours).ok_or("the server is still in use")?;
         let secs = SystemClock.now().duration_since(began).as_secs_f64();
-        println!("{count} secrets were made in {secs:.1} s.");
+        let mib = bytes_below(directory)? / (1 << 20);
+        println!("{count} secrets were made in {secs:.1} s, {mib} MiB on the disk.");
         Ok(Self { name: format!("{count} secrets"), ours, ids })
     }
 

@@ -6,8 +6,8 @@ use crate::Outcome;
 /// Longest round, in seconds: a request that is dated the farthest back must outlast it.
 pub(crate) const ROUND_SECS_MAX: f64 = 30.0;
 
-const USAGE: &str = "usage: [floors | crypto | many | hidden | regions | cache] [--smoke | --reads CONNECTIONS] [--rounds N] \
-                     [--seconds S] [--secrets N] [--plain] [--json FILE]";
+const USAGE: &str = "usage: [floors | crypto | many | scale | nodes | hidden | regions | cache] [--smoke | --reads CONNECTIONS] [--rounds N] \
+                     [--seconds S] [--secrets N] [--few N] [--plain] [--json FILE]";
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) starts: usize,
     /// Secrets in the vault that is compared with one of few.
     pub(crate) secrets: usize,
+    /// Secrets in the vault of few.
+    pub(crate) few: usize,
     pub(crate) json: Option<PathBuf>,
 }
 
@@ -32,6 +34,7 @@ impl Plan {
             tls: true,
             starts: 10,
             secrets: 100_000,
+            few: 100,
             json: None,
         };
         let mut words = words.iter();
@@ -43,6 +46,7 @@ impl Plan {
             plan.tls = false;
             if option == "--smoke" {
                 (plan.rounds, plan.secs, plan.starts, plan.secrets) = (1, 0.3, 1, 500);
+                plan.few = plan.few.min(100);
                 plan.connections = vec![8];
             }
         }
@@ -50,12 +54,14 @@ impl Plan {
             && plan.secs > 0.0
             && plan.secs <= ROUND_SECS_MAX
             && plan.secrets > 0
+            && plan.few > 0
             && !plan.connections.contains(&0);
         if valid { Ok(plan) } else { Err(USAGE.into()) }
     }
 
     fn set(&mut self, option: &str, value: &str) -> Outcome<()> {
         match option {
+            "--few" => self.few = value.parse()?,
             "--secrets" => self.secrets = value.parse()?,
             "--rounds" => self.rounds = value.parse()?,
             "--seconds" | "--secs" => self.secs = value.parse()?,

@@ -43,7 +43,7 @@ impl Process {
 
     /// Seconds of CPU that it has used, user and system, all threads.
     pub(crate) fn cpu_secs(&self) -> Outcome<f64> {
-        cpu_secs_of(&std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?)
+        cpu_secs(self.0.id())
     }
 
     /// Memory now and at most, in KiB.
@@ -63,6 +63,11 @@ impl Drop for Process {
         let _killed = self.0.kill();
         let _status = self.0.wait();
     }
+}
+
+/// Seconds of CPU that a process has used, user and system, all threads.
+pub(crate) fn cpu_secs(pid: u32) -> Outcome<f64> {
+    cpu_secs_of(&std::fs::read_to_string(format!("/proc/{pid}/stat"))?)
 }
 
 /// Fields 14 and 15 (proc(5)): `utime` and `stime`. The second field is a name in parentheses that

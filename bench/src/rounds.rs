@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::ours::{self, Tls};
 use crate::plan::Plan;
 use crate::report::{Journal, spread};
-use crate::{crypto, hidden, many, reads, regions, writes};
+use crate::{crypto, hidden, many, nodes, reads, regions, writes};
 
 /// Measures everything in one run and prints tables.
 pub(crate) fn whole(plan: Plan) -> Outcome<()> {
@@ -39,6 +39,14 @@ pub(crate) fn many(plan: Plan) -> Outcome<()> {
     within_directory(|directory| async move {
         let mut journal = Journal::create(plan.json.as_deref())?;
         many::beside_few(&plan, &mut journal, &directory).await
+    })
+}
+
+/// Measures several nodes at one database of PostgreSQL.
+pub(crate) fn nodes(plan: Plan) -> Outcome<()> {
+    within_directory(|directory| async move {
+        let mut journal = Journal::create(plan.json.as_deref())?;
+        nodes::side_by_side(&plan, &mut journal, &directory).await
     })
 }
 

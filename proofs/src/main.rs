@@ -9,10 +9,8 @@
     reason = "a tool for developers: it prints, starts programs, and takes times"
 )]
 
-mod cluster;
 mod faults;
 mod history;
-mod http;
 mod linearize;
 mod options;
 mod simulate;
@@ -20,10 +18,9 @@ mod wgl;
 
 use std::process::ExitCode;
 
-use self::options::Options;
+use strongroom_rig::Outcome;
 
-/// What a failure looks like in a tool.
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+use self::options::Options;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -10,7 +10,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
 }
 
 pub(crate) fn build(root: &Path) -> Result<(), String> {
-    for package in ["strongroom", "strongroom-proofs"] {
+    for package in ["strongroom", "strongroom-disk", "strongroom-proofs"] {
         call(root, "cargo", &["build", "--quiet", "--release", "--package", package])?;
     }
     Ok(())

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::call;
+use crate::{call, proofs};
 
 const CARGO_DENY: &str = "0.20.2";
 
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-const ALL: [Step; 12] = [
+const ALL: [Step; 13] = [
     ("Debian packages", debian_packages),
     ("Python environment", python_environment),
     ("format", |root| call(root, "cargo", &["fmt", "--all", "--check"])),
@@ -24,6 +24,7 @@ const ALL: [Step; 12] = [
     ("edits of the database", tamper_smoke),
     ("conformance", conformance),
     ("bench, a short run", bench_smoke),
+    ("proofs, a short run", proofs_smoke),
 ];
 
 /// Runs every step, or with `quick` those that need nothing installed.
@@ -51,7 +52,7 @@ fn there(program: &str) -> bool {
 }
 
 /// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
-/// token, a debugger that dumps memory, OpenSSL, curl, systemd's check of units, and a database.
+/// token, a debugger that dumps memory, OpenSSL, curl, systemd's check of units, strace, the network's tools, and a database.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -72,10 +73,15 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         ("curl", "curl"),
         ("ssh-keygen", "openssh-client"),
         ("systemd-analyze", "systemd"),
+        ("strace", "strace"),
     ] {
         if !there(program) {
             missing.push(package);
         }
+    }
+    // It does not say its version as others do.
+    if Command::new("ip").arg("-V").output().is_err() {
+        missing.push("iproute2");
     }
     // Its programs are not on the PATH.
     let postgresql = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -189,7 +195,16 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
     bench(&["many", "--smoke"])?;
     bench(&["hidden", "--smoke"])?;
     bench(&["regions", "--smoke"])?;
-    bench(&["cache", "--smoke"])
+    bench(&["cache", "--smoke"])?;
+    bench(&["nodes", "--smoke"])
+}
+
+fn proofs_smoke(root: &Path) -> Result<(), String> {
+    proofs::build(root)?;
+    for what in ["simulate", "linearize", "faults"] {
+        call(root, "target/release/strongroom-proofs", &[what, "--smoke"])?;
+    }
+    Ok(())
 }
 
 /// Files side by side, the tests of one in their order: most of them wait more than they work.

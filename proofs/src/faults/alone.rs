@@ -1,7 +1,7 @@
 //! One server with a database of its own.
 
 use crate::Outcome;
-use crate::cluster::{Node, SingleDatabase, Tenant};
+use strongroom_rig::{Node, SingleDatabase, Tenant};
 
 /// A server, its tenant and its files.
 #[derive(Debug)]
@@ -15,11 +15,11 @@ pub(crate) struct Alone {
 impl Alone {
     /// Founds a tenancy and starts.
     pub(crate) fn start(postgres: bool) -> Outcome<Self> {
-        let database = postgres.then(SingleDatabase::start).transpose()?;
+        let database = postgres.then(|| SingleDatabase::start(false)).transpose()?;
         let directory = tempfile::tempdir()?;
         let place = directory.path().join("node");
         let mut node = match &database {
-            Some(database) => database.node(&place)?,
+            Some(database) => database.node(&place, 1)?,
             None => Node::of_this_machine(&place)?,
         };
         let printed = node.init()?;

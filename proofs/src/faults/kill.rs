@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::options::Options;
 
 const KILLS: u64 = 1_000;
-const SMOKE_KILLS: u64 = 10;
+const SMOKE_KILLS: u64 = 5;
 
 /// Kills, starts again and compares; on the engine that is asked for.
 pub(crate) fn run(options: &Options) -> Outcome<()> {

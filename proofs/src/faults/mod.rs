@@ -2,6 +2,7 @@
 
 mod alone;
 mod kill;
+mod power;
 mod syscalls;
 mod writers;
 
@@ -12,6 +13,7 @@ use crate::options::{Options, usage};
 pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     match words {
         ["kill", rest @ ..] => kill::run(&Options::read(rest)?),
+        ["power", rest @ ..] => power::run(&Options::read(rest)?),
         ["syscalls", rest @ ..] => syscalls::run(&Options::read(rest)?),
         ["--smoke"] => {
             let smoke = Options::read(&["--smoke"])?;

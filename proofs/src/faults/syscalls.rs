@@ -11,6 +11,9 @@ const WRITES: u64 = 12;
 const PLACES: u64 = 40;
 const SMOKE_PLACES: [u64; 2] = [3, 9];
 
+/// A place that no session comes to.
+const NEVER: u64 = 60_000;
+
 /// A way to fail.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
@@ -58,6 +61,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     };
     let mut alone = Alone::start(false)?;
     let mut tally = Tally::default();
+    control(&mut alone)?;
     for (number, kind) in (1..).zip(KINDS) {
         for place in &places {
             session(&mut alone, kind, (*place, number * 1_000 + place), &mut tally)?;
@@ -77,6 +81,18 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         return Err("nothing failed".into());
     }
     if tally.wrong.is_empty() { Ok(()) } else { Err("what was promised did not hold".into()) }
+}
+
+/// A session in which nothing fails, to see that the server runs under strace at all.
+fn control(alone: &mut Alone) -> Outcome<()> {
+    let mut tally = Tally::default();
+    session(alone, KINDS[0], (NEVER, 0), &mut tally)?;
+    let fine = tally.hit == 0 && u64::try_from(tally.acknowledged)? == WRITES;
+    if fine && tally.wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("under strace: {tally:?}").into())
+    }
 }
 
 fn session(

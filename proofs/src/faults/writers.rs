@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::cluster::{Tenant, content, value_in};
-use crate::http::{Client, Request};
+use strongroom_rig::{Client, Request};
+use strongroom_rig::{Tenant, content, value_in};
 
 pub(crate) const WRITERS: u64 = 4;
 

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use strongroom_testkit::Dice;
 
-use crate::cluster::{content, group_of, value_in};
 use crate::history::{RightCall, RightInput, RightOutput, SecretCall, SecretInput, SecretOutput};
-use crate::http::{Answer, Client, Identity, NoAnswer, Request};
 use crate::wgl::Call;
+use strongroom_rig::{Answer, Client, Identity, NoAnswer, Request};
+use strongroom_rig::{content, group_of, value_in};
 
 /// Secrets that a history is about.
 pub(crate) const SECRETS: usize = 6;

@@ -16,10 +16,10 @@ use strongroom_testkit::Dice;
 use self::clients::{Field, SECRETS, Seen, change_right, statements, use_secrets};
 use self::trouble::Trouble;
 use crate::Outcome;
-use crate::cluster::Cluster;
 use crate::history::{RightOutput, SecretOutput, check_right, check_secret};
 use crate::options::Options;
 use crate::wgl::Verdict;
+use strongroom_rig::Cluster;
 
 const NODES: usize = 3;
 const CLIENTS: u64 = 8;
@@ -43,7 +43,7 @@ struct Tally {
 
 /// Runs histories, checks each, and says what was found.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
-    let first = options.first();
+    let first = if options.seed.is_none() && options.smoke { 0 } else { options.first() };
     let count = options.count(SMOKE_HISTORIES, HISTORIES);
     let ops = options.ops.unwrap_or(if options.smoke { SMOKE_OPS } else { OPS });
     let began = Instant::now();
@@ -120,7 +120,7 @@ fn prepare(cluster: &Cluster, seed: u64) -> Outcome<Field> {
         tenant.policy(&mut client, &format!("p-{seed}"), &statements(&reader_name, false))?;
     Ok(Field {
         began: Instant::now(),
-        addresses: cluster.nodes.iter().map(super::cluster::Node::address).collect(),
+        addresses: cluster.nodes.iter().map(strongroom_rig::Node::address).collect(),
         admin: tenant.admin.clone(),
         seen: Mutex::new(Seen { secrets: vec![Vec::new(); secrets.len()], ..Seen::default() }),
         secrets,

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::clients::statements;
 use crate::Outcome;
-use crate::cluster::Cluster;
-use crate::http::Request;
+use strongroom_rig::Cluster;
+use strongroom_rig::Request;
 
 const ROUNDS: usize = 10;
 const READERS: usize = 16;

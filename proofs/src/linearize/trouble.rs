@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use strongroom_testkit::Dice;
 
 use crate::Outcome;
-use crate::cluster::Cluster;
+use strongroom_rig::Cluster;
 
 /// A failure of a machine, a program or the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use strongroom_store::{Order, Store, prefix_range};
 use super::clients::Field;
 use super::world::World;
 use crate::Outcome;
-use crate::cluster::value_in;
 use crate::history::{SecretInput, SecretOutput, check_right, check_secret};
-use crate::http::{Request, text};
 use crate::wgl::Verdict;
+use strongroom_rig::value_in;
+use strongroom_rig::{Request, text};
 
 /// Returns what does not hold.
 pub(crate) async fn broken(world: &World, field: &Field) -> Outcome<Vec<String>> {

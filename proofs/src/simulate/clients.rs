@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 use super::world::{NODES, World, millis};
 use crate::Outcome;
-use crate::cluster::{content, value_in};
 use crate::history::{RightInput, RightOutput, SecretInput, SecretOutput};
-use crate::http::{Answer, Identity, NoAnswer, Request, text};
 use crate::wgl::Call;
+use strongroom_rig::{Answer, Identity, NoAnswer, Request, text};
+use strongroom_rig::{content, value_in};
 
 /// Secrets that are used; the first is read by the reader as well.
 pub(crate) const SECRETS: usize = 3;

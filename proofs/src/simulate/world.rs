@@ -20,7 +20,7 @@ use super::seeded::{MachineClock, SeededRandom, WorldTime};
 use super::seen::Seen;
 use super::store::{Way, Weather};
 use crate::Outcome;
-use crate::http::{Answer, Identity, NoAnswer, Request, read, render};
+use strongroom_rig::{Answer, Identity, NoAnswer, Request, read, render};
 
 pub(crate) const NODES: usize = 3;
 const SIGNED_MAX: usize = 50_000;

@@ -68,7 +68,7 @@ async fn store(
         (key, row.vault_key, entry.port, None)
     } else {
         let binding = vault_binding(tenancy, &item.id);
-        let new = shared.keys.root.new_vault_key(&binding, &*shared.random);
+        let new = catalog.roots.current.new_vault_key(&binding, &*shared.random);
         let (key, sealed) = new.map_err(|error| Failure::internal(error.to_string()))?;
         made = key;
         let no_port = |error: std::io::Error| Failure::internal(format!("no port: {error}"));
@@ -80,7 +80,8 @@ async fn store(
     let vault_key_row = sealed.filter(|_| vault.state != VaultState::Deleted);
     let row = VaultRow { vault, port, replica_port: None, vault_key: vault_key_row };
     let seen = known.map_or(Require::Absent, |entry| Require::Revision(entry.revision));
-    let mut batch = Batch::new().require(place.clone(), seen).put(place, rows::encode(&row)?);
+    let batch = Batch::new().require(place.clone(), seen).put(place, rows::encode(&row)?);
+    let mut batch = catalog.roots.require_current(batch);
     for key in &item.keys {
         batch = batch.put(rows::key(&key.id), rows::encode(&KeyRow { key: key.clone() })?);
         let of_key = item.versions.iter().filter(|sent| sent.version.key_id == key.id);

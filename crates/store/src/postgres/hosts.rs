@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -14,6 +15,8 @@ use super::statements::Statements;
 use crate::types::StoreError;
 
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// How long hosts that are slow are waited for.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Tells whether a host takes writes, and its timeline: each promotion of a standby begins another,
@@ -85,7 +88,7 @@ impl Debug for Link {
 pub(super) struct Hosts {
     each: Arc<[Config]>,
     tls: Option<MakeRustlsConnect>,
-    highest: Arc<AtomicU32>,
+    highest: Arc<watch::Sender<u32>>,
 }
 
 impl Debug for Hosts {
@@ -117,7 +120,24 @@ impl Hosts {
 
     /// The highest timeline that was seen.
     pub(super) fn highest(&self) -> u32 {
-        self.highest.load(Ordering::Acquire)
+        *self.highest.borrow()
+    }
+
+    /// Learns of a timeline.
+    fn saw(&self, timeline: u32) {
+        self.highest.send_if_modified(|highest| {
+            let is_higher = timeline > *highest;
+            *highest = timeline.max(*highest);
+            is_higher
+        });
+    }
+
+    /// Waits until a timeline was seen that is higher than this.
+    async fn left(&self, timeline: u32) {
+        let mut seen = self.highest.subscribe();
+        if seen.wait_for(|highest| *highest > timeline).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Connects to the host that takes writes on the highest timeline, until it is too late. Half of
@@ -137,21 +157,7 @@ impl Hosts {
     }
 
     async fn look(&self) -> Result<Link, Failed> {
-        let mut asked = Vec::new();
-        for config in self.each.iter() {
-            let (config, tls) = (config.clone(), self.tls.clone());
-            asked.push(tokio::spawn(async move { standing(&config, tls).await }));
-        }
-        let (mut answers, mut why, mut refused) = (Vec::new(), String::new(), None);
-        for one in asked {
-            match one.await {
-                Ok(Ok(standing)) => answers.push(standing),
-                // A standby may not have a new database yet.
-                Ok(Err(Failed::Lasting(error))) => refused = Some(error),
-                Ok(Err(Failed::Passing(told))) => why = told,
-                Err(error) => why = error.to_string(),
-            }
-        }
+        let Told { answers, why, refused } = self.ask_all().await;
         if let Some(error) = refused.filter(|_| answers.is_empty()) {
             return Err(Failed::Lasting(error));
         }
@@ -159,8 +165,6 @@ impl Hosts {
             let (answered, all) = (answers.len(), self.each.len());
             return Err(Failed::Passing(format!("{answered} of {all} hosts answer: {why}")));
         }
-        let seen = answers.iter().map(|one| one.timeline).max().unwrap_or(0);
-        self.highest.fetch_max(seen, Ordering::AcqRel);
         let primary = answers.into_iter().find(|one| one.writes && one.timeline >= self.highest());
         let Some(Standing { client, timeline, .. }) = primary else {
             return Err(Failed::Passing("no host takes writes on the highest timeline".to_owned()));
@@ -178,20 +182,53 @@ impl Hosts {
         }
     }
 
+    /// Asks every host for its standing. Once half of them have answered, and one of those could be
+    /// used, the others have a moment left: one that hears nobody would hold up all.
+    async fn ask_all(&self) -> Told {
+        let mut asked = JoinSet::new();
+        for config in self.each.iter() {
+            let (config, tls) = (config.clone(), self.tls.clone());
+            asked.spawn(async move { standing(&config, tls).await });
+        }
+        let mut told = Told { answers: Vec::new(), why: String::new(), refused: None };
+        let mut until = Instant::now() + 3 * CONNECT_TIME;
+        while let Ok(Some(one)) = timeout_at(until, asked.join_next()).await {
+            match one {
+                Ok(Ok(standing)) => {
+                    self.saw(standing.timeline);
+                    told.answers.push(standing);
+                }
+                // A standby may not have a new database yet.
+                Ok(Err(Failed::Lasting(error))) => told.refused = Some(error),
+                Ok(Err(Failed::Passing(why))) => told.why = why,
+                Err(error) => told.why = error.to_string(),
+            }
+            let usable = told.answers.iter().any(|one| one.writes);
+            if usable && told.answers.len() >= self.each.len().div_ceil(2) {
+                until = until.min(Instant::now() + LAST_MOMENT);
+            }
+        }
+        told
+    }
+
     /// Asks every host for its timeline; tells whether one is higher than all that was seen.
     pub(super) async fn watch(&self) -> bool {
         let before = self.highest();
-        for config in self.each.iter() {
-            if let Ok(standing) = standing(config, self.tls.clone()).await {
-                self.highest.fetch_max(standing.timeline, Ordering::AcqRel);
-            }
-        }
+        self.ask_all().await;
         self.highest() > before
     }
 
     pub(super) fn count(&self) -> usize {
         self.each.len()
     }
+}
+
+/// What hosts said of themselves.
+struct Told {
+    answers: Vec<Standing>,
+    /// Why one of the others said nothing.
+    why: String,
+    refused: Option<StoreError>,
 }
 
 /// The same configuration with one host.
@@ -272,6 +309,23 @@ impl Slot {
         let link = Arc::new(self.hosts.primary(until).await?);
         *held = Some(Arc::clone(&link));
         Ok(link)
+    }
+
+    /// Waits for an answer on a connection, for so long, and no longer once another host was seen to
+    /// be promoted: the old primary may never answer, or late and not knowing what it missed.
+    pub(super) async fn answer<T>(
+        &self,
+        link: &Link,
+        time: Duration,
+        asked: impl Future<Output = T>,
+    ) -> Result<T, String> {
+        tokio::select! {
+            biased;
+            () = self.hosts.left(link.timeline) => Err("another host was promoted".to_owned()),
+            done = timeout(time, asked) => {
+                done.map_err(|_late| "the database did not answer in time".to_owned())
+            }
+        }
     }
 
     /// Gives up a connection that failed.

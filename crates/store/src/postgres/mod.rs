@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -110,7 +110,7 @@ impl Postgres {
         let mut tasks = Vec::new();
         for _ in 0..WRITERS {
             let writer = Writer {
-                slot: Slot::new(hosts.clone()),
+                slot: Arc::new(Slot::new(hosts.clone())),
                 queue: Arc::clone(&queue),
                 changes: Arc::clone(&changes),
                 names: Arc::clone(&names),
@@ -153,11 +153,10 @@ impl Postgres {
             let link = slot.link(until).await?;
             let left = until.saturating_duration_since(Instant::now());
             let asked = link.client.query(statement(&link.statements), parameters);
-            let why = match timeout(left, asked).await.map(|done| done.map_err(failed)) {
+            let why = match slot.answer(&link, left, asked).await.map(|done| done.map_err(failed)) {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(Failed::Lasting(error))) => return Err(error),
-                Ok(Err(Failed::Passing(why))) => why,
-                Err(_late) => "the database did not answer in time".to_owned(),
+                Ok(Err(Failed::Passing(why))) | Err(why) => why,
             };
             slot.give_up(&link).await;
             if Instant::now() >= until {

@@ -50,12 +50,11 @@ impl Probe {
         loop {
             let link = self.slot.link(until).await?;
             let left = until.saturating_duration_since(Instant::now());
-            let taken = match timeout(left, self.ask(&link)).await {
+            let asked = self.slot.answer(&link, left, self.ask(&link)).await;
+            let taken = match asked {
                 Ok(Ok(told)) => self.take(&link, told).await,
                 Ok(Err(failed)) => Err(failed),
-                Err(_late) => {
-                    Err(Failed::Passing("the database did not answer in time".to_owned()))
-                }
+                Err(why) => Err(Failed::Passing(why)),
             };
             let why = match taken {
                 Ok(()) => return Ok(()),

@@ -36,7 +36,7 @@ pub(super) struct Job {
 
 /// One of several that take turns: while one waits for the disks, the next gathers.
 pub(super) struct Writer {
-    pub(super) slot: Slot,
+    pub(super) slot: Arc<Slot>,
     pub(super) queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
     pub(super) changes: Arc<Changes>,
     pub(super) names: Arc<GroupNames>,
@@ -169,8 +169,9 @@ impl Writer {
         keys: &[i64],
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
-        let done = timeout(ANSWER_TIME, self.work(link, batches, keys, name)).await;
-        match done {
+        let slot = Arc::clone(&self.slot);
+        let work = self.work(link, batches, keys, name);
+        match slot.answer(link, ANSWER_TIME, work).await {
             Ok(Ok(outcomes)) => Ok(outcomes),
             Ok(Err(Broken::Before(why))) => {
                 let rolled_back = timeout(ANSWER_TIME, link.client.batch_execute("ROLLBACK")).await;
@@ -181,9 +182,9 @@ impl Writer {
             }
             Ok(Err(perhaps)) => Err(perhaps),
             // Where it hangs is not known: what was sent last may be the commit.
-            Err(_late) => {
+            Err(why) => {
                 let outcomes = vec![Err(StoreError::Unknown(String::new())); batches.len()];
-                Err(Broken::Perhaps { outcomes, why: "no answer from the database".to_owned() })
+                Err(Broken::Perhaps { outcomes, why })
             }
         }
     }
@@ -257,7 +258,7 @@ impl Writer {
                     client.batch_execute("ROLLBACK"),
                 )
             };
-            if let Ok(Ok(((), _, row, ()))) = timeout(ANSWER_TIME, asked).await
+            if let Ok(Ok(((), _, row, ()))) = self.slot.answer(&link, ANSWER_TIME, asked).await
                 && let Ok(happened) = row.try_get(0)
             {
                 return Ok(happened);

@@ -155,24 +155,27 @@ async fn all_there(store: &Postgres, keys: &[Vec<u8>]) {
     }
 }
 
-/// Stands before a server, and can lose what it answers.
+/// Stands before a server, and can lose what it answers, or hold it back.
 struct Relay {
     port: u16,
     loses: Arc<AtomicBool>,
+    holds: Arc<AtomicBool>,
 }
 
 impl Relay {
     async fn before(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, loses) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
-        let is_losing = Arc::clone(&loses);
+        let holds = Arc::<AtomicBool>::default();
+        let (is_losing, is_holding) = (Arc::clone(&loses), Arc::clone(&holds));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let there = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                tokio::spawn(relay(client, there, Arc::clone(&is_losing)));
+                let ways = (Arc::clone(&is_losing), Arc::clone(&is_holding));
+                tokio::spawn(relay(client, there, ways));
             }
         });
-        Self { port, loses }
+        Self { port, loses, holds }
     }
 
     /// Ends each connection on which something is answered for a moment.
@@ -183,12 +186,19 @@ impl Relay {
     }
 }
 
-async fn relay(client: TcpStream, server: TcpStream, loses: Arc<AtomicBool>) {
+async fn relay(
+    client: TcpStream,
+    server: TcpStream,
+    (loses, holds): (Arc<AtomicBool>, Arc<AtomicBool>),
+) {
     let ((mut asked, mut told), (mut answered, mut passed)) =
         (client.into_split(), server.into_split());
     let up = tokio::spawn(async move { tokio::io::copy(&mut asked, &mut passed).await });
     let mut bytes = vec![0; 16_384];
     while let Ok(count) = answered.read(&mut bytes).await {
+        while holds.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         if count == 0 || loses.load(Ordering::Relaxed) {
             break;
         }
@@ -258,6 +268,36 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
     }
     let later = Postgres::open(&url, None, &[], Checksum::new()).await.unwrap();
     assert!(later.get(&[b"new"]).await.unwrap()[0].is_some());
+}
+
+/// What an old primary was asked before another was promoted, and answers after, is asked again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_answer_of_an_old_primary_is_not_believed() {
+    let primary = Server::start();
+    let standby = primary.standby("s1");
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (s1)'");
+    primary.sql("SELECT pg_reload_conf()");
+    primary.new_database("late");
+    let relay = Relay::before(primary.port).await;
+    let of = |hosts: &str| format!("postgres://strongroom@{hosts}/late");
+    let new_primary = format!("127.0.0.1:{}", standby.port);
+    let url = of(&format!("127.0.0.1:{},{new_primary}", relay.port));
+    let store = Arc::new(Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap());
+    store.commit(Batch::new().put(b"v/x".to_vec(), b"old".to_vec())).await.unwrap();
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    relay.holds.store(true, Ordering::Relaxed);
+    let (reader, asker) = (Arc::clone(&store), Arc::clone(&store));
+    let read = tokio::spawn(async move { reader.get(&[b"v/x"]).await });
+    let probed = tokio::spawn(async move { asker.fresh(cursor).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    standby.control(&["promote"]);
+    let later = Postgres::open(&of(&new_primary), None, &[], Checksum::new()).await.unwrap();
+    later.commit(Batch::new().put(b"v/x".to_vec(), b"new".to_vec())).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    relay.holds.store(false, Ordering::Relaxed);
+    let read = read.await.unwrap().unwrap();
+    assert_eq!(read[0].as_ref().unwrap().value, b"new");
+    assert_eq!(probed.await.unwrap().unwrap().1, Delta::Reset);
 }
 
 #[tokio::test]

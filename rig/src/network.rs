@@ -17,8 +17,9 @@ pub(crate) struct Network {
 
 /// A machine in the network.
 #[derive(Debug, Clone)]
-pub(crate) struct Machine {
-    pub(crate) address: Ipv4Addr,
+pub struct Machine {
+    /// Its address.
+    pub address: Ipv4Addr,
     namespace: Option<String>,
     /// The end of its cable that is at the bridge.
     cable: String,
@@ -34,7 +35,9 @@ impl Network {
         let made = parts
             && ip(&["link", "add", &name, "type", "bridge"]).is_ok()
             && ip(&["addr", "add", &own, "dev", &name]).is_ok()
-            && ip(&["link", "set", &name, "up"]).is_ok();
+            && ip(&["link", "set", &name, "up"]).is_ok()
+            && ip(&["netns", "add", &name]).is_ok()
+            && ip(&["netns", "del", &name]).is_ok();
         Self { bridge: made.then_some(name), net, machines: 0 }
     }
 
@@ -80,12 +83,21 @@ impl Drop for Network {
 
 impl Machine {
     /// The machine that this program runs on.
-    pub(crate) const fn this() -> Self {
+    #[must_use]
+    pub const fn this() -> Self {
         Self { address: Ipv4Addr::LOCALHOST, namespace: None, cable: String::new() }
     }
 
+    /// An address of the machine's own loopback.
+    pub(crate) const fn loopback(number: u8) -> Self {
+        Self { address: Ipv4Addr::new(127, 0, 213, number), namespace: None, cable: String::new() }
+    }
+
     /// Returns a port that is free: the usual one, where nobody else has the address.
-    pub(crate) fn free_port(&self, usual: u16) -> Outcome<u16> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn free_port(&self, usual: u16) -> Outcome<u16> {
         if self.namespace.is_some() {
             return Ok(usual);
         }
@@ -93,7 +105,8 @@ impl Machine {
     }
 
     /// Makes the command that runs a program there.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
         let Some(namespace) = &self.namespace else { return Command::new(program) };
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, program]);
@@ -101,12 +114,18 @@ impl Machine {
     }
 
     /// Pulls the machine's cable, or puts it back.
-    pub(crate) fn cut_off(&self, is_cut: bool) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn cut_off(&self, is_cut: bool) -> Outcome<()> {
         ip(&["link", "set", &self.cable, if is_cut { "down" } else { "up" }])
     }
 
     /// Parts two machines, or joins them again: what this one sends to the other is dropped.
-    pub(crate) fn part_from(&self, other: &Self, is_cut: bool) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn part_from(&self, other: &Self, is_cut: bool) -> Outcome<()> {
         let Some(namespace) = &self.namespace else { return Err("there are no namespaces".into()) };
         let (how, to) = (if is_cut { "add" } else { "del" }, format!("{}/32", other.address));
         ip(&["-n", namespace, "route", how, "blackhole", &to])

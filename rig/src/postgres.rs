@@ -7,20 +7,23 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::network::Machine;
-use super::tls::Authority;
 use crate::Outcome;
+use crate::network::Machine;
+use crate::tls::Authority;
 
 const PORT: u16 = 5432;
-const END_SECS_MAX: u64 = 20;
+const END_SECS_MAX: u64 = 60;
 
 /// A server and its files.
 #[derive(Debug)]
-pub(crate) struct Postgres {
-    pub(crate) machine: Machine,
+pub struct Postgres {
+    /// Where it runs.
+    pub machine: Machine,
     port: u16,
     directory: tempfile::TempDir,
     name: &'static str,
+    /// Whether it waits for the disk.
+    is_durable: bool,
 }
 
 impl Postgres {
@@ -28,7 +31,7 @@ impl Postgres {
     fn on(machine: Machine, name: &'static str, authority: &Authority) -> Outcome<Self> {
         let directory = tempfile::Builder::new().prefix("strongroom-proof-").tempdir()?;
         let port = machine.free_port(PORT)?;
-        let server = Self { machine, port, directory, name };
+        let server = Self { machine, port, directory, name, is_durable: false };
         own(server.directory.path())?;
         let (certificate, key) = authority.certificate(server.machine.address)?;
         write(&server.path("server.crt"), certificate.as_bytes())?;
@@ -41,8 +44,10 @@ impl Postgres {
         machine: Machine,
         name: &'static str,
         authority: &Authority,
+        is_durable: bool,
     ) -> Outcome<Self> {
-        let server = Self::on(machine, name, authority)?;
+        let mut server = Self::on(machine, name, authority)?;
+        server.is_durable = is_durable;
         let data = server.data().display().to_string();
         let how = ["-U", "strongroom", "--auth=trust", "--no-sync"];
         server.run("initdb", &[&["-D", &data], &how[..]].concat())?;
@@ -88,7 +93,10 @@ impl Postgres {
     }
 
     /// Starts it, or starts it again after it was killed.
-    pub(crate) fn start(&self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn start(&self) -> Outcome<()> {
         // Locks of a killed server are left, and hold as long as nobody has waited for its process.
         let socket = format!(".s.PGSQL.{}.lock", self.port);
         for lock in ["data/postmaster.pid", &socket].map(|name| self.path(name)) {
@@ -97,12 +105,13 @@ impl Postgres {
             }
         }
         let options = format!(
-            "-p {} -h {} -k {} -c max_connections=200 -c fsync=off -c wal_level=replica \
+            "-p {} -h {} -k {} -c max_connections=200 -c fsync={} -c wal_level=replica \
              -c wal_sender_timeout=5s -c wal_receiver_timeout=5s -c ssl=on -c ssl_cert_file='{}' \
              -c ssl_key_file='{}' -c shared_buffers=32MB",
             self.port,
             self.machine.address,
             self.directory.path().display(),
+            if self.is_durable { "on" } else { "off" },
             self.path("server.crt").display(),
             self.path("server.key").display(),
         );
@@ -148,7 +157,10 @@ impl Postgres {
     }
 
     /// Kills it and every process of it with SIGKILL.
-    pub(crate) fn kill(&self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn kill(&self) -> Outcome<()> {
         let Ok(text) = fs::read_to_string(self.data().join("postmaster.pid")) else {
             return Ok(());
         };
@@ -170,11 +182,30 @@ impl Postgres {
     }
 
     /// Runs a statement and returns what it tells, without headings.
-    pub(crate) fn sql(&self, database: &str, statement: &str) -> Outcome<String> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn sql(&self, database: &str, statement: &str) -> Outcome<String> {
         let directory = self.directory.path().display().to_string();
         let port = self.port.to_string();
         let to = ["-h", &directory, "-p", &port, "-U", "strongroom", "-d", database];
         self.run("psql", &[&to[..], &["-v", "ON_ERROR_STOP=1", "-Atqc", statement]].concat())
+    }
+
+    /// Runs `pgbench` with a script at a database, and returns what it tells.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn pgbench(&self, script: &str, clients: usize, secs: u64) -> Outcome<String> {
+        let file = self.path("script.sql");
+        fs::write(&file, script)?;
+        own(&file)?;
+        let (directory, file) = (self.directory.path().display(), file.display());
+        let words = format!(
+            "-h {directory} -p {} -U strongroom -n -f {file} -c {clients} -j 2 -T {secs} vault",
+            self.port
+        );
+        self.run("pgbench", &words.split(' ').collect::<Vec<_>>())
     }
 
     fn control(&self, words: &[&str]) -> Outcome<()> {

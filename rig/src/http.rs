@@ -17,23 +17,29 @@ const ANSWER_TIME: Duration = Duration::from_secs(20);
 
 /// Who signs.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) key_id: String,
-    pub(crate) key: Arc<PrivateKey>,
+pub struct Identity {
+    /// Tenancy, user and fingerprint.
+    pub key_id: String,
+    /// The key.
+    pub key: Arc<PrivateKey>,
 }
 
 /// What a server said.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) etag: Option<String>,
-    pub(crate) request_id: Option<String>,
-    pub(crate) body: Value,
+pub struct Answer {
+    /// Status.
+    pub status: u16,
+    /// Etag, if there is one.
+    pub etag: Option<String>,
+    /// The server's name for the request.
+    pub request_id: Option<String>,
+    /// The body; null if it is empty.
+    pub body: Value,
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
+pub enum NoAnswer {
     /// No connection was made: nothing was asked.
     Unreached,
     /// It was asked, and did not answer.
@@ -42,41 +48,50 @@ pub(crate) enum NoAnswer {
 
 /// A client of one server.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     address: SocketAddr,
     connection: Option<TcpStream>,
 }
 
 /// What to ask.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Request<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) target: &'a str,
-    pub(crate) body: Option<&'a Value>,
-    pub(crate) if_match: Option<&'a str>,
+pub struct Request<'a> {
+    /// Method.
+    pub method: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// Body, if it has one; null is an empty one.
+    pub body: Option<&'a Value>,
+    /// Etag that the resource must have.
+    pub if_match: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
-    pub(crate) const fn get(target: &'a str) -> Self {
+    /// Makes a request without a body.
+    #[must_use]
+    pub const fn get(target: &'a str) -> Self {
         Self { method: "GET", target, body: None, if_match: None }
     }
 
-    pub(crate) const fn with(method: &'a str, target: &'a str, body: &'a Value) -> Self {
+    /// Makes a request with a body.
+    #[must_use]
+    pub const fn with(method: &'a str, target: &'a str, body: &'a Value) -> Self {
         Self { method, target, body: Some(body), if_match: None }
     }
 }
 
 impl Client {
-    pub(crate) const fn new(address: SocketAddr) -> Self {
+    /// Makes a client that is not connected yet.
+    #[must_use]
+    pub const fn new(address: SocketAddr) -> Self {
         Self { address, connection: None }
     }
 
     /// Asks once, on a connection that is there or on a new one.
-    pub(crate) fn ask(
-        &mut self,
-        identity: &Identity,
-        request: Request<'_>,
-    ) -> Result<Answer, NoAnswer> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn ask(&mut self, identity: &Identity, request: Request<'_>) -> Result<Answer, NoAnswer> {
         let host = self.address.to_string();
         let message = render(identity, request, &host, SystemClock.now())
             .map_err(|_error| NoAnswer::Unreached)?;
@@ -90,7 +105,10 @@ impl Client {
     }
 
     /// Asks, and takes nothing but success.
-    pub(crate) fn success(&mut self, identity: &Identity, request: Request<'_>) -> Outcome<Value> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn success(&mut self, identity: &Identity, request: Request<'_>) -> Outcome<Value> {
         match self.ask(identity, request) {
             Ok(answer) if answer.status < 300 => Ok(answer.body),
             Ok(answer) => {
@@ -119,7 +137,10 @@ fn is_open(connection: &TcpStream) -> bool {
 }
 
 /// Signs a request at a time and renders it.
-pub(crate) fn render(
+///
+/// # Errors
+/// What did not work, in words.
+pub fn render(
     identity: &Identity,
     request: Request<'_>,
     host: &str,
@@ -154,7 +175,10 @@ fn exchange(connection: &mut TcpStream, message: &[u8]) -> Outcome<Answer> {
 }
 
 /// Reads an answer that has a `content-length`, or none of a length, once it is whole.
-pub(crate) fn read(received: &[u8]) -> Outcome<Option<Answer>> {
+///
+/// # Errors
+/// What did not work, in words.
+pub fn read(received: &[u8]) -> Outcome<Option<Answer>> {
     let Some(end) = received.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -173,7 +197,10 @@ pub(crate) fn read(received: &[u8]) -> Outcome<Option<Answer>> {
 }
 
 /// A field of an answer.
-pub(crate) fn text(value: &Value, field: &str) -> Outcome<String> {
+///
+/// # Errors
+/// What did not work, in words.
+pub fn text(value: &Value, field: &str) -> Outcome<String> {
     let found = value.get(field).and_then(Value::as_str);
     Ok(found.ok_or_else(|| format!("`{field}` is missing"))?.to_owned())
 }

@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::network::Machine;
 use crate::Outcome;
 use crate::http::Client;
+use crate::network::Machine;
 
 const PORT: u16 = 8480;
 const END_TIME: Duration = Duration::from_secs(1);
-const READY_SECS_MAX: u64 = 30;
+const READY_SECS_MAX: u64 = 120;
 
 /// A node, which is killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) machine: Machine,
+pub struct Node {
+    /// Where it runs.
+    pub machine: Machine,
     port: u16,
     directory: PathBuf,
     /// What the server is run by, and its arguments.
@@ -30,7 +31,10 @@ pub(crate) struct Node {
 impl Node {
     /// Makes the directory and the configuration of a node, with the URL of a database and its
     /// authorities if it is not to have its own.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn new(
         machine: Machine,
         directory: &Path,
         database: Option<(&str, &str)>,
@@ -56,17 +60,23 @@ impl Node {
     }
 
     /// Makes a node with a database of its own, at the loopback.
-    pub(crate) fn of_this_machine(directory: &Path) -> Outcome<Self> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn of_this_machine(directory: &Path) -> Outcome<Self> {
         Self::new(Machine::this(), directory, None)
     }
 
     /// Runs the server by another program from the next start on; by none, if there are no words.
-    pub(crate) fn run_under(&mut self, words: &[&str]) {
+    pub fn run_under(&mut self, words: &[&str]) {
         self.under = words.iter().map(|word| (*word).to_owned()).collect();
     }
 
     /// Founds the tenancy, and returns what that prints.
-    pub(crate) fn init(&self) -> Outcome<String> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn init(&self) -> Outcome<String> {
         let done = self.strongroom("init")?.output()?;
         if !done.status.success() {
             return Err(String::from_utf8_lossy(&done.stderr).into_owned().into());
@@ -75,7 +85,10 @@ impl Node {
     }
 
     /// Takes the sealed root key of another node.
-    pub(crate) fn share_root_key(&self, other: &Self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn share_root_key(&self, other: &Self) -> Outcome<()> {
         let mut builder = fs::DirBuilder::new();
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(self.directory.join("data"))?;
@@ -86,7 +99,11 @@ impl Node {
         Ok(())
     }
 
-    pub(crate) fn start(&mut self) -> Outcome<()> {
+    /// Starts the server, and waits until it answers.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn start(&mut self) -> Outcome<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
         let before = fs::metadata(self.log())?.len();
         let child = self.strongroom("serve")?.stdin(Stdio::null()).stderr(log).spawn()?;
@@ -107,7 +124,10 @@ impl Node {
     }
 
     /// Ends it with SIGKILL.
-    pub(crate) fn kill(&mut self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn kill(&mut self) -> Outcome<()> {
         if let Some(mut child) = self.process.take() {
             child.kill()?;
             child.wait()?;
@@ -116,7 +136,10 @@ impl Node {
     }
 
     /// Waits a second for the process to end, and tells whether it did well; nothing if it goes on.
-    pub(crate) fn ended_well(&mut self) -> Outcome<Option<bool>> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn ended_well(&mut self) -> Outcome<Option<bool>> {
         let Some(child) = &mut self.process else { return Ok(None) };
         let began = Instant::now();
         loop {
@@ -130,15 +153,27 @@ impl Node {
         }
     }
 
-    pub(crate) fn client(&self) -> Client {
+    /// The process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Makes a client of it.
+    #[must_use]
+    pub fn client(&self) -> Client {
         Client::new(self.address())
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         SocketAddr::from((self.machine.address, self.port))
     }
 
-    pub(crate) fn log(&self) -> PathBuf {
+    /// Its log file.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
         self.directory.join("log")
     }
 
@@ -166,7 +201,7 @@ impl Drop for Node {
 }
 
 /// The server under test, which is built beside this program.
-pub(crate) fn binary() -> Outcome<PathBuf> {
+fn binary() -> Outcome<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name("strongroom"))
 }
 

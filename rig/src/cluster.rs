@@ -1,10 +1,5 @@
 //! Several nodes at a PostgreSQL primary with a synchronous standby, each on a machine of its own.
 
-mod network;
-mod node;
-mod postgres;
-mod tls;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,38 +8,45 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_signing::PrivateKey;
 
-use self::network::{Machine, Network};
-pub(crate) use self::node::Node;
-pub(crate) use self::postgres::Postgres;
-use self::tls::Authority;
 use crate::Outcome;
 use crate::http::{Client, Identity, Request, text};
+use crate::network::{Machine, Network};
+use crate::node::Node;
+use crate::postgres::{self, Postgres};
+use crate::tls::Authority;
 
 /// All of it. Fields are dropped in order: the network goes last.
 #[derive(Debug)]
-pub(crate) struct Cluster {
-    pub(crate) nodes: Vec<Node>,
+pub struct Cluster {
+    /// Servers of ours.
+    pub nodes: Vec<Node>,
     /// The primary first, then its standby.
-    pub(crate) databases: [Postgres; 2],
-    pub(crate) tenant: Tenant,
+    pub databases: [Postgres; 2],
+    /// Who administers, and where secrets are made.
+    pub tenant: Tenant,
     _directory: tempfile::TempDir,
     network: Network,
 }
 
 /// The administrator, and where secrets are made.
 #[derive(Debug, Clone)]
-pub(crate) struct Tenant {
-    pub(crate) admin: Identity,
-    pub(crate) tenancy: String,
+pub struct Tenant {
+    /// The administrator.
+    pub admin: Identity,
+    /// The tenancy, which is its root compartment.
+    pub tenancy: String,
     vault: String,
     key: String,
 }
 
 impl Cluster {
     /// Starts so many nodes; `parts` asks for machines that can be parted.
-    pub(crate) fn start(count: usize, parts: bool) -> Outcome<Self> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn start(count: usize, parts: bool) -> Outcome<Self> {
         let (mut network, authority) = (Network::new(parts), Authority::new()?);
-        let primary = Postgres::primary(network.machine()?, "a", &authority)?;
+        let primary = Postgres::primary(network.machine()?, "a", &authority, false)?;
         let standby = Postgres::standby(network.machine()?, "b", &authority, &primary)?;
         primary.wait_for_standbys(Some(standby.name()))?;
         primary.follower_is_there(&standby)?;
@@ -68,12 +70,17 @@ impl Cluster {
         Ok(Self { nodes, databases, tenant, _directory: directory, network })
     }
 
-    pub(crate) const fn parts(&self) -> bool {
+    /// Tells whether machines can be parted.
+    #[must_use]
+    pub const fn parts(&self) -> bool {
         self.network.parts()
     }
 
     /// Makes the standby the primary, which commits without waiting for another.
-    pub(crate) fn promote(&mut self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn promote(&mut self) -> Outcome<()> {
         let [_, standby] = &self.databases;
         standby.promote()?;
         self.databases.reverse();
@@ -81,7 +88,10 @@ impl Cluster {
     }
 
     /// Makes the server that is not the primary follow it, and commits wait for it.
-    pub(crate) fn repair(&self) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn repair(&self) -> Outcome<()> {
         let [primary, other] = &self.databases;
         other.follow(primary)?;
         primary.wait_for_standbys(Some(other.name()))?;
@@ -91,28 +101,44 @@ impl Cluster {
 
 /// A primary without a standby, on this machine.
 #[derive(Debug)]
-pub(crate) struct SingleDatabase {
+pub struct SingleDatabase {
     server: Postgres,
     authority: Authority,
 }
 
 impl SingleDatabase {
-    pub(crate) fn start() -> Outcome<Self> {
+    /// Starts a primary; if it is durable, what it acknowledges is on the disk.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn start(is_durable: bool) -> Outcome<Self> {
         let authority = Authority::new()?;
-        let server = Postgres::primary(Machine::this(), "a", &authority)?;
+        let server = Postgres::primary(Machine::this(), "a", &authority, is_durable)?;
         Ok(Self { server, authority })
     }
 
-    /// Makes a node that uses it.
-    pub(crate) fn node(&self, directory: &Path) -> Outcome<Node> {
+    /// The server.
+    #[must_use]
+    pub const fn server(&self) -> &Postgres {
+        &self.server
+    }
+
+    /// Makes a node that uses it, at an address that has this number.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn node(&self, directory: &Path, number: u8) -> Outcome<Node> {
         let (url, authorities) = (postgres::url(&[&self.server]), self.authority.to_pem());
-        Node::new(Machine::this(), directory, Some((&url, &authorities)))
+        Node::new(Machine::loopback(10 + number), directory, Some((&url, &authorities)))
     }
 }
 
 impl Tenant {
     /// Reads the administrator's profile as `init` prints it, and makes a vault and a key.
-    pub(crate) fn furnish(client: &mut Client, printed: &str) -> Outcome<Self> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn furnish(client: &mut Client, printed: &str) -> Outcome<Self> {
         let of = |name: &str| -> Outcome<String> {
             let line = printed.lines().find_map(|line| line.strip_prefix(name));
             Ok(line.ok_or("init did not print the profile")?.to_owned())
@@ -136,25 +162,44 @@ impl Tenant {
         Ok(Self { vault: text(&vault, "id")?, key: text(&key, "id")?, tenancy, admin })
     }
 
-    /// Makes a secret and returns its identifier.
-    pub(crate) fn secret(&self, client: &mut Client, name: &str, value: u64) -> Outcome<String> {
-        let body = json!({
+    /// What a new secret is made of.
+    #[must_use]
+    pub fn new_secret(&self, name: &str, content: &Value) -> Value {
+        json!({
             "compartmentId": self.tenancy, "vaultId": self.vault, "keyId": self.key,
-            "secretName": name, "secretContent": content(value),
-        });
-        let request = Request::with("POST", "/20180608/secrets", &body);
-        text(&client.success(&self.admin, request)?, "id")
+            "secretName": name, "secretContent": content,
+        })
+    }
+
+    /// Makes a secret and returns its identifier.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn secret(&self, client: &mut Client, name: &str, value: u64) -> Outcome<String> {
+        let body = self.new_secret(name, &content(value));
+        self.made(client, "/20180608/secrets", &body)
+    }
+
+    /// Makes something and returns its identifier.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn made(&self, client: &mut Client, target: &str, body: &Value) -> Outcome<String> {
+        text(&client.success(&self.admin, Request::with("POST", target, body))?, "id")
     }
 
     /// Makes a group with one user, who signs, and returns the user and the group's name.
-    pub(crate) fn user(&self, client: &mut Client, name: &str) -> Outcome<Identity> {
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn user(&self, client: &mut Client, name: &str) -> Outcome<Identity> {
         let details =
             |name: &str| json!({"compartmentId": self.tenancy, "name": name, "description": name});
+        let group = self.made(client, "/20160918/groups", &details(&group_of(name)))?;
+        let user = self.made(client, "/20160918/users", &details(name))?;
         let mut make = |target: &str, body: &Value| -> Outcome<Value> {
             client.success(&self.admin, Request::with("POST", target, body))
         };
-        let group = text(&make("/20160918/groups", &details(&group_of(name)))?, "id")?;
-        let user = text(&make("/20160918/users", &details(name))?, "id")?;
         let membership = json!({"userId": user, "groupId": group});
         make("/20160918/userGroupMemberships", &membership)?;
         let key = PrivateKey::generate()?;
@@ -166,7 +211,10 @@ impl Tenant {
     }
 
     /// Makes a policy with these statements and returns its identifier.
-    pub(crate) fn policy(
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub fn policy(
         &self,
         client: &mut Client,
         name: &str,
@@ -182,17 +230,20 @@ impl Tenant {
 }
 
 /// The group that a user of this name is in.
-pub(crate) fn group_of(user: &str) -> String {
+#[must_use]
+pub fn group_of(user: &str) -> String {
     format!("{user}-group")
 }
 
 /// The content of a secret that holds a number.
-pub(crate) fn content(value: u64) -> Value {
+#[must_use]
+pub fn content(value: u64) -> Value {
     json!({"contentType": "BASE64", "content": STANDARD.encode(value.to_string())})
 }
 
 /// The number that a bundle has as its content.
-pub(crate) fn value_in(bundle: &Value) -> Option<u64> {
+#[must_use]
+pub fn value_in(bundle: &Value) -> Option<u64> {
     let content = bundle.get("secretBundleContent")?.get("content")?.as_str()?;
     String::from_utf8(STANDARD.decode(content).ok()?).ok()?.parse().ok()
 }
