@@ -20,8 +20,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let mut dice = Dice::new(Some(first));
     let place = tempfile::tempdir()?;
     let mut disk = Disk::mount(place.path())?;
-    let mut node = Node::of_this_machine(&place.path().join("node"))?;
-    // What `init` made is to outlive a cut right after it; the rest the administrator wrote.
+    let own = tempfile::tempdir()?;
+    let mut node = Node::of_this_machine(own.path(), &place.path().join("data"))?;
+    // What `init` made is to outlive a cut right after it.
     let printed = node.init()?;
     disk.cut(&mut dice)?;
     node.start()?;
