@@ -257,7 +257,7 @@ mod tests {
         disk.make(ROOT, name("a"), 0o600, Body::File(File::default())).unwrap();
         disk.sync(ROOT).unwrap();
         disk.rename((ROOT, name("a")), (ROOT, name("b")), true).unwrap();
-        let lost = (0..).find(|seed| {
+        let lost = (0..100).find(|seed| {
             let mut dice = Dice::new(Some(*seed));
             dice.roll(3) == 0
         });

@@ -101,7 +101,6 @@ fn place(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the trait's")]
 impl Filesystem for Server {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let mut disk = self.disk();
@@ -173,9 +172,9 @@ impl Filesystem for Server {
         reply: ReplyCreate,
     ) {
         match self.made(parent, name, mode, Body::File(File::default())) {
-            Ok(made) => {
+            Ok(attributes) => {
                 let (handle, flags) = (FileHandle(0), FopenFlags::empty());
-                reply.created(&TTL, &made, Generation(0), handle, flags);
+                reply.created(&TTL, &attributes, Generation(0), handle, flags);
             }
             Err(error) => reply.error(error),
         }

@@ -59,12 +59,18 @@ impl Node {
         Ok(Self { machine, port, directory, under: Vec::new(), process: None })
     }
 
-    /// Makes a node with a database of its own, at the loopback.
+    /// Makes a node with a database of its own, in a directory that may be on another disk, at the
+    /// loopback.
     ///
     /// # Errors
     /// What did not work, in words.
-    pub fn of_this_machine(directory: &Path) -> Outcome<Self> {
-        Self::new(Machine::this(), directory, None)
+    pub fn of_this_machine(directory: &Path, data: &Path) -> Outcome<Self> {
+        let node = Self::new(Machine::this(), directory, None)?;
+        let config = directory.join("strongroom.toml");
+        let usual = format!("data_dir = '{}/data'", directory.display());
+        let text = fs::read_to_string(&config)?;
+        fs::write(config, text.replace(&usual, &format!("data_dir = '{}'", data.display())))?;
+        Ok(node)
     }
 
     /// Runs the server by another program from the next start on; by none, if there are no words.

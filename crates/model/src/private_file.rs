@@ -26,7 +26,11 @@ const OTHERS: u32 = 0o077;
 /// # Errors
 /// Any error of the file system.
 pub fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)
+    let is_new = |directory: &&Path| !directory.as_os_str().is_empty() && !directory.exists();
+    let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
+    DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY).create(path)?;
+    // A file that is synced is of no use in a directory that a power cut takes.
+    new.into_iter().try_for_each(sync_directory_of)
 }
 
 /// Makes a file that must not be there yet, mode 0600 from birth, and syncs it and its directory.

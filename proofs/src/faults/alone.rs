@@ -20,7 +20,7 @@ impl Alone {
         let place = directory.path().join("node");
         let mut node = match &database {
             Some(database) => database.node(&place, 1)?,
-            None => Node::of_this_machine(&place)?,
+            None => Node::of_this_machine(&place, &place.join("data"))?,
         };
         let printed = node.init()?;
         node.start()?;

@@ -20,8 +20,9 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let mut dice = Dice::new(Some(first));
     let place = tempfile::tempdir()?;
     let mut disk = Disk::mount(place.path())?;
-    let mut node = Node::of_this_machine(&place.path().join("node"))?;
-    // What `init` made is to outlive a cut right after it; the rest the administrator wrote.
+    let own = tempfile::tempdir()?;
+    let mut node = Node::of_this_machine(own.path(), &place.path().join("data"))?;
+    // What `init` made is to outlive a cut right after it.
     let printed = node.init()?;
     disk.cut(&mut dice)?;
     node.start()?;
@@ -58,7 +59,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
 /// A program that is a disk, mounted in memory.
 struct Disk {
     process: Child,
-    told: ChildStdin,
+    /// Ends it, when closed.
+    told: Option<ChildStdin>,
     says: BufReader<ChildStdout>,
     syncs: u64,
 }
@@ -69,7 +71,7 @@ impl Disk {
         let mut command = Command::new(program);
         let piped = command.arg(place).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = piped.spawn()?;
-        let told = process.stdin.take().ok_or("the disk has no input")?;
+        let told = process.stdin.take();
         let says = BufReader::new(process.stdout.take().ok_or("the disk has no output")?);
         let mut disk = Self { process, told, says, syncs: 0 };
         disk.wait()?;
@@ -78,7 +80,8 @@ impl Disk {
 
     /// Takes the power away, and mounts what is left.
     fn cut(&mut self, dice: &mut Dice) -> Outcome<()> {
-        writeln!(self.told, "cut {}", dice.roll(1 << 30))?;
+        let told = self.told.as_mut().ok_or("the disk has no input")?;
+        writeln!(told, "cut {}", dice.roll(1 << 30))?;
         self.wait()
     }
 
@@ -92,8 +95,17 @@ impl Disk {
 
     /// Unmounts it, and returns how often it was synced.
     fn end(mut self) -> Outcome<u64> {
-        drop(self.told);
+        drop(self.told.take());
         let status = self.process.wait()?;
         if status.success() { Ok(self.syncs) } else { Err("the disk failed".into()) }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        drop(self.told.take());
+        if let Err(error) = self.process.wait() {
+            eprintln!("the disk was not ended: {error}");
+        }
     }
 }
