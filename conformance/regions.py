@@ -105,7 +105,7 @@ class Region:
         done = subprocess.run(
             [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        return done.stdout if code == 0 else done.stdout + done.stderr
 
     def admin(self, *arguments, code=0):
         return self.strongroom("admin", "region", *arguments, "--config", self.config, code=code)
@@ -154,10 +154,16 @@ class Region:
             retry_strategy=oci.retry.NoneRetryStrategy(),
             circuit_breaker_strategy=oci.circuit_breaker.NoCircuitBreakerStrategy()))
 
+    def write_profile(self):
+        """Writes a configuration as Oracle's tools read it."""
+        path = self.directory / "oci-config"
+        lines = ["[DEFAULT]", *(f"{key}={value}" for key, value in self.profile.items())]
+        private(path, "\n".join(lines).encode())
+        return path
+
     def oci(self, *arguments):
         """Runs Oracle's command line; returns its JSON."""
-        config = self.directory / "oci-config"
-        private(config, "\n".join(["[DEFAULT]", *(f"{key}={value}" for key, value in self.profile.items())]).encode())
+        config = self.write_profile()
         done = subprocess.run(
             [str(OCI), "--config-file", str(config), "--endpoint", self.url, *map(str, arguments)],
             capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "SUPPRESS_LABEL_WARNING": "True"})

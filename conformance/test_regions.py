@@ -280,10 +280,20 @@ def test_a_lost_region_is_replaced_and_does_not_overwrite(pair):
     secret = home.new_secret("db", b"first", second)
     wait_for(lambda: secret_at(second, secret.id))
     wait_for(lambda: home.status(second)["outgoingChanges"] == 0)
+    models = oci.key_management.models
+    vaults = home.client(oci.key_management.KmsVaultClient)
+    vault = vaults.create_vault(models.CreateVaultDetails(
+        compartment_id=home.profile["tenancy"], display_name="private", vault_type="VIRTUAL_PRIVATE")).data
+    vaults.create_vault_replica(vault.id, models.CreateVaultReplicaDetails(replica_region=SECOND))
+    there = second.client(oci.key_management.KmsVaultClient)
+    renamed = models.UpdateVaultDetails(display_name="taken over")
+    wait_for(lambda: there.get_vault(vault.id).data)
+    assert refusal(there.update_vault, vault.id, renamed)[0] == 409
     home.link.cut()
     update(home, secret.id, secret_content=content_of(b"never sent"))
     home.kill()
-    assert "1 replicas are secrets of this region" in second.admin("promote", HOME, "--home")
+    assert "2 replicas are this region's own now" in second.admin("promote", HOME, "--home")
+    there.update_vault(vault.id, renamed)
     replaced = secret_at(second, secret.id)
     assert not replaced.is_replica and replaced.replication_config.replication_targets[0].target_region == HOME
     update(second, secret.id, secret_content=content_of(b"after the loss"))
@@ -291,8 +301,14 @@ def test_a_lost_region_is_replaced_and_does_not_overwrite(pair):
     group = identity.create_group(oci.identity.models.CreateGroupDetails(
         compartment_id=home.profile["tenancy"], name="later", description="later")).data
     # The lost region is back, and sends what it had not sent.
+    second.link.cut()
     home.start()
     home.link.mend()
+    wait_for(lambda: second.status(home)["fencedChanges"])
+    assert "changes of an earlier term, not taken" in second.admin("status")
+    assert content_at(second, secret.id) == b"after the loss" and content_at(home, secret.id) == b"never sent"
+    # Then it learns what happened meanwhile.
+    second.link.mend()
     wait_for(lambda: content_at(home, secret.id) == b"after the loss")
     assert secret_at(home, secret.id).is_replica and secret_at(home, secret.id).vault_id == home.vault.id
     assert content_at(second, secret.id) == b"after the loss"
@@ -300,6 +316,7 @@ def test_a_lost_region_is_replaced_and_does_not_overwrite(pair):
     assert refusal(home.client(oci.identity.IdentityClient).delete_group, group.id)[:2] == (403, "NotAllowed")
     assert home.status()["homeRegion"] == second.status()["homeRegion"] == SECOND
     assert refusal(lambda: update(home, secret.id, description="x"))[0] == 409
+    assert there.get_vault(vault.id).data.display_name == "taken over"
 
 
 def test_three_regions(pair, tmp_path):
@@ -403,3 +420,17 @@ def test_a_vault_and_its_keys_have_a_replica(pair):
     here.create_vault_replica(vault.id, replicate)
     again = wait_for(lambda: [one for one in here.list_vault_replicas(vault.id).data if one.status == "CREATED"])[0]
     wait_for(lambda: decrypted(again.crypto_endpoint, second, text) == "aGk=")
+
+
+def test_the_hand_reads_replicas_and_doctor_knows_them(pair):
+    home, second = pair
+    secret = home.new_secret("db", b"first", second)
+    only_home = home.new_secret("home", b"first")
+    wait_for(lambda: secret_at(second, secret.id))
+    second.write_profile()
+    where = ("--endpoint", second.url, "--config-file", second.directory / "oci-config")
+    assert second.strongroom("get", secret.id, *where) == "first"
+    told = second.strongroom("doctor", secret.id, *where)
+    assert f"a replica of {HOME}" in told
+    told = second.strongroom("doctor", only_home.id, *where, code=5)
+    assert f"of region `{HOME}`, and `{SECOND}` is called" in told and "replicated to it" in told

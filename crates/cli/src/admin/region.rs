@@ -31,7 +31,7 @@ enum RegionCommand {
     Rm(NamedArguments),
     /// Show how the other regions are doing, and how far they and this one are behind
     Status(StatusArguments),
-    /// Let the replicas of a lost region be secrets of this one
+    /// Let the replicas of a lost region be this one's own
     ///
     /// What the lost region has not sent is lost. When it is back, what it still sends is refused,
     /// and it takes over what happened here meanwhile.
@@ -130,7 +130,7 @@ async fn promote(arguments: PromoteArguments, environment: &Environment) -> Resu
     let report = ask(&arguments.server, environment, command).await?;
     let count = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or_default();
     let home = if arguments.home { "\nthis region is the home region now" } else { "" };
-    let text = format!("{} replicas are secrets of this region now{home}\n", count("promoted"));
+    let text = format!("{} replicas are this region's own now{home}\n", count("promoted"));
     write(text.as_bytes())?;
     if count("left") == 0 {
         return Ok(());

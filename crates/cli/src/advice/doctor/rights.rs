@@ -34,6 +34,13 @@ impl Examination<'_> {
                     machine.map(|machine| machine.compartment_id.to_string());
                 let explained = Explained { caller_compartment_id, ..explained(&denial) };
                 match judge_explained(&self.label(), &explained) {
+                    Outcome::Found(finding) if finding.fault == Fault::SecretAbsent => {
+                        let found = self.of_other_region();
+                        Outcome::Found(match found {
+                            Some(found) => found,
+                            None => self.with_similar(finding).await,
+                        })
+                    }
                     Outcome::Found(finding) => Outcome::Found(self.with_similar(finding).await),
                     other => other,
                 }
@@ -42,6 +49,14 @@ impl Examination<'_> {
                 "this caller may not read denials; who may, asks `strongroom why {request_id}`"
             )),
         }
+    }
+
+    /// What is not here and is of another region by its OCID, is to be asked for there.
+    fn of_other_region(&self) -> Option<Finding> {
+        let suspect = self.seen.suspect.clone()?;
+        let why = format!("{}; this vault knows nothing of it", suspect.why);
+        let fix = "give --endpoint URL of the vault of that region, or have the secret replicated";
+        Some(suspect.because(why).fix(fix))
     }
 
     /// Which dynamic groups the machine is in, if the caller may list them.
