@@ -4,19 +4,26 @@
 """
 
 import concurrent.futures
+import hashlib
+import hmac
 import json
 import os
 import random
 import signal
 import stat
+import struct
 import subprocess
 import threading
 import time
 
 import oci
 import pytest
+from argon2.low_level import Type, hash_secret_raw
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from serving import Server
+from serving import PASSPHRASE, Server
 from vault import BINARY, content_in
 
 KILLS = 12
@@ -111,6 +118,57 @@ def test_a_backup_under_load_has_all_that_was_acknowledged(server, tmp_path):
         assert other.content(fresh.id, bundles) == b"new"
     finally:
         assert other.end() == 0
+
+
+def opened(file, passphrase):
+    """Opens a backup by `docs/format.md` alone: the rows, and their digest."""
+    line, rest = file[:26], file[26:]
+    assert line == b"strongroom store backup 1\n"
+    length = struct.unpack(">I", rest[:4])[0]
+    header, tag, chunks = rest[4 : 4 + length], rest[4 + length : 36 + length], rest[36 + length :]
+    salt, root_file = header[16:48], header[48:]
+    magic = b"strongroom sealed root key 1\n"
+    assert root_file.startswith(magic)
+    numbers, bound = root_file[len(magic):], root_file[: len(magic) + 28]
+    memory, passes, lanes = struct.unpack(">III", numbers[:12])
+    stretched = hash_secret_raw(passphrase, numbers[12:28], passes, memory, lanes, 32, Type.ID)
+    label, sealed = b"strongroom/1/root-key", numbers[28:]
+    derived = expand(stretched, label + sealed[1:33], 44)
+    root = AESGCM(derived[:32]).decrypt(derived[32:], sealed[33:], label + b"\0\x01" + bound)
+    label = b"strongroom/1/store-backup"
+    derived = expand(root, label + salt, 76)
+    assert hmac.digest(derived[32:64], file[: 30 + length], "sha256") == tag
+    gcm, plain, size = AESGCM(derived[:32]), b"", 65536 + 16
+    starts = range(0, len(chunks), size)
+    for number, start in enumerate(starts):
+        is_last = number == len(starts) - 1
+        nonce = bytes(3) + struct.pack(">QB", number, is_last)
+        plain += gcm.decrypt(nonce, chunks[start : start + size], label)
+    place, rows = 0, {}
+    while plain[place] == 1:
+        length = struct.unpack_from(">I", plain, place + 1)[0]
+        key = plain[place + 5 : place + 5 + length]
+        place += 5 + length
+        commit, length = struct.unpack_from(">QI", plain, place)
+        rows[key] = commit, plain[place + 12 : place + 12 + length]
+        place += 12 + length
+    assert plain[place:] == b"\0" + struct.pack(">Q", len(rows))
+    return rows, hashlib.sha256(plain[:place]).hexdigest()
+
+
+def expand(material, info, length):
+    extract = hmac.digest(b"strongroom/1", material, "sha256")
+    return HKDFExpand(hashes.SHA256(), length, info).derive(extract)
+
+
+def test_the_file_is_as_its_description_says(server, tmp_path):
+    told = json.loads(server.run("admin", "backup", "-o", tmp_path / "store.backup", "--json"))
+    rows, digest = opened((tmp_path / "store.backup").read_bytes(), PASSPHRASE.strip())
+    assert (len(rows), digest) == (told["rows"], told["sha256"])
+    assert list(rows) == sorted(rows)
+    commit, value = rows[b"v/" + server.vault.id.encode()]
+    assert 0 < commit <= told["commit"]
+    assert json.loads(value)["row"]["vault"]["displayName"] == "v"
 
 
 def test_the_commands_say_what_is_wrong(server, tmp_path):

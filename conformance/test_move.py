@@ -69,8 +69,13 @@ def history(server, secret_id):
 
 
 def events(server):
-    return {event.event_id for event in server.client(oci.audit.AuditClient).list_events(
-        server.admin["tenancy"], *EVER).data}
+    audit, more, told = server.client(oci.audit.AuditClient), {}, set()
+    while True:
+        page = audit.list_events(server.admin["tenancy"], *EVER, **more)
+        told |= {event.event_id for event in page.data}
+        if not page.has_next_page:
+            return told
+        more = {"page": page.next_page}
 
 
 def test_there_and_back(database, tmp_path):
@@ -96,7 +101,23 @@ def test_there_and_back(database, tmp_path):
         assert listed <= events(other)
         # What was read-only is the source alone.
         assert other.content(other.new_secret(f"after-{number}", b"new").id) == b"new"
-    for one in (source, there, back):
+    # What the source answered after the backup is recorded there alone, until it is added.
+    source.content(secret_ids[0])
+    late = events(source) - events(there)
+    assert late and source.end() == 0
+    source.run("admin", "backup", "-o", tmp_path / "late.backup")
+    for target in (there, back):
+        if target is back:
+            assert target.end() == 0
+        kept = contents(there, secret_ids[:9])
+        told = json.loads(target.run("admin", "restore", "--records-only", "--json", tmp_path / "late.backup"))
+        assert told["records"] >= 1
+        again = json.loads(target.run("admin", "restore", "--records-only", "--json", tmp_path / "late.backup"))
+        assert again["records"] == 0
+        if target is back:
+            target.start()
+        assert late <= events(target) and contents(there, secret_ids[:9]) == kept
+    for one in (there, back):
         assert one.end() == 0
 
 

@@ -10,6 +10,7 @@ import time
 
 import oci
 import pytest
+from oci.exceptions import ServiceError
 
 from postgres import Postgres
 from serving import PASSPHRASE, Server, free_port
@@ -139,8 +140,12 @@ def test_two_servers_at_one_database(tmp_path):
     done, seen = threading.Event(), []
 
     def use():
+        bundles = other.client(oci.secrets.SecretsClient)
         while not done.is_set():
-            seen.append(other.content(secret.id))
+            try:
+                seen.append(other.content(secret.id, bundles))
+            except ServiceError as refused:
+                seen.append(f"{refused.status} {(other.directory / 'log').read_text()[-600:]}")
 
     user = threading.Thread(target=use)
     user.start()
@@ -150,7 +155,9 @@ def test_two_servers_at_one_database(tmp_path):
     assert asking.wait(timeout=120) == 0
     done.set()
     user.join()
-    assert len(seen) > 10 and set(seen) == {b"kept"}
+    # A machine that is at its limit may let the probe of freshness run out, and then nothing is answered.
+    wrong = {one for one in seen if one != b"kept" and "did not answer in time" not in one}
+    assert seen.count(b"kept") > 10 and not wrong, wrong
     wait_for(lambda: root_file(other) == root_file(one) != old)
     for server in (one, other):
         assert server.end() == 0

@@ -68,7 +68,7 @@ pub use regions::{
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{LoadError, Parts, Shared};
 pub use store_backup::{
-    Backup, Header, NewBackup, Restore, StoreBackupError, Summary, back_up, restore,
+    Backup, Header, NewBackup, Restore, StoreBackupError, Summary, add_records, back_up, restore,
 };
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};

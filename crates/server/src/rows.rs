@@ -13,6 +13,9 @@ const VERSION: u32 = 1;
 /// Prefix of the rows that tell which state the store itself is in.
 pub(crate) const MODE: &str = "mode/";
 
+/// Prefixes of the rows that record what was answered.
+pub(crate) const RECORDS: [&[u8]; 2] = [b"audit/", b"why/"];
+
 /// The row that a store has when it has a tenancy.
 pub(crate) const FOUNDED: &[u8] = b"meta/founded";
 

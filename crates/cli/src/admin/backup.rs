@@ -10,7 +10,8 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::private_file::{self, GrowingFile};
 use strongroom_model::{Clock, SystemClock, Timestamp};
 use strongroom_server::{
-    Backup, NewBackup, Restore, StoreBackupError, Summary, back_up, restore as restore_to,
+    Backup, NewBackup, Restore, StoreBackupError, Summary, add_records, back_up,
+    restore as restore_to,
 };
 use strongroom_store::{Snapshot, Sqlite};
 
@@ -49,15 +50,27 @@ pub(crate) struct RestoreArguments {
     /// The backup
     #[arg(value_name = "BACKUP")]
     backup: PathBuf,
+    #[command(flatten)]
+    extent: Extent,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How much is done; one of the three, or what is usual.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct Extent {
     /// Replace what the store holds, though it be newer than the backup
     #[arg(long)]
     accept_rollback: bool,
     /// Read the backup to its end and change nothing
-    #[arg(long, conflicts_with = "accept_rollback")]
-    verify: bool,
-    /// Print as JSON
     #[arg(long)]
-    json: bool,
+    verify: bool,
+    /// Add the audit records that the store lacks, and nothing else: those of reads that the source of
+    /// a move answered after it was backed up
+    #[arg(long)]
+    records_only: bool,
 }
 
 /// Runs `admin backup`.
@@ -156,7 +169,11 @@ pub(super) async fn restore(
     let unlocked = |mut backup: Backup<_>| backup.unlock(&root_key).map(|()| backup);
     let verified = unlocked(first).and_then(Backup::verify).map_err(failed)?;
     let about = (header.time.to_string(), header.last.0);
-    if !arguments.verify {
+    if arguments.extent.records_only {
+        let second = begin_file(path).and_then(unlocked).map_err(failed)?;
+        return records(&configuration, (&seal, &root_key), (path, second), arguments.json).await;
+    }
+    if !arguments.extent.verify {
         let directory = DataDirectory::take(&configuration.data_dir)?;
         put_root_key(&directory, (&seal, &root_key), &header.root_file).await?;
         let ledger = ledger_of(&root_key)?;
@@ -164,7 +181,7 @@ pub(super) async fn restore(
         ledger.begin(&*database.store()).await.map_err(|error| unreadable_store(&error))?;
         let target = Restore {
             store: database.store(),
-            accepts_rollback: arguments.accept_rollback,
+            accepts_rollback: arguments.extent.accept_rollback,
             now: SystemClock.now(),
             random: &SystemRandom,
         };
@@ -178,8 +195,33 @@ pub(super) async fn restore(
     if let Some(token) = token {
         token.end();
     }
-    let what = if arguments.verify { "verified" } else { "restored" };
+    let what = if arguments.extent.verify { "verified" } else { "restored" };
     tell(what, &verified, (&about.0, about.1), arguments.json)
+}
+
+/// Adds records to a store. One that is shared may be in use; one in a file may not.
+async fn records(
+    configuration: &Configuration,
+    keys: (&Seal, &RootKey),
+    (path, backup): (&Path, Backup<impl Read>),
+    as_json: bool,
+) -> Result<(), Failure> {
+    let root_path = configuration.data_dir.join("root.key");
+    check_root_key(&root_path, keys).await?;
+    let (database, directory) = if let Some(table) = &configuration.database {
+        (Database::shared(table).await?, None)
+    } else {
+        let directory = DataDirectory::take(&configuration.data_dir)?;
+        (Database::open(&directory, None).await?, Some(directory))
+    };
+    let added = add_records(&*database.store(), backup).await;
+    let added = added.map_err(|error| not_restored(path, &error))?;
+    database.close_quietly();
+    drop(directory);
+    if as_json {
+        return write_json(&json!({ "records": added }));
+    }
+    write(format!("added: {added} rows of records\n").as_bytes())
 }
 
 fn begin_file(path: &Path) -> Result<Backup<impl Read + Seek + use<>>, StoreBackupError> {
@@ -204,11 +246,20 @@ async fn put_root_key(
         }
         Err(_there) => {}
     }
-    let there = seal.open(&path).await?;
+    check_root_key(&path, (seal, root_key)).await
+}
+
+/// Refuses a store of another root key.
+async fn check_root_key(path: &Path, (seal, root_key): (&Seal, &RootKey)) -> Result<(), Failure> {
+    let there = seal.open(path).await?;
     match (there.id(), root_key.id()) {
         (Ok(there), Ok(id)) if there == id => Ok(()),
-        _ => Err(refused("the directory has another root key: it is of another store".to_owned())
-            .fix("name an empty data_dir in the configuration")),
+        _ => {
+            let message = format!("cannot use the root key `{}`", path.display());
+            Err(Failure::configuration("root-key-unusable", message)
+                .because("the directory has another root key: it is of another store")
+                .fix("name an empty data_dir in the configuration"))
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use strongroom_keyring::{RunningDigest, SealError, StreamError};
 use strongroom_store::{Revision, Snapshot, StoreError, Versioned};
 
 pub use self::file::{Backup, Header, NewBackup, back_up};
-pub use self::restore::{Restore, restore};
+pub use self::restore::{Restore, add_records, restore};
 use crate::rows;
 
 /// Rows that are read, or written, at a time.

@@ -82,6 +82,41 @@ pub async fn restore<R: Read>(
     Ok(summary)
 }
 
+/// Adds the audit records and the explanations of refusals that a store lacks, and nothing else: what
+/// the source of a move answered after the backup that was moved. Returns how many rows were added.
+///
+/// # Errors
+/// A [`StoreBackupError`]; what was added stays.
+pub async fn add_records<R: Read>(
+    store: &dyn Store,
+    mut backup: Backup<R>,
+) -> Result<u64, StoreBackupError> {
+    if store.get(&[rows::restoring().as_slice()]).await?.iter().any(Option::is_some) {
+        return Err(rows::incomplete().into());
+    }
+    let mut added = 0_u64;
+    loop {
+        let (rows, is_last) = some_rows(&mut backup, b"")?;
+        let of_records = |(key, _): &Row| rows::RECORDS.iter().any(|kind| key.starts_with(kind));
+        let records: Vec<Row> = rows.into_iter().filter(of_records).collect();
+        let keys: Vec<&[u8]> = records.iter().map(|(key, _)| key.as_slice()).collect();
+        let there = store.get(&keys).await?;
+        let mut batch = Batch::new();
+        for ((key, row), there) in records.iter().zip(there) {
+            if there.is_none() {
+                added = added.saturating_add(1);
+                batch = batch.put(key.clone(), row.value.clone());
+            }
+        }
+        if batch.writes_below(b"") {
+            store.commit(batch).await?;
+        }
+        if is_last {
+            return Ok(added);
+        }
+    }
+}
+
 type Row = (Vec<u8>, Versioned);
 
 /// Reads the next rows that are not there yet; says whether they are the last.
