@@ -26,6 +26,7 @@ mod ours;
 mod plan;
 mod process;
 mod reads;
+mod regions;
 mod report;
 mod requests;
 mod rounds;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         ["crypto", rest @ ..] => plan::Plan::read(rest).and_then(rounds::crypto),
         ["many", rest @ ..] => plan::Plan::read(rest).and_then(rounds::many),
         ["hidden", rest @ ..] => plan::Plan::read(rest).and_then(rounds::hidden),
+        ["regions", rest @ ..] => plan::Plan::read(rest).and_then(rounds::regions),
         ["cache", rest @ ..] => plan::Plan::read(rest).and_then(|plan| cache::run(&plan)),
         ["floors", rest @ ..] => plan::Plan::read(rest).and_then(rounds::floors),
         rest => plan::Plan::read(rest).and_then(rounds::whole),

@@ -63,38 +63,59 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Outcome<()> {
     Ok(file.write_all(content)?)
 }
 
+/// Writes the configuration of a server in `directory`; returns it, and the port.
+fn configured(directory: &Path, tls: Option<&Tls>) -> Outcome<(PathBuf, u16)> {
+    std::fs::create_dir_all(directory)?;
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    write_private(&directory.join("passphrase"), b"of the bench")?;
+    let config = directory.join("strongroom.toml");
+    let (data, passphrase) = (directory.join("data"), directory.join("passphrase"));
+    let mut text = format!(
+        "data_dir = '{}'\nlisten = '127.0.0.1:{port}'\n[unseal]\npassphrase_file = '{}'\n",
+        data.display(),
+        passphrase.display(),
+    );
+    if let Some(tls) = tls {
+        let (certificate, key) = (tls.certificate.display(), tls.key.display());
+        text = format!("{text}[tls]\ncertificate = '{certificate}'\nkey = '{key}'\n");
+    }
+    std::fs::write(&config, text)?;
+    Ok((config, port))
+}
+
+/// Starts the server that is configured in `directory`.
+fn serve(directory: &Path) -> Outcome<Process> {
+    Process::start(
+        Command::new(binary()?)
+            .arg("serve")
+            .arg("--config")
+            .arg(directory.join("strongroom.toml"))
+            .env("STRONGROOM_LOG", "info")
+            .stderr(std::fs::File::create(directory.join("log"))?),
+    )
+}
+
+/// Runs a command of the program on a configuration, and returns what it prints.
+fn printed(words: &[&str], config: &Path, more: &[&str]) -> Outcome<Vec<u8>> {
+    let mut command = Command::new(binary()?);
+    let done = command.args(words).args(more).arg("--config").arg(config).output()?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    Err(String::from_utf8_lossy(&done.stderr).into_owned().into())
+}
+
 impl Ours {
     /// Starts a server in `directory`, with TLS if a certificate is given.
     pub(crate) async fn start(directory: &Path, tls: Option<&Tls>) -> Outcome<Self> {
-        std::fs::create_dir_all(directory)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        write_private(&directory.join("passphrase"), b"of the bench")?;
-        let config = directory.join("strongroom.toml");
-        let (data, passphrase) = (directory.join("data"), directory.join("passphrase"));
-        let mut text = format!(
-            "data_dir = '{}'\nlisten = '127.0.0.1:{port}'\n[unseal]\npassphrase_file = '{}'\n",
-            data.display(),
-            passphrase.display(),
-        );
-        if let Some(tls) = tls {
-            let (certificate, key) = (tls.certificate.display(), tls.key.display());
-            text = format!("{text}[tls]\ncertificate = '{certificate}'\nkey = '{key}'\n");
-        }
-        std::fs::write(&config, text)?;
+        let (config, port) = configured(directory, tls)?;
         let init = Command::new(binary()?).arg("init").arg("--config").arg(&config).output()?;
         if !init.status.success() {
             return Err(String::from_utf8_lossy(&init.stderr).into_owned().into());
         }
         let printed = String::from_utf8(init.stdout)?;
         let identity = Arc::new(identity_of(&printed)?);
-        let process = Process::start(
-            Command::new(binary()?)
-                .arg("serve")
-                .arg("--config")
-                .arg(&config)
-                .env("STRONGROOM_LOG", "info")
-                .stderr(std::fs::File::create(directory.join("log"))?),
-        )?;
+        let process = serve(directory)?;
         let certificate = tls.map(|tls| std::fs::read(&tls.certificate)).transpose()?;
         let place = Place::new(port, certificate.as_deref())?;
         let tenancy = value_of(&printed, "tenancy=")?;
@@ -110,6 +131,49 @@ impl Ours {
         };
         ours.furnish(certificate.as_deref()).await?;
         Ok(ours)
+    }
+
+    /// Starts another region of the tenancy in `directory`, which reaches this one at `url`.
+    pub(crate) async fn region(&self, directory: &Path, name: &str, url: &str) -> Outcome<Self> {
+        let (config, port) = configured(directory, None)?;
+        let home = self.log.with_file_name("strongroom.toml");
+        let (of_home, own) = (directory.join("home.json"), directory.join("own.json"));
+        std::fs::write(&of_home, printed(&["admin", "region", "identity"], &home, &[])?)?;
+        let of_home = of_home.display().to_string();
+        let join = ["--region", name, "--join", &of_home, "--home-url", url];
+        std::fs::write(&own, printed(&["init"], &config, &join)?)?;
+        let own = own.display().to_string();
+        let there = format!("http://127.0.0.1:{port}");
+        let add = ["--identity", own.as_str(), "--url", &there];
+        printed(&["admin", "region", "add"], &home, &add)?;
+        let mut region = Self {
+            process: serve(directory)?,
+            keys: Place::new(port, None)?,
+            place: Place::new(port, None)?,
+            identity: Arc::clone(&self.identity),
+            log: directory.join("log"),
+            tenancy: self.tenancy.clone(),
+            vault: String::new(),
+            key: String::new(),
+        };
+        region.furnish(None).await?;
+        Ok(region)
+    }
+
+    /// Makes a secret that is replicated to a region, and returns its identifier.
+    pub(crate) async fn replicated(
+        &self,
+        name: &str,
+        base64: &str,
+        (region, there): (&str, &Self),
+    ) -> Outcome<String> {
+        let mut body = self.new_secret(name, base64);
+        let target = json!({
+            "targetRegion": region, "targetVaultId": there.vault, "targetKeyId": there.key,
+        });
+        let fields = body.as_object_mut().ok_or("no object")?;
+        fields.insert("replicationConfig".to_owned(), json!({"replicationTargets": [target]}));
+        self.made(SECRETS, &body).await
     }
 
     /// Makes a vault and a key, once the server answers.

@@ -6,7 +6,7 @@ use crate::Outcome;
 /// Longest round, in seconds: a request that is dated the farthest back must outlast it.
 pub(crate) const ROUND_SECS_MAX: f64 = 30.0;
 
-const USAGE: &str = "usage: [floors | crypto | many | hidden | cache] [--smoke | --reads CONNECTIONS] [--rounds N] \
+const USAGE: &str = "usage: [floors | crypto | many | hidden | regions | cache] [--smoke | --reads CONNECTIONS] [--rounds N] \
                      [--seconds S] [--secrets N] [--plain] [--json FILE]";
 
 /// What to measure.

@@ -6,7 +6,7 @@ use crate::Outcome;
 use crate::ours::{self, Tls};
 use crate::plan::Plan;
 use crate::report::{Journal, spread};
-use crate::{crypto, hidden, many, reads, writes};
+use crate::{crypto, hidden, many, reads, regions, writes};
 
 /// Measures everything in one run and prints tables.
 pub(crate) fn whole(plan: Plan) -> Outcome<()> {
@@ -47,6 +47,14 @@ pub(crate) fn hidden(plan: Plan) -> Outcome<()> {
     within_directory(|directory| async move {
         let mut journal = Journal::create(plan.json.as_deref())?;
         hidden::from_absent(&plan, &mut journal, &directory.join("hidden")).await
+    })
+}
+
+/// Measures reads from another region beside reads of a replica.
+pub(crate) fn regions(plan: Plan) -> Outcome<()> {
+    within_directory(|directory| async move {
+        let mut journal = Journal::create(plan.json.as_deref())?;
+        regions::across(&plan, &mut journal, &directory).await
     })
 }
 

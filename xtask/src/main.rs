@@ -1,4 +1,4 @@
-//! The workspace's own commands: `tidy`, `test` and `bench`.
+//! The workspace's own commands: `tidy`, `test`, `bench`, and the proofs.
 
 #![expect(
     clippy::print_stdout,
@@ -9,13 +9,16 @@
 )]
 
 mod bench;
+mod proofs;
+mod tamper;
 mod test;
 mod tidy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask tidy | test [--quick] | bench [ARGUMENT…]";
+const USAGE: &str = "usage: cargo xtask tidy | test [--quick] | bench [ARGUMENT…] | \
+                     faults kill|syscalls|power | linearize | simulate | tamper [ARGUMENT…]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +27,9 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["test"] => test::run(&root(), false),
         ["test", "--quick"] => test::run(&root(), true),
+        ["tamper", rest @ ..] => tamper::run(&root(), rest),
         ["bench", rest @ ..] => bench::run(&root(), rest),
+        ["faults" | "linearize" | "simulate", ..] => proofs::run(&root(), &words),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

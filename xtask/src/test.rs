@@ -11,7 +11,7 @@ const CARGO_DENY: &str = "0.20.2";
 
 type Step = (&'static str, fn(&Path) -> Result<(), String>);
 
-const ALL: [Step; 11] = [
+const ALL: [Step; 12] = [
     ("Debian packages", debian_packages),
     ("Python environment", python_environment),
     ("format", |root| call(root, "cargo", &["fmt", "--all", "--check"])),
@@ -21,6 +21,7 @@ const ALL: [Step; 11] = [
     ("Rust tests", rust_tests),
     ("oracles", oracles),
     ("fuzz, three minutes", fuzz_smoke),
+    ("edits of the database", tamper_smoke),
     ("conformance", conformance),
     ("bench, a short run", bench_smoke),
 ];
@@ -184,11 +185,17 @@ fn fuzz_smoke(root: &Path) -> Result<(), String> {
     Ok(())
 }
 
+fn tamper_smoke(root: &Path) -> Result<(), String> {
+    crate::tamper::run(root, &["--smoke"])?;
+    crate::tamper::run(root, &["--smoke", "--edits", "60", "--binary", "0", "--engine", "postgres"])
+}
+
 fn bench_smoke(root: &Path) -> Result<(), String> {
     let bench = |words: &[&str]| call(root, "target/release/strongroom-bench", words);
     bench(&["--smoke"])?;
     bench(&["many", "--smoke"])?;
     bench(&["hidden", "--smoke"])?;
+    bench(&["regions", "--smoke"])?;
     bench(&["cache", "--smoke"])
 }
 

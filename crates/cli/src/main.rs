@@ -39,6 +39,8 @@ enum Command {
     Imds(serving::imds::ImdsArguments),
     /// Create the tenancy of a server and print its administrator's key, once
     Init(serving::init::InitArguments),
+    /// Check and export the audit log
+    Audit(serving::audit::AuditArguments),
     /// Print a secret's value
     Get(hand::get::GetArguments),
     /// Run a command with secrets in its environment, in place of the references that stand there
@@ -147,6 +149,7 @@ async fn run(command: Command, environment: &Environment) -> Result<(), Failure>
     match command {
         Command::Dev(arguments) => serving::dev::run(arguments, environment).await,
         Command::Serve(arguments) => serving::serve::run(&arguments, environment).await,
+        Command::Audit(arguments) => serving::audit::run(&arguments, environment).await,
         Command::Init(arguments) => serving::init::run(&arguments, environment).await,
         Command::Get(arguments) => hand::get::run(&arguments, environment).await,
         Command::Run(arguments) => hand::run::run(&arguments, environment).await,

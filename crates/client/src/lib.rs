@@ -22,6 +22,7 @@ mod profile;
 mod proxies;
 mod road;
 mod transport;
+mod upkeep;
 mod workloads;
 
 pub use answers::{Key, Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
@@ -54,4 +55,5 @@ pub use identity::{
 pub use network::{Authorities, Network};
 pub use profile::{Profile, ProfileError};
 pub use proxies::{Exceptions, Proxies, Proxy};
+pub use upkeep::NextRootKey;
 pub use workloads::{IssuedCertificate, MachineProof, NewWorkload, TokenSigner, Workload};

@@ -6,15 +6,18 @@ mod ciphertext;
 mod gcm;
 mod generated;
 mod hierarchy;
+pub mod ledger;
 mod locked;
 mod material;
 mod passphrase;
 pub mod pkcs11;
 mod random;
+mod region;
 pub mod root_file;
 mod scrub;
 mod seal;
 mod sha224;
+mod stream;
 #[cfg(test)]
 mod vectors;
 mod version_key;
@@ -29,5 +32,10 @@ pub use locked::{LockedBytes, MemoryProtection, harden_process, memory_protectio
 pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;
+pub use region::{RegionKeys, RegionPublicKeys};
 pub use seal::{Binding, OpenError, SealError, Sealed};
+pub use stream::{
+    HEADER_TAG_BYTES, RunningDigest, STREAM_SALT_BYTES, StreamError, StreamKey, StreamOpener,
+    StreamSealer,
+};
 pub use version_key::{TokenKey, UseError, VersionKey, token_id};

@@ -71,6 +71,18 @@ pub fn create_sealed(
     passphrase: &Passphrase,
     random: &dyn Random,
 ) -> Result<(), RootFileError> {
+    Ok(private_file::create_new(path, &sealed_content(root_key, passphrase, random)?)?)
+}
+
+/// Seals a root key by a passphrase, as it stands in the file that [`create_sealed`] writes.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub fn sealed_content(
+    root_key: &RootKey,
+    passphrase: &Passphrase,
+    random: &dyn Random,
+) -> Result<Vec<u8>, RootFileError> {
     let mut salt = [0_u8; SALT_BYTES];
     random.fill(&mut salt);
     let cost = Cost::DEFAULT;
@@ -84,15 +96,14 @@ pub fn create_sealed(
     let sealed =
         SealingKey::new(stretched.expose()).seal(Layer::Root, &content, material, random)?;
     content.extend_from_slice(sealed.as_bytes());
-    Ok(private_file::create_new(path, &content)?)
+    Ok(content)
 }
 
-/// Reads a root key that [`create_sealed`] wrote.
+/// Reads a root key from what stands in a file that [`create_sealed`] wrote.
 ///
 /// # Errors
 /// A [`RootFileError`].
-pub fn open_sealed(path: &Path, passphrase: &Passphrase) -> Result<RootKey, RootFileError> {
-    let content = private_file::read_private(path)?;
+pub fn open_sealed(content: &[u8], passphrase: &Passphrase) -> Result<RootKey, RootFileError> {
     let header_bytes = SEALED_MAGIC.len() + 3 * NUMBER_BYTES + SALT_BYTES;
     let (header, sealed) = content.split_at_checked(header_bytes).ok_or(RootFileError::Format)?;
     let rest = header.strip_prefix(SEALED_MAGIC).ok_or(RootFileError::Format)?;
@@ -121,20 +132,27 @@ pub async fn create_by_token(
     root_key: &RootKey,
     token: &Token,
 ) -> Result<(), RootFileError> {
+    Ok(private_file::create_new(path, &content_by_token(root_key, token).await?)?)
+}
+
+/// Seals a root key by a token, as it stands in the file that [`create_by_token`] writes.
+///
+/// # Errors
+/// A [`RootFileError`].
+pub async fn content_by_token(root_key: &RootKey, token: &Token) -> Result<Vec<u8>, RootFileError> {
     if !token.exists(TOKEN_ID.to_vec()).await? {
         token.generate(TOKEN_ID.to_vec(), KeyShape::Aes(AesLength::Aes256)).await?;
     }
     let material = Sensitive::new(root_key.material().expose().to_vec());
     let sealed = token.seal(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), material).await?;
-    Ok(private_file::create_new(path, &[TOKEN_MAGIC, sealed.as_slice()].concat())?)
+    Ok([TOKEN_MAGIC, sealed.as_slice()].concat())
 }
 
-/// Reads a root key that [`create_by_token`] wrote.
+/// Reads a root key from what stands in a file that [`create_by_token`] wrote.
 ///
 /// # Errors
 /// A [`RootFileError`].
-pub async fn open_by_token(path: &Path, token: &Token) -> Result<RootKey, RootFileError> {
-    let content = private_file::read_private(path)?;
+pub async fn open_by_token(content: &[u8], token: &Token) -> Result<RootKey, RootFileError> {
     let sealed = content.strip_prefix(TOKEN_MAGIC).ok_or(RootFileError::Format)?.to_vec();
     let material = token.open(TOKEN_ID.to_vec(), TOKEN_MAGIC.to_vec(), sealed).await?;
     RootKey::from_bytes(material).map_err(|_error| RootFileError::Format)
@@ -161,7 +179,10 @@ mod tests {
         create(&path, &root_key).unwrap();
         assert_eq!(open(&path).unwrap().material().expose(), root_key.material().expose());
         assert!(create(&path, &root_key).is_err());
-        assert!(matches!(open_sealed(&path, &passphrase("x")), Err(RootFileError::Format)));
+        assert!(matches!(
+            open_sealed(&private_file::read(&path).unwrap(), &passphrase("x")),
+            Err(RootFileError::Format)
+        ));
     }
 
     #[test]
@@ -170,9 +191,11 @@ mod tests {
         let path = directory.path().join("root.key");
         let root_key = RootKey::generate(&SystemRandom);
         create_sealed(&path, &root_key, &passphrase("correct horse"), &SystemRandom).unwrap();
-        let opened = open_sealed(&path, &passphrase("correct horse\n")).unwrap();
+        let opened =
+            open_sealed(&private_file::read(&path).unwrap(), &passphrase("correct horse\n"))
+                .unwrap();
         assert_eq!(opened.material().expose(), root_key.material().expose());
-        let wrong = open_sealed(&path, &passphrase("correct horse "));
+        let wrong = open_sealed(&private_file::read(&path).unwrap(), &passphrase("correct horse "));
         assert!(matches!(wrong, Err(RootFileError::Passphrase)));
         let content = private_file::read(&path).unwrap();
         assert!(!content.windows(8).any(|w| root_key.material().expose().starts_with(w)));
@@ -187,8 +210,14 @@ mod tests {
         let mut content = private_file::read(&path).unwrap();
         content[SEALED_MAGIC.len()] = 0xff;
         private_file::replace(&path, &content).unwrap();
-        assert!(matches!(open_sealed(&path, &passphrase("p")), Err(RootFileError::Passphrase)));
+        assert!(matches!(
+            open_sealed(&private_file::read(&path).unwrap(), &passphrase("p")),
+            Err(RootFileError::Passphrase)
+        ));
         private_file::replace(&path, &content[..40]).unwrap();
-        assert!(matches!(open_sealed(&path, &passphrase("p")), Err(RootFileError::Format)));
+        assert!(matches!(
+            open_sealed(&private_file::read(&path).unwrap(), &passphrase("p")),
+            Err(RootFileError::Format)
+        ));
     }
 }

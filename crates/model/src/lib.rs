@@ -21,6 +21,7 @@ mod secret;
 mod secret_consumers;
 mod secret_deletion;
 mod secret_generation;
+mod secret_replication;
 mod secret_rotation;
 mod secret_rules;
 mod sensitive;
@@ -63,6 +64,9 @@ pub use secret_consumers::{
 pub use secret_generation::{
     Generated, PLACEHOLDER_BYTES, PLACEHOLDER_PASSPHRASE, PLACEHOLDER_PRIVATE_KEY,
     PLACEHOLDER_PUBLIC_KEY, PassphraseTemplate, SecretGeneration,
+};
+pub use secret_replication::{
+    REPLICATION_TARGETS_MAX, ReplicaSource, ReplicationTarget, SecretReplication,
 };
 pub use secret_rotation::{
     Retirement, RotationConfig, RotationRun, RotationStep, RotationTarget,

@@ -89,6 +89,6 @@ operations! {
         ReportSecretVersion, ListSecretConsumers, GetSecretRetirement, UpdateSecretRetirement,
         WatchSecrets, GetDenial, CreateWorkload, GetWorkload, ListWorkloads, UpdateWorkload,
         ChangeWorkloadCompartment, DeleteWorkload, IssueWorkloadCertificate,
-        RenewWorkloadCertificate, RotateTokenSigner,
+        RenewWorkloadCertificate, RotateTokenSigner, UpdateReadOnly, RotateRootKey,
     }
 }

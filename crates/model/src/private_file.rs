@@ -5,6 +5,7 @@
     reason = "every other file of the workspace comes here for its files"
 )]
 
+mod growing;
 mod publish;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+pub use self::growing::{GrowingFile, reader};
 pub use self::publish::{Access, PublishError, Standing, publish, rewrite, standing, withdraw};
 
 const PRIVATE: u32 = 0o600;
@@ -33,10 +35,14 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// `AlreadyExists` if anything, a symbolic link included, has the name; any other error of the file
 /// system.
 pub fn create_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    create(path, content)?.sync_all()?;
+    sync_directory_of(path)
+}
+
+fn create(path: &Path, content: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path)?;
     file.write_all(content)?;
-    file.sync_all()?;
-    sync_directory_of(path)
+    Ok(file)
 }
 
 /// Puts a file in place of whatever has the name: a new one, born 0600, is written and synced beside
@@ -50,6 +56,17 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     create_new(&beside, content)?;
     fs::rename(&beside, path)?;
     sync_directory_of(path)
+}
+
+/// Does the same without waiting for the disk: for what means nothing after the process that wrote it.
+///
+/// # Errors
+/// Any error of the file system; the old file is unchanged then.
+pub fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
+    remove_if_present(&beside)?;
+    create(&beside, content)?;
+    fs::rename(&beside, path)
 }
 
 /// Reads a file that holds a secret. Refuses one that others may read or write.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ABSOLUTE_EXPIRY_DAYS_MAX, DefinedTags, ExpiryRule, LifecycleError, NumberSet, Ocid,
-    RotationConfig, SecretGeneration, SecretRotation, SecretRules, StageEvent, Stages, Tags,
-    Timestamp, Vault, VaultState,
+    ReplicationTarget, RotationConfig, SecretGeneration, SecretReplication, SecretRotation,
+    SecretRules, StageEvent, Stages, Tags, Timestamp, Vault, VaultState,
 };
 
 /// Lifecycle of a secret.
@@ -81,6 +81,9 @@ pub struct Secret {
     /// Rotation.
     #[serde(default)]
     pub rotation: SecretRotation,
+    /// Other regions.
+    #[serde(default)]
+    pub replication: SecretReplication,
     /// Tags.
     #[serde(default)]
     pub tags: Tags,
@@ -142,6 +145,8 @@ pub struct SecretChange {
     pub is_auto_generation_enabled: Option<bool>,
     /// New rotation.
     pub rotation: Option<RotationConfig>,
+    /// New replication targets, in place of all of the old.
+    pub replication: Option<Vec<ReplicationTarget>>,
 }
 
 /// Why a secret does not change.
@@ -236,6 +241,7 @@ impl Secret {
             generation: None,
             is_auto_generation_enabled: false,
             rotation: SecretRotation::default(),
+            replication: SecretReplication::default(),
             tags: Tags::default(),
         }
     }
@@ -365,6 +371,9 @@ impl Secret {
         }
         if let Some(config) = &change.rotation {
             self.rotation = self.rotation.configured(config.clone(), now);
+        }
+        if let Some(targets) = &change.replication {
+            self.replication.targets = Some(targets.clone());
         }
         Ok(())
     }

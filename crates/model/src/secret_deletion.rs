@@ -135,9 +135,13 @@ impl Secret {
         (next, numbers)
     }
 
-    /// Returns when there is something to do about the secret without anybody asking.
+    /// Returns when there is something to do about the secret without anybody asking. Of a replica
+    /// nothing falls due: its source does it.
     #[must_use]
     pub fn due(&self) -> Option<Timestamp> {
+        if self.is_replica() {
+            return None;
+        }
         match self.state {
             SecretState::Deleted => None,
             SecretState::PendingDeletion => self.time_of_deletion,

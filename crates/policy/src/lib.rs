@@ -27,7 +27,8 @@ pub use facts::{Asked, Fact, FactName, Question, Request};
 pub use parser::parse;
 pub use reach::Parts;
 pub use required::{
-    Need, Semantics, Target, needs_by_name, operation_names, required, required_by_name,
+    Need, REPLICATION, Semantics, Target, needs_by_name, operation_names, required,
+    required_by_name,
 };
 pub use resource_type::{ResourceType, Verb, denied_by, permissions_of};
 pub use rule::{Rule, RuleVariable, parse_rule};

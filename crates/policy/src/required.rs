@@ -48,6 +48,9 @@ const fn here(permission: Permission) -> Need {
     on(Target::Compartment, permission)
 }
 
+/// What `CreateSecret` and `UpdateSecret` need besides, if they say where a secret is replicated.
+pub const REPLICATION: &[Need] = &[here(P::SecretReplicateConfigure)];
+
 /// Returns what an operation needs; all of it must be granted.
 ///
 /// Source: OCI policy reference, "Permissions Required for Each API Operation".
@@ -224,7 +227,9 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
         }
         Operation::DeleteWorkload => const { &[here(P::WorkloadDelete)] },
         Operation::IssueWorkloadCertificate => const { &[here(P::WorkloadIssue)] },
-        Operation::RotateTokenSigner => const { &[on(Target::Tenancy, P::TenancyUpdate)] },
+        Operation::RotateTokenSigner | Operation::UpdateReadOnly | Operation::RotateRootKey => {
+            const { &[on(Target::Tenancy, P::TenancyUpdate)] }
+        }
         // Who they are was proved; each is given only what stands for themselves.
         Operation::ExchangeCertificate
         | Operation::GenerateUserSecurityToken

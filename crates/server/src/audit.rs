@@ -146,6 +146,12 @@ impl AuditKeys {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         rows::audit(time.as_microsecond(), self.process, number)
     }
+
+    /// Returns a text that no other has, and that sorts by time.
+    pub(crate) fn stamp(&self, time: Timestamp) -> String {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        format!("{:020}/{:08x}{number:08x}", time.as_microsecond(), self.process)
+    }
 }
 
 #[derive(Debug, Default)]

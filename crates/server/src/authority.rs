@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use strongroom_keyring::{AuthorityKey, RootKey};
+use strongroom_keyring::AuthorityKey;
 use strongroom_model::{Ocid, Random, Timestamp, Workload};
 use strongroom_signing::{
     Certificate, Claims, NameField, NewCertificate, NewToken, PublicKey, ResourceClaims, Role,
@@ -12,6 +12,7 @@ use strongroom_store::{Batch, Require, StoreError, Versioned};
 
 use crate::catalog::Catalog;
 use crate::failure::Failure;
+use crate::roots::Roots;
 use crate::rows::{self, AuthorityRow, TokenSignerRow};
 use crate::schedule;
 use crate::shared::Shared;
@@ -63,13 +64,14 @@ fn unopened(what: &str) -> StoreError {
 
 impl AuthorityEntry {
     pub(crate) fn read(
-        root_key: &RootKey,
+        roots: &Roots,
         (tenancy, name): (&Ocid, &str),
         row: &Versioned,
     ) -> Result<Self, StoreError> {
         let AuthorityRow { certificate, key } = rows::decode(&rows::authority(name), &row.value)?;
         let certificate = Certificate::from_text(&certificate);
-        let key = AuthorityKey::open(root_key, (tenancy, &sealed_as("ca", name)), &key);
+        let key =
+            roots.open(|root| AuthorityKey::open(root, (tenancy, &sealed_as("ca", name)), &key));
         match (certificate, key) {
             (Ok(certificate), Ok(key)) => Ok(Self { certificate, key }),
             _ => Err(unopened("a certificate authority")),
@@ -85,12 +87,13 @@ impl AuthorityEntry {
 
 impl TokenSignerEntry {
     pub(crate) fn read(
-        root_key: &RootKey,
+        roots: &Roots,
         (tenancy, kid): (&Ocid, &str),
         row: &Versioned,
     ) -> Result<Self, StoreError> {
         let read: TokenSignerRow = rows::decode(&rows::token_signer(kid), &row.value)?;
-        let opened = AuthorityKey::open(root_key, (tenancy, &sealed_as("ts", kid)), &read.key);
+        let opened = roots
+            .open(|root| AuthorityKey::open(root, (tenancy, &sealed_as("ts", kid)), &read.key));
         let key = opened.map_err(|_error| unopened("a key that signs tokens"))?;
         let public_key = public(&key).map_err(|_failure| unopened("a key that signs tokens"))?;
         Ok(Self { kid: kid.to_owned(), time_created: read.time_created, public_key, key })
@@ -107,6 +110,36 @@ impl TokenSignerEntry {
         let signature = self.key.sign(new.message()).map_err(|error| refused(error.to_string()))?;
         Ok(new.signed(&signature))
     }
+}
+
+/// Seals the key of an authority, or one that signs tokens, under the current root key; `None` if it
+/// is already.
+pub(crate) fn sealed_anew(
+    catalog: &Catalog,
+    key: &[u8],
+    value: &[u8],
+    random: &dyn Random,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let unsealed = |_error| StoreError::Corrupt("a signer's key was not sealed".to_owned());
+    let name = std::str::from_utf8(key).map_err(|_error| unopened("a signer"))?;
+    let place = (&catalog.tenancy.id, name);
+    let current = &*catalog.roots.current;
+    let is_new = |sealed| AuthorityKey::open(current, place, sealed).is_ok();
+    let anew = |sealed| {
+        let opened = catalog.roots.open(|root| AuthorityKey::open(root, place, sealed));
+        opened
+            .map_err(|_error| unopened("a signer"))?
+            .seal(current, place, random)
+            .map_err(unsealed)
+    };
+    if name.starts_with("ca/") {
+        let row: AuthorityRow = rows::decode(key, value)?;
+        let replaced = |sealed| rows::encode(&AuthorityRow { key: sealed, ..row.clone() });
+        return if is_new(&row.key) { Ok(None) } else { replaced(anew(&row.key)?).map(Some) };
+    }
+    let row: TokenSignerRow = rows::decode(key, value)?;
+    let replaced = |sealed| rows::encode(&TokenSignerRow { key: sealed, ..row.clone() });
+    if is_new(&row.key) { Ok(None) } else { replaced(anew(&row.key)?).map(Some) }
 }
 
 /// A row of one kind never opens as one of another.
@@ -224,25 +257,26 @@ async fn new_authorities(
     catalog: &Catalog,
     now: Timestamp,
 ) -> Result<Batch, Failure> {
-    let mut batch = Batch::new();
+    let mut batch = catalog.roots.require_current(Batch::new());
     let made;
     let root = if let Some(root) = catalog.authorities.get(ROOT) {
         root
     } else {
-        let (entry, grown) = new_authority(shared, (&catalog.tenancy.id, None), now, batch).await?;
+        let (entry, grown) = new_authority(shared, (catalog, None), now, batch).await?;
         (made, batch) = (Arc::new(entry), grown);
         &made
     };
-    let (_, batch) = new_authority(shared, (&catalog.tenancy.id, Some(root)), now, batch).await?;
+    let (_, batch) = new_authority(shared, (catalog, Some(root)), now, batch).await?;
     Ok(batch)
 }
 
 async fn new_authority(
     shared: &Shared,
-    (tenancy, issuer): (&Ocid, Option<&Arc<AuthorityEntry>>),
+    (catalog, issuer): (&Catalog, Option<&Arc<AuthorityEntry>>),
     now: Timestamp,
     batch: Batch,
 ) -> Result<(AuthorityEntry, Batch), Failure> {
+    let tenancy = &catalog.tenancy.id;
     let (key, serial) = (new_key().await?, serial(&*shared.random));
     let (name, common, secs, below) = match issuer {
         None => (ROOT.to_owned(), "Strongroom root authority", ROOT_SECS, 1),
@@ -262,7 +296,7 @@ async fn new_authority(
         role: Role::Authority(below),
     };
     let certificate = signed(&new, issuer.map_or(&key, |issuer| &issuer.key))?;
-    let sealed = seal(shared, &key, (tenancy, &sealed_as("ca", &name)))?;
+    let sealed = seal(catalog, &key, &sealed_as("ca", &name), &*shared.random)?;
     let row = AuthorityRow { certificate: certificate.to_pem(), key: sealed };
     let place = rows::authority(&name);
     let batch = batch.require(place.clone(), Require::Absent).put(place, rows::encode(&row)?);
@@ -270,11 +304,12 @@ async fn new_authority(
 }
 
 fn seal(
-    shared: &Shared,
+    catalog: &Catalog,
     key: &AuthorityKey,
-    place: (&Ocid, &str),
+    name: &str,
+    random: &dyn Random,
 ) -> Result<strongroom_keyring::Sealed, Failure> {
-    key.seal(&shared.keys.root, place, &*shared.random)
+    key.seal(&catalog.roots.current, (&catalog.tenancy.id, name), random)
         .map_err(|error| Failure::internal(error.to_string()))
 }
 
@@ -315,11 +350,11 @@ pub(crate) async fn new_signer(
     is_revoking: bool,
 ) -> Result<Batch, Failure> {
     let (key, kid) = (new_key().await?, format!("asw_{}", hex(&serial(&*shared.random))));
-    let sealed = seal(shared, &key, (&catalog.tenancy.id, &sealed_as("ts", &kid)))?;
+    let sealed = seal(catalog, &key, &sealed_as("ts", &kid), &*shared.random)?;
     let row = TokenSignerRow { time_created: now, key: sealed };
     let place = rows::token_signer(&kid);
-    let batch =
-        Batch::new().require(place.clone(), Require::Absent).put(place, rows::encode(&row)?);
+    let batch = catalog.roots.require_current(Batch::new());
+    let batch = batch.require(place.clone(), Require::Absent).put(place, rows::encode(&row)?);
     let is_over = |entry: &TokenSignerEntry| {
         let later = |other: &&Arc<TokenSignerEntry>| other.time_created > entry.time_created;
         let successor =

@@ -49,7 +49,7 @@ pub(crate) fn authorize(
     let tags = located.tags();
     let mut asked = Vec::with_capacity(needs.len());
     let mut absent = Vec::with_capacity(needs.len());
-    for need in needs {
+    for need in needs.iter().chain(located.needs) {
         let (path, facts) = match need.on {
             Target::Compartment => (located.compartment.as_deref(), &target),
             Target::Vault => (located.vault_path.as_deref(), &vault),

@@ -195,7 +195,7 @@ impl Founder<'_> {
             time_created: now,
             tags: Tags::default(),
         };
-        let founded = b"meta/founded".to_vec();
+        let founded = rows::FOUNDED.to_vec();
         let batch = Batch::new()
             .require(founded.clone(), Require::Absent)
             .put(founded, rows::encode(&tenancy.id)?)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use strongroom_keyring::pkcs11::Token;
-use strongroom_keyring::{Binding, RootKey, TokenKey, VaultKey, VersionKey};
+use strongroom_keyring::{Binding, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
     ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Key, KeyVersion, KeyVersionState,
     Ocid, Policy, Principal, PrincipalKind, ProtectionMode, ResourcePrincipal, Tag, TagNamespace,
@@ -18,12 +18,14 @@ use strongroom_signing::PublicKey;
 use strongroom_store::{Change, Revision, StoreError, Versioned};
 
 use crate::authority::{AuthorityEntry, TokenSignerEntry};
+use crate::regions::Regions;
+use crate::roots::{HeldRoot, Roots};
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
 
 /// What opens everything: the root key, and the token of HSM keys.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    pub(crate) root: RootKey,
+    pub(crate) root: HeldRoot,
     pub(crate) token: Option<Token>,
 }
 
@@ -95,11 +97,21 @@ pub(crate) struct Catalog {
     pub(crate) api_keys: BTreeMap<(Ocid, String), Arc<ApiKeyEntry>>,
     paths: HashMap<Ocid, Arc<[Ocid]>>,
     pub(crate) semantics: Semantics,
+    /// This region and the others.
+    pub(crate) regions: Arc<Regions>,
+    /// Whether nothing may be changed.
+    pub(crate) is_read_only: bool,
+    pub(crate) roots: Roots,
+    /// Name of the root key, once it was rotated.
+    pub(crate) root_key_id: Option<String>,
 }
 
 impl Catalog {
-    pub(crate) fn empty(tenancy: Tenancy, semantics: Semantics) -> Self {
+    pub(crate) fn empty(tenancy: Tenancy, semantics: Semantics, keys: &Keys) -> Self {
         Self {
+            is_read_only: false,
+            roots: Roots::begin(&keys.root),
+            root_key_id: None,
             tenancy: Arc::new(tenancy),
             compartments: Kept::new(),
             users: Kept::new(),
@@ -119,6 +131,7 @@ impl Catalog {
             api_keys: BTreeMap::new(),
             paths: HashMap::new(),
             semantics,
+            regions: Arc::default(),
         }
     }
 
@@ -239,18 +252,39 @@ impl Catalog {
                 keep_as(&mut self.dynamic_groups, key, row.as_ref(), read)?;
             }
             (b"w", row) => keep(&mut self.workloads, key, row.as_ref())?,
-            (b"ca" | b"ts", row) => self.apply_signer(key, row.as_ref(), keys)?,
+            (b"ca" | b"ts", row) => self.apply_signer(key, row.as_ref())?,
             (b"a", row) => self.apply_api_key(key, row.as_ref())?,
-            (b"v", Some(row)) => self.apply_vault(key, row, keys)?,
+            (b"v", Some(row)) => self.apply_vault(key, row)?,
             (b"k", Some(row)) => {
                 let KeyRow { key } = rows::decode(key, &row.value)?;
                 let entry = KeyEntry { key, revision: row.revision };
                 Arc::make_mut(&mut self.keys).insert(entry.key.id.clone(), Arc::new(entry));
             }
+            (b"rg", row) => Arc::make_mut(&mut self.regions).apply(key, row.as_ref())?,
             (b"kv", Some(row)) => self.apply_key_version(key, row, keys)?,
+            (b"mode" | b"rk", row) => self.apply_state(key, row.as_ref(), keys)?,
             _ => {
                 return Err(StoreError::Corrupt("a row of an unknown kind changed".to_owned()));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes rows that tell of the store itself.
+    fn apply_state(
+        &mut self,
+        key: &[u8],
+        row: Option<&Versioned>,
+        keys: &Keys,
+    ) -> Result<(), StoreError> {
+        match key {
+            b"mode/restoring" if row.is_some() => return Err(rows::incomplete()),
+            b"mode/read-only" => self.is_read_only = row.is_some(),
+            b"rk/next" => self.roots.apply(row, &keys.root)?,
+            b"rk/id" => {
+                self.root_key_id = row.map(|row| rows::decode(key, &row.value)).transpose()?;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -270,24 +304,19 @@ impl Catalog {
         Ok(())
     }
 
-    fn apply_signer(
-        &mut self,
-        key: &[u8],
-        row: Option<&Versioned>,
-        keys: &Keys,
-    ) -> Result<(), StoreError> {
+    fn apply_signer(&mut self, key: &[u8], row: Option<&Versioned>) -> Result<(), StoreError> {
         let name = std::str::from_utf8(key).ok().and_then(|key| key.split_once('/'));
         let unnamed = || StoreError::Corrupt("a signer's row has no name".to_owned());
         let (kind, name) = name.ok_or_else(unnamed)?;
         let tenancy = self.tenancy.id.clone();
         match (kind, row) {
             ("ca", Some(row)) => {
-                let entry = AuthorityEntry::read(&keys.root, (&tenancy, name), row)?;
+                let entry = AuthorityEntry::read(&self.roots, (&tenancy, name), row)?;
                 self.authorities.insert(name.to_owned(), Arc::new(entry));
             }
             ("ca", None) => drop(self.authorities.remove(name)),
             (_, Some(row)) => {
-                let entry = TokenSignerEntry::read(&keys.root, (&tenancy, name), row)?;
+                let entry = TokenSignerEntry::read(&self.roots, (&tenancy, name), row)?;
                 self.token_signers.insert(name.to_owned(), Arc::new(entry));
             }
             (_, None) => drop(self.token_signers.remove(name)),
@@ -295,11 +324,11 @@ impl Catalog {
         Ok(())
     }
 
-    fn apply_vault(&mut self, key: &[u8], row: &Versioned, keys: &Keys) -> Result<(), StoreError> {
+    fn apply_vault(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
         let row_read: VaultRow = rows::decode(key, &row.value)?;
         let VaultRow { vault, port, replica_port, vault_key } = row_read;
         let binding = vault_binding(&self.tenancy.id, &vault.id);
-        let open = |sealed| keys.root.open_vault_key(&binding, &sealed);
+        let open = |sealed| self.roots.open(|root| root.open_vault_key(&binding, &sealed));
         let key = vault_key.map(open).transpose().map_err(|_error| {
             StoreError::Corrupt(format!("the key of vault {} does not open", vault.id))
         })?;
@@ -419,7 +448,7 @@ fn keep_as<R: DeserializeOwned, T>(
 
 /// Tells whether what is derived depends on the row.
 pub(crate) fn is_of_identity(key: &[u8]) -> bool {
-    let others: [&[u8]; 6] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/"];
+    let others: [&[u8]; 7] = [b"v/", b"k/", b"kv/", b"w/", b"ca/", b"ts/", b"rg/"];
     !others.iter().any(|kind| key.starts_with(kind))
 }
 

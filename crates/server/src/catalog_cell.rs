@@ -42,6 +42,12 @@ impl CatalogCell {
         Ok(cell)
     }
 
+    /// Returns the projection as it is known, without asking the store.
+    pub(crate) fn known(&self) -> Arc<Catalog> {
+        let view = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&view.catalog)
+    }
+
     /// Anything may have happened to any secret on the way to `cursor`.
     fn forget_secrets(&self, cursor: Cursor) {
         self.secrets.advance(cursor, None::<std::iter::Empty<&Ocid>>);
@@ -96,11 +102,14 @@ impl CatalogCell {
 /// Reads everything. Kinds are read in the order in which they refer to each other.
 async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
+    if store.get(&[rows::restoring().as_slice()]).await?.into_iter().any(|row| row.is_some()) {
+        return Err(rows::incomplete());
+    }
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
         return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
     };
-    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics);
+    let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics, keys);
     for prefix in rows::KEPT {
         let mut range = prefix_range(prefix.as_bytes());
         loop {
@@ -114,7 +123,22 @@ async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<Vi
                 break;
             }
         }
+        if prefix == "rk/" {
+            check_root_key(&catalog)?;
+        }
     }
     catalog.derive()?;
     Ok(View { cursor, catalog: Arc::new(catalog) })
+}
+
+/// Refuses a root key that has been replaced, before anything does not open under it.
+fn check_root_key(catalog: &Catalog) -> Result<(), StoreError> {
+    let Some(expected) = &catalog.root_key_id else { return Ok(()) };
+    let known = catalog.roots.current.id();
+    if catalog.roots.rotation.is_some() || known.is_ok_and(|known| known == *expected) {
+        return Ok(());
+    }
+    let why = "its root key was rotated, and this `root.key` is the one before: copy that of the \
+               server at which it was rotated";
+    Err(StoreError::Foreign(why.to_owned()))
 }

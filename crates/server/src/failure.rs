@@ -64,6 +64,11 @@ impl From<StoreError> for Failure {
                 let message = "The resource was changed by another request. Try again.";
                 Self::new(Refusal::new(ErrorCode::Conflict, message), "conflict in the store")
             }
+            StoreError::ReadOnly => {
+                let message = "The service takes no changes for a while: it is read-only. \
+                               Reads are answered. Try again later.";
+                Self::new(Refusal::new(ErrorCode::ServiceUnavailable, message), error.to_string())
+            }
             StoreError::Corrupt(_) => Self::internal(error.to_string()),
             _ => {
                 let message = "The service cannot answer now. Try again.";

@@ -1,6 +1,6 @@
 //! Listeners and connections.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use hyper::{Request, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use strongroom_model::VaultState;
 use strongroom_store::StoreError;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,10 +19,13 @@ use tokio::time::timeout;
 
 use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
+use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
 use crate::nodes::{keep_counted, leave_nodes};
 use crate::pipeline::answer;
+use crate::regions::{RegionLine, keep_replicating};
+use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
@@ -37,6 +40,8 @@ const VAULT_PAUSE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
+/// Bytes that are on their way in one direction at most.
+const ON_THE_WAY: usize = 64 * 1024;
 
 /// A server whose listener is bound.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<TlsIdentity>,
     host: Option<String>,
+    regions: Option<Arc<dyn RegionLine>>,
     metrics: Option<TcpListener>,
 }
 
@@ -64,6 +70,17 @@ pub struct Serving {
     rotator: tokio::task::JoinHandle<()>,
     duty: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
+}
+
+/// A server without a listener, which is spoken to within its process; requests take the same road.
+/// Dropped, it ends at once, as a process that is killed.
+#[derive(Debug)]
+pub struct InProcess {
+    entrance: Entrance,
+    door: Arc<Door>,
+    tasks: JoinSet<()>,
+    /// Nobody asks it to stop: it is dropped.
+    _stop: watch::Sender<bool>,
 }
 
 /// Why a server does not start.
@@ -94,7 +111,8 @@ impl Server {
     pub async fn bind(address: SocketAddr) -> Result<Self, StartError> {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
         let address = listener.local_addr().map_err(listen_error(address))?;
-        Ok(Self { entry: Entry::Bound(listener), address, tls: None, host: None, metrics: None })
+        let entry = Entry::Bound(listener);
+        Ok(Self { entry, address, tls: None, host: None, regions: None, metrics: None })
     }
 
     /// Serves TLS with `identity`.
@@ -107,6 +125,12 @@ impl Server {
     #[must_use]
     pub fn with_host(self, host: Option<String>) -> Self {
         Self { host, ..self }
+    }
+
+    /// Pulls from the tenancy's other regions over `line`.
+    #[must_use]
+    pub fn with_regions(self, line: Arc<dyn RegionLine>) -> Self {
+        Self { regions: Some(line), ..self }
     }
 
     /// Serves metrics at an address of their own, without TLS and to anyone who reaches it.
@@ -154,7 +178,10 @@ impl Server {
         let rotator = tokio::spawn(keep_rotating(Arc::clone(&shared), stop.subscribe()));
         let keeper = Arc::clone(&shared);
         let duty = tokio::spawn(async move { keep_duty(&keeper).await });
-        let keepers = start_keepers(&shared, address.ip(), self.metrics);
+        let mut keepers = start_keepers(&shared, address.ip(), self.metrics);
+        if let Some(line) = self.regions {
+            keepers.spawn(keep_replicating(Arc::clone(&shared), line));
+        }
         Ok(Serving { base_url, stop, doors, keepers, rotator, duty, shared })
     }
 }
@@ -174,6 +201,12 @@ fn start_keepers(
     keepers.spawn(async move { keep_counted(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_vaults_open(&keeper, address).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_checkpoints(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_verifying(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_resealing(&keeper).await });
     if let Some(listener) = metrics_door {
         keepers.spawn(metrics::serve(Arc::clone(shared), listener));
     }
@@ -214,6 +247,7 @@ impl Serving {
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }
+        write_checkpoints(&self.shared).await;
     }
 }
 
@@ -249,6 +283,28 @@ async fn keep_vaults_open(shared: &Shared, address: IpAddr) {
     }
 }
 
+impl InProcess {
+    /// Starts to do what falls due, and waits to be spoken to.
+    #[must_use]
+    pub fn start(shared: Arc<Shared>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let keeper = Arc::clone(&shared);
+        tasks.spawn(async move { keep_schedule(&keeper).await });
+        let entrance = Entrance { shared, tls: None, stopping };
+        Self { entrance, door: Arc::new(Door::Main), tasks, _stop: stop }
+    }
+
+    /// Makes a connection.
+    pub fn connect(&mut self) -> DuplexStream {
+        while self.tasks.try_join_next().is_some() {}
+        let (near, far) = tokio::io::duplex(ON_THE_WAY);
+        let (entrance, door) = (self.entrance.clone(), Arc::clone(&self.door));
+        self.tasks.spawn(speak(entrance, door, far, IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        near
+    }
+}
+
 fn host_of(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
@@ -266,7 +322,7 @@ async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     }
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Entrance {
     shared: Arc<Shared>,
     tls: Option<TlsIdentity>,
@@ -334,6 +390,7 @@ async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: 
     }
 }
 
+/// Answers what comes in on a connection until it ends.
 async fn speak<S>(mut entrance: Entrance, door: Arc<Door>, stream: S, peer: IpAddr)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -2,10 +2,12 @@
 
 mod ask;
 mod audit;
+mod audit_event;
 mod authn;
 mod authority;
 mod authz;
 mod backup_places;
+mod beat;
 mod bootstrap;
 mod catalog;
 mod catalog_cell;
@@ -20,6 +22,7 @@ mod endpoints;
 mod failure;
 mod feed;
 mod http;
+mod ledger;
 mod lobby;
 mod locate;
 mod metadata;
@@ -30,7 +33,10 @@ mod panics;
 mod pipeline;
 mod probes;
 mod rates;
+mod regions;
 mod reply;
+mod resealing;
+mod roots;
 mod rotation;
 mod rows;
 mod schedule;
@@ -39,19 +45,31 @@ mod secret_deletion;
 mod secret_rows;
 mod shared;
 mod sightings;
+mod store_backup;
 mod sweep;
 mod target;
 mod tls;
 
 pub use backup_places::{BackupFront, BackupPlace};
+pub use beat::Beat;
 pub use bootstrap::{
     FoundError, Founded, NewSample, NewTenancy, Sample, clock_turned, found_tenancy,
     free_vault_port, sample_of,
 };
-pub use http::{Server, Serving, StartError};
+pub use http::{InProcess, Server, Serving, StartError};
+pub use ledger::{
+    Checkpoint, CheckpointError, ExportError, Exported, Ledger, Verified, Vouching, check_export,
+};
 pub use rates::{RateClass, Rates};
+pub use regions::{
+    JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
+    join_tenancy,
+};
 pub use secret_cache::SECRET_CACHE_BYTES;
-pub use shared::{Parts, Shared};
+pub use shared::{LoadError, Parts, Shared};
+pub use store_backup::{
+    Backup, Header, NewBackup, Restore, StoreBackupError, Summary, back_up, restore,
+};
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};
 pub use tls::{TlsError, TlsIdentity};

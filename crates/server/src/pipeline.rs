@@ -3,7 +3,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -30,6 +29,7 @@ use crate::metrics::Running;
 use crate::ops::{self, Context};
 use crate::panics::CatchPanic;
 use crate::probes::{self, Probe};
+use crate::regions;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
 
@@ -48,6 +48,9 @@ pub(crate) async fn answer(
     let request_id = RequestId::compose(sent, &*shared.random);
     if controls::is_control(shared, door, request.uri().path()) {
         return controls::answer(shared, request, &request_id).await;
+    }
+    if regions::is_of_regions(door, request.uri().path()) {
+        return regions::answer(shared, request, &request_id).await;
     }
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
@@ -69,7 +72,7 @@ pub(crate) async fn answer(
         Ok(reply) => reply::success(reply, &request_id),
         Err(failure) => {
             if tells_nothing(failure.refusal.code) {
-                wait_for_beat(began).await;
+                shared.beat.wait(began).await;
             }
             let mut response = reply::refusal(&failure.refusal, &request_id);
             if let Some(secs) = failure.retry_after_secs {
@@ -95,32 +98,13 @@ const fn tells_nothing(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::NotAuthenticated | ErrorCode::NotAuthorizedOrNotFound)
 }
 
-/// What looks alike leaves on a beat: the few microseconds by which the work for what is hidden
-/// differs from the work for what is absent are not to be measured.
-async fn wait_for_beat(began: Instant) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the runtime's timer waits whole milliseconds, counted from when the work was done"
-    )]
-    let waited = tokio::task::spawn_blocking(move || {
-        let elapsed = began.elapsed();
-        let beats = elapsed.as_nanos() / BEAT.as_nanos() + 1;
-        let beat = BEAT.saturating_mul(u32::try_from(beats).unwrap_or(u32::MAX));
-        std::thread::sleep(beat.saturating_sub(elapsed));
-    });
-    if waited.await.is_err() {
-        tracing::error!("a refusal left before its beat");
-    }
-}
-
-const BEAT: Duration = Duration::from_millis(2);
-
 async fn travel(
     shared: &Shared,
     (door, source): (&Door, IpAddr),
     request: Request<Incoming>,
     record: &mut AuditRecord,
 ) -> Result<Reply, Failure> {
+    shared.check_alarm()?;
     shared.limiter.admit_address(source)?;
     let call = Call::read(request).await?;
     let view = shared.view().await?;
@@ -131,14 +115,18 @@ async fn travel(
     record.operation = Some(matched.operation.name());
     shared.limiter.admit(matched.operation, shared.nodes.count())?;
     admit_at(door, matched.operation, catalog)?;
+    regions::admit_identity(shared, matched.operation, catalog)?;
     let ask = Ask::read(&matched, call.query(), &call.body)?;
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
+    let located = Located { needs: ask.more_needs(), ..located };
     note_located(record, &located);
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
     let permit = authorize(&wish, located, catalog, shared)?;
+    let secret = permit.located.secret.as_deref().map(|found| &found.0);
+    regions::admit_secret(operation, secret)?;
     let now = shared.lifecycle_clock.now();
     let cursor = view.cursor;
     let context = Context {

@@ -62,6 +62,9 @@ impl Rotations {
         shared: &Shared,
         now: Timestamp,
     ) -> Result<BTreeSet<Ocid>, StoreError> {
+        if shared.is_read_only().await {
+            return Ok(BTreeSet::new());
+        }
         let due = due(shared, now).await?;
         Ok(self.told().into_iter().chain(due).collect())
     }
@@ -186,7 +189,7 @@ async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Res
     let is_due = secret.rotation.due().is_some_and(|at| at <= now);
     let retires = |run: &RotationRun| run.step == RotationStep::RetirePreviousVersion;
     let may_move = is_due || secret.rotation.run.as_ref().is_some_and(retires);
-    if secret.state != SecretState::Active || !alive || !may_move {
+    if secret.state != SecretState::Active || secret.is_replica() || !alive || !may_move {
         return Ok(false);
     }
     let Some(run) = &secret.rotation.run else {

@@ -10,15 +10,22 @@ use strongroom_store::{Change, StoreError};
 
 const VERSION: u32 = 1;
 
+/// Prefix of the rows that tell which state the store itself is in.
+pub(crate) const MODE: &str = "mode/";
+
+/// The row that a store has when it has a tenancy.
+pub(crate) const FOUNDED: &[u8] = b"meta/founded";
+
 /// Prefixes of the rows that every node keeps in memory.
-pub(crate) const KEPT: [&str; 15] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
+pub(crate) const KEPT: [&str; 18] = [
+    MODE, "rk/", "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/",
+    "k/", "kv/", "rg/",
 ];
 
 /// Prefixes of the rows whose changes every node must learn of: those, and secrets.
-pub(crate) const WATCHED: [&str; 16] = [
-    "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/", "k/", "kv/",
-    "s/",
+pub(crate) const WATCHED: [&str; 19] = [
+    MODE, "rk/", "t/", "c/", "tn/", "td/", "u/", "a/", "g/", "dg/", "p/", "w/", "ca/", "ts/", "v/",
+    "k/", "kv/", "rg/", "s/",
 ];
 
 /// Prefixes of the rows that decide who may read what: whoever holds a content must look again
@@ -114,6 +121,20 @@ pub(crate) struct TokenSignerRow {
     pub(crate) key: Sealed,
 }
 
+/// Row of a root key that is taking another's place.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NextRootKeyRow {
+    /// What `root.key` is to hold, in base64.
+    pub(crate) root_file: String,
+    /// The new key, sealed under the old one.
+    #[serde(with = "sealed")]
+    pub(crate) next: Sealed,
+    /// The old key, sealed under the new one.
+    #[serde(with = "sealed")]
+    pub(crate) previous: Sealed,
+}
+
 /// Row of a retry token: what the first request made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -144,10 +165,27 @@ pub(crate) fn decode<T: DeserializeOwned>(key: &[u8], value: &[u8]) -> Result<T,
     if row.v == VERSION { Ok(row.row) } else { Err(corrupt()) }
 }
 
+/// Refuses a store that is not whole.
+pub(crate) fn incomplete() -> StoreError {
+    let why = "it is not whole: the restore of a backup was begun and is not finished \
+               (strongroom admin restore goes on with it)";
+    StoreError::Foreign(why.to_owned())
+}
+
 /// Returns the secret whose row changed, if the row is one.
 pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
     let id = change.key.strip_prefix(b"s/")?;
     std::str::from_utf8(id).ok()?.parse().ok()
+}
+
+/// Prefix of the ledger's rows.
+pub(crate) const LEDGER: &[u8] = b"l/";
+
+/// Reads the key of a row of the ledger: the chain, and the entry's number in it.
+pub(crate) fn ledger_place(key: &[u8]) -> Option<(&str, u64)> {
+    let (chain, number) = std::str::from_utf8(key.strip_prefix(LEDGER)?).ok()?.split_once('/')?;
+    let number = number.parse().ok()?;
+    (ledger(chain, number) == key).then_some((chain, number))
 }
 
 macro_rules! row_keys {
@@ -255,10 +293,38 @@ row_keys! {
     denial(request_id: &str) = "why/{request_id}";
     /// Audit records of one commit.
     audit(micros: i64, process: u32, number: u32) = "audit/{micros:020}/{process:08x}{number:08x}";
+    /// The region that this installation is, if it is not where the tenancy was founded.
+    region_here() = "rg/here";
+    /// How often the home region has moved.
+    home_term() = "rg/term";
+    /// Another region of the tenancy.
+    region_peer(region: &str) = "rg/peer/{region}";
+    /// Outbox: something changed that a region is to learn of.
+    outbox(region: &str, stamp: &str) = "ob/{region}/{stamp}";
+    /// Outbox: all that a region is to learn of.
+    outbox_of(region: &str) = "ob/{region}/";
+    /// Index: secrets that are, or were, replicated.
+    replicated(secret: &Ocid) = "si/{secret}";
+    /// Which commit, of which region, a copied row is of.
+    copied(object: &str) = "rr/{object}";
+    /// Why something of another region was not taken.
+    untaken(region: &str, object: &str) = "rf/{region}/{object}";
+    /// All that was not taken of another region.
+    all_untaken(region: &str) = "rf/{region}/";
+    /// An entry of the ledger.
+    ledger(chain: &str, number: u64) = "l/{chain}/{number:020}";
     /// The sample objects of a development server.
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.
     clock_turned() = "d/clock";
+    /// Mark of a store that is not whole: a backup is being restored to it.
+    restoring() = "mode/restoring";
+    /// Mark of a store that takes no changes.
+    read_only() = "mode/read-only";
+    /// The root key that is taking the place of the one that is in force.
+    next_root_key() = "rk/next";
+    /// Name of the root key, once it was rotated.
+    root_key_id() = "rk/id";
     /// When the scheduler last looked.
     last_seen() = "meta/seen";
     /// Which node does what falls due.
@@ -269,6 +335,8 @@ row_keys! {
     node(name: &str) = "node/{name}";
     /// A key version whose material a token may still hold, although nobody needs it.
     doomed(version: &Ocid) = "doomed/{version}";
+    /// When a checkpoint was last waited for.
+    last_checkpoint() = "meta/checkpoint";
 }
 
 mod optional_sealed {

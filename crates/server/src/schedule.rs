@@ -96,7 +96,7 @@ async fn last_seen(shared: &Shared) -> Option<Timestamp> {
 
 async fn remember(shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
     let batch = Batch::new().put(rows::last_seen(), rows::encode(&now)?);
-    shared.store.commit(batch.sync(Sync::Deferred)).await.map(|_revision| ())
+    shared.commit_unrecorded(batch.sync(Sync::Deferred)).await.map(|_revision| ())
 }
 
 /// Does what is due at `now`.
@@ -108,6 +108,9 @@ pub(crate) async fn run_due(shared: &Shared, now: Timestamp) -> Result<(), Failu
 
 async fn run(shared: &Shared, shift: &Shift, now: Timestamp, frozen: bool) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
+    if catalog.is_read_only {
+        return Ok(());
+    }
     if !frozen {
         delete_due(shared, shift, &catalog, now).await?;
     }

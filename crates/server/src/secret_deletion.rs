@@ -105,7 +105,19 @@ async fn delete_secret(
 ) -> Result<(), Failure> {
     let id = &secret.id;
     let next = secret.gone(now);
-    let mut batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
+    let batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
+    let batch = delete_rows(shared, id, batch).await?;
+    shared.commit_on(shift, batch, &record(shared, "DeleteSecret", id)).await?;
+    shared.forgets.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// Removes what there is of a secret beside its own row.
+pub(crate) async fn delete_rows(
+    shared: &Shared,
+    id: &Ocid,
+    mut batch: Batch,
+) -> Result<Batch, StoreError> {
     let below = [
         rows::secret_versions(id),
         rows::version_names(id),
@@ -119,9 +131,7 @@ async fn delete_secret(
             batch = batch.delete(key);
         }
     }
-    shared.commit_on(shift, batch, &record(shared, "DeleteSecret", id)).await?;
-    shared.forgets.store(true, Ordering::Release);
-    Ok(())
+    Ok(batch)
 }
 
 /// Deletes the versions of a secret that are due.

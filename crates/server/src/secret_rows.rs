@@ -39,6 +39,19 @@ pub(crate) fn write(
     Ok(batch)
 }
 
+/// Removes the row of a secret as it was seen, and the rows by which it is found.
+pub(crate) fn remove(batch: Batch, (secret, revision): (&Secret, Revision)) -> Batch {
+    let row_key = rows::secret(&secret.id);
+    let batch = batch.require(row_key.clone(), Require::Revision(revision)).delete(row_key);
+    let batch = index_of(secret).into_iter().fold(batch, Batch::delete);
+    let due = secret.due().map(|at| rows::due(at.as_microsecond(), &secret.id));
+    let batch = due.into_iter().fold(batch, Batch::delete);
+    if secret.state == SecretState::Deleted {
+        return batch;
+    }
+    batch.delete(rows::secret_name(&secret.vault_id, &secret.name))
+}
+
 /// The rows by which lists find a secret.
 fn index_of(secret: &Secret) -> [Vec<u8>; 2] {
     let (compartment, micros) = (&secret.compartment_id, secret.time_created.as_microsecond());

@@ -1,28 +1,34 @@
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use strongroom_keyring::pkcs11::{Token, TokenError};
-use strongroom_keyring::{RootKey, token_id};
+use strongroom_keyring::{RegionKeys, RootKey, token_id};
 use strongroom_model::{
     AddressRange, Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
     TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
-use strongroom_store::{Batch, Store, StoreError};
-use strongroom_wire::Refusal;
+use strongroom_store::{Batch, Revision, Store, StoreError};
+use strongroom_wire::{Refusal, RequestId};
+use tokio::sync::Notify;
 
 use crate::audit::{AuditKeys, AuditLog, AuditRecord};
 use crate::backup_places::BackupPlace;
+use crate::beat::Beat;
 use crate::catalog::{Catalog, Keys};
 use crate::catalog_cell::{CatalogCell, View};
 use crate::duty::{Duty, Shift};
 use crate::endpoints::Endpoints;
 use crate::feed::Feed;
+use crate::ledger::{self, Vouching};
 use crate::metadata::Machine;
 use crate::metrics::{MeasuredStore, Metrics};
 use crate::nodes::Nodes;
 use crate::probes::Readiness;
 use crate::rates::{Limiter, Rates};
+use crate::regions::{self, RegionWatch};
+use crate::roots::HeldRoot;
 use crate::rotation::Rotations;
 use crate::rows;
 use crate::secret_cache::SecretCache;
@@ -38,6 +44,8 @@ pub struct Parts {
     pub is_alone: bool,
     /// The root of the key hierarchy.
     pub root_key: RootKey,
+    /// Where the root key is kept, sealed; absent if it is not sealed there, and cannot be rotated.
+    pub root_file: Option<PathBuf>,
     /// The token that holds HSM keys.
     pub token: Option<Token>,
     /// The time of signatures and audit records.
@@ -62,6 +70,36 @@ pub struct Parts {
     pub expected_networks: Vec<AddressRange>,
     /// The workload whose metadata this server answers, in development.
     pub machine_id: Option<Ocid>,
+    /// How refusals wait.
+    pub beat: Beat,
+    /// What vouches for the rows, if the store was opened with it.
+    pub vouching: Option<Vouching>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The store cannot be read, or is not as it was left.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file holds no checkpoint.
+    #[error("the checkpoint `{}` cannot be read: {why}", file.display())]
+    Checkpoint {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store is older than a checkpoint.
+    #[error("the store is older than the checkpoint `{}` of {time}: {why}", file.display())]
+    RolledBack {
+        /// The checkpoint.
+        file: PathBuf,
+        /// When it was made.
+        time: Timestamp,
+        /// What is missing.
+        why: String,
+    },
 }
 
 /// What every request of a server shares.
@@ -74,6 +112,10 @@ pub struct Shared {
     pub(crate) turnable_clock: Option<Arc<TurnableClock>>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) region: &'static Region,
+    /// What this region signs with, and what others seal for.
+    pub(crate) region_keys: RegionKeys,
+    /// How the other regions are doing.
+    pub(crate) region_watch: RegionWatch,
     /// The region's key as policies know it: `IAD`.
     region_key: String,
     pub(crate) semantics: Semantics,
@@ -96,29 +138,45 @@ pub struct Shared {
     pub(crate) signers: tokio::sync::Mutex<()>,
     /// The machine that this server is, in development.
     pub(crate) machine: Option<Machine>,
+    pub(crate) beat: Beat,
+    pub(crate) vouching: Option<Vouching>,
+    /// What is wrong with the store, once that was found.
+    alarmed: OnceLock<String>,
+    pub(crate) root_file: Option<PathBuf>,
+    /// Told when the root key begins to be rotated.
+    pub(crate) resealing: Notify,
+    /// Read by every change from the moment it was found allowed until it is settled.
+    changing: tokio::sync::RwLock<()>,
     catalog: CatalogCell,
     audit_keys: Arc<AuditKeys>,
 }
 
 impl Shared {
-    /// Loads what is kept in memory.
+    /// Verifies the store, and loads what is kept in memory.
     ///
     /// # Errors
-    /// A [`StoreError`] if the store cannot be read, or a key in it does not open under the root
-    /// key.
-    pub async fn load(parts: Parts) -> Result<Arc<Self>, StoreError> {
+    /// A [`LoadError`] if the store cannot be read, is not as it was left, or a key in it does not
+    /// open under the root key.
+    pub async fn load(parts: Parts) -> Result<Arc<Self>, LoadError> {
         let metrics = Arc::new(Metrics::new());
         let nodes = Nodes::new(&*parts.random, parts.is_alone);
         let measured = MeasuredStore { store: parts.store, metrics: Arc::clone(&metrics) };
         let store: Arc<dyn Store> = Arc::new(measured);
-        let keys = Arc::new(Keys { root: parts.root_key, token: parts.token });
+        let taken_back = match &parts.vouching {
+            Some(vouching) => ledger::take_up(vouching, &*store).await?,
+            None => None,
+        };
+        let keys = Arc::new(Keys { root: HeldRoot::new(parts.root_key), token: parts.token });
         let audit_keys = Arc::new(AuditKeys::new(&*parts.random));
         let kept = (SecretCache::new(parts.secret_cache_bytes), Feed::new(&*parts.random));
         let catalog = CatalogCell::load(&*store, &keys, kept, parts.semantics).await?;
-        let home = catalog.fresh(&*store, &keys).await?.catalog.tenancy.home_region.clone();
-        let region = Region::named(&home)
-            .ok_or_else(|| StoreError::Corrupt("the home region is unknown".to_owned()))?;
-        Ok(Arc::new(Self {
+        let known = catalog.fresh(&*store, &keys).await?.catalog;
+        let here = known.regions.here.as_ref().unwrap_or(&known.tenancy.home_region);
+        let region = Region::named(here)
+            .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
+        let region_keys = RegionKeys::derive(&known.roots.current)
+            .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
+        let shared = Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&store), Arc::clone(&audit_keys)),
             store,
             metrics,
@@ -134,6 +192,8 @@ impl Shared {
             limiter: Limiter::new(&parts.rates),
             random: parts.random,
             region,
+            region_keys,
+            region_watch: RegionWatch::default(),
             region_key: region.key.to_uppercase(),
             semantics: parts.semantics,
             limits: parts.limits,
@@ -147,15 +207,62 @@ impl Shared {
             forgets: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
             machine: parts.machine_id.map(Machine::new),
+            beat: parts.beat,
+            vouching: parts.vouching,
+            alarmed: OnceLock::new(),
+            root_file: parts.root_file,
+            resealing: Notify::new(),
+            changing: tokio::sync::RwLock::default(),
             catalog,
             audit_keys,
-        }))
+        });
+        if let Some(why) = taken_back {
+            shared.record_rollback(why).await?;
+        }
+        Ok(shared)
+    }
+
+    /// Records that a store was taken that is older than it was.
+    async fn record_rollback(&self, why: String) -> Result<(), StoreError> {
+        let id = RequestId::compose(None, &*self.random);
+        let (time, source) = (self.clock.now(), "server".to_owned());
+        let mut record = AuditRecord::begun(time, id.as_str().to_owned(), source);
+        "ACCEPT-ROLLBACK".clone_into(&mut record.action);
+        record.reason = Some(why);
+        self.audit.write(&record, None).await
+    }
+
+    /// Ends all answers: the store is not what it should be.
+    pub(crate) fn alarm(&self, why: &str) {
+        tracing::error!(
+            why,
+            "the store was changed by somebody else: nothing is answered any more"
+        );
+        self.alarmed.get_or_init(|| why.to_owned());
+    }
+
+    /// Refuses if there was an alarm.
+    pub(crate) fn check_alarm(&self) -> Result<(), StoreError> {
+        match self.alarmed.get() {
+            Some(why) => Err(StoreError::Io(why.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Returns the policies, users, vaults and keys as of now: every change acknowledged before the
     /// call is in it.
     pub(crate) async fn catalog(&self) -> Result<Arc<Catalog>, StoreError> {
         Ok(self.view().await?.catalog)
+    }
+
+    /// Returns them as they are known here, without asking the store.
+    pub(crate) fn known(&self) -> Arc<Catalog> {
+        self.catalog.known()
+    }
+
+    /// Returns a text that no other has, and that sorts by time.
+    pub(crate) fn stamp(&self, time: Timestamp) -> String {
+        self.audit_keys.stamp(time)
     }
 
     /// Returns the same with the place in history that it stands for.
@@ -192,8 +299,20 @@ impl Shared {
         &self,
         batch: Batch,
         record: &AuditRecord,
-    ) -> Result<strongroom_store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.commit_past_gate(batch, record).await
+    }
+
+    /// Commits `batch` though nothing else may be changed.
+    pub(crate) async fn commit_past_gate(
+        &self,
+        batch: Batch,
+        record: &AuditRecord,
+    ) -> Result<Revision, StoreError> {
         let row = rows::encode(&[record])?;
+        let batch = regions::note(self, batch, record.time)?;
         let is_told = std::iter::once("s/")
             .chain(rows::RIGHTS)
             .any(|prefix| batch.writes_below(prefix.as_bytes()));
@@ -210,10 +329,31 @@ impl Shared {
         shift: &Shift,
         batch: Batch,
         record: &AuditRecord,
-    ) -> Result<strongroom_store::Revision, StoreError> {
+    ) -> Result<Revision, StoreError> {
         let revision = self.commit(shift.fence(batch), record).await?;
         self.metrics.note_scheduled(record.operation.unwrap_or("none"));
         Ok(revision)
+    }
+
+    /// Commits what is the work of no request.
+    pub(crate) async fn commit_unrecorded(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let _under_way = self.changing.read().await;
+        self.check_writable().await?;
+        self.store.commit(batch).await
+    }
+
+    async fn check_writable(&self) -> Result<(), StoreError> {
+        if self.catalog().await?.is_read_only { Err(StoreError::ReadOnly) } else { Ok(()) }
+    }
+
+    /// Waits until every change that was found allowed before is settled.
+    pub(crate) async fn changes_settled(&self) {
+        drop(self.changing.write().await);
+    }
+
+    /// Tells whether scheduled work has to wait.
+    pub(crate) async fn is_read_only(&self) -> bool {
+        self.catalog().await.is_ok_and(|catalog| catalog.is_read_only)
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.
@@ -272,7 +412,7 @@ impl Shared {
         Ok(catalog.vaults.get(vault_id).map(|entry| self.endpoints.url(entry.port)))
     }
 
-    /// Returns the tenancy's home region, which the server stands for.
+    /// Returns the region that the server stands for.
     #[must_use]
     pub const fn region(&self) -> &'static Region {
         self.region

@@ -29,6 +29,10 @@ const NODE_SECS: i64 = 24 * 3600;
 /// Sweeps now and every hour while this node is on duty, for as long as it is polled.
 pub(crate) async fn keep_swept(shared: &Shared) {
     loop {
+        if shared.is_read_only().await {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         let shift = shared.duty.begun().await;
         let (store, now) = ((&*shared.store, &shift), shared.clock.now());
         for (what, swept) in [

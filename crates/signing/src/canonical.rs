@@ -86,6 +86,12 @@ pub fn content_md5(body: &[u8]) -> String {
     STANDARD.encode(md5::digest(body))
 }
 
+/// Tells whether two secrets are the same: how long that takes says how long they are, and no more.
+#[must_use]
+pub fn is_same_secret(given: &[u8], known: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(given, known).is_ok()
+}
+
 /// Returns the value of `x-content-sha256` for a body: base64 of its SHA-256.
 #[must_use]
 pub fn body_digest(body: &[u8]) -> String {

@@ -15,7 +15,7 @@ mod sign;
 mod token;
 
 pub use authorization::KeyId;
-pub use canonical::{HeaderSource, HeaderValue, Request, body_digest, content_md5};
+pub use canonical::{HeaderSource, HeaderValue, Request, body_digest, content_md5, is_same_secret};
 pub use certificate::{Certificate, CertificateError};
 pub use claim::{Claim, Scope};
 pub use date::{imf_date, parse_imf_date};

@@ -5,11 +5,14 @@ mod memory;
 mod postgres;
 mod sqlite;
 mod types;
+mod warrant;
+mod witness;
 
 pub use memory::Memory;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use types::{
-    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Stats, Store,
-    StoreError, Sync, Versioned, prefix_range,
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Stats, Store,
+    StoreError, Sync, Versioned, Visit, prefix_range,
 };
+pub use witness::{Chain, Effect, Entered, Mac, Witness};

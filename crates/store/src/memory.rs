@@ -3,8 +3,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Store, StoreError,
-    Versioned,
+    Answer, Batch, Change, Cursor, Delta, Order, Range, Require, Revision, Snapshot, Store,
+    StoreError, Versioned, Visit,
 };
 
 /// The engine that keeps nothing after the process: the specification of the others.
@@ -44,8 +44,9 @@ impl Memory {
                 return Err(StoreError::Conflict { key: key.clone() });
             }
         }
-        state.last = state.last.saturating_add(1);
-        let revision = Revision(state.last);
+        let next = Revision(state.last.saturating_add(1));
+        let revision = batch.number.unwrap_or(next);
+        state.last = state.last.max(revision.0);
         let mut told = Vec::new();
         for (key, value) in batch.changes {
             let value = value.map(|value| Versioned { value, revision });
@@ -97,7 +98,37 @@ impl Store for Memory {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
 
+    fn walk<'a>(&'a self, mut visit: Visit<'a>) -> Answer<'a, ()> {
+        let rows = self.state().rows.clone();
+        let shown = rows.into_iter().try_for_each(|(key, row)| visit(&key, row));
+        Box::pin(std::future::ready(shown))
+    }
+
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        let state = self.state();
+        let copy = Copy { last: Revision(state.last), rows: state.rows.clone() };
+        Box::pin(std::future::ready(Ok::<Box<dyn Snapshot>, _>(Box::new(copy))))
+    }
+}
+
+/// A copy of all rows, of which those that were read are gone.
+#[derive(Debug)]
+struct Copy {
+    last: Revision,
+    rows: BTreeMap<Vec<u8>, Versioned>,
+}
+
+impl Snapshot for Copy {
+    fn last(&self) -> Revision {
+        self.last
+    }
+
+    fn next(&mut self, limit: usize) -> Answer<'_, Vec<(Vec<u8>, Versioned)>> {
+        let rows = std::iter::from_fn(|| self.rows.pop_first()).take(limit).collect();
+        Box::pin(std::future::ready(Ok(rows)))
     }
 }

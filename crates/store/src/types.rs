@@ -4,6 +4,9 @@ use std::pin::Pin;
 /// The outcome of a call to a store, to be awaited.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+/// What is shown the rows of a walk, one after the other; an error ends the walk.
+pub type Visit<'a> = Box<dyn FnMut(&[u8], Versioned) -> Result<(), StoreError> + Send + 'a>;
+
 /// A range of keys: the start is in it, the end is not. Keys compare as bytes.
 pub type Range = std::ops::Range<Vec<u8>>;
 
@@ -61,6 +64,7 @@ pub struct Batch {
     pub(crate) require: Vec<(Vec<u8>, Require)>,
     pub(crate) changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub(crate) sync: Sync,
+    pub(crate) number: Option<Revision>,
 }
 
 impl Batch {
@@ -97,10 +101,23 @@ impl Batch {
         self.changes.iter().any(|(key, _)| key.starts_with(prefix))
     }
 
+    /// Returns the rows that the batch writes, and without a value those it removes.
+    pub fn changes(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
     /// Says how safe the commit must be when it is acknowledged; [`Sync::Full`] unless said.
     #[must_use]
     pub fn sync(mut self, sync: Sync) -> Self {
         self.sync = sync;
+        self
+    }
+
+    /// Gives the commit this number in place of the next one: for rows that come from another store
+    /// and keep the number that they have there. Later commits go on from the highest.
+    #[must_use]
+    pub fn numbered(mut self, number: Revision) -> Self {
+        self.number = Some(number);
         self
     }
 }
@@ -111,6 +128,7 @@ impl Debug for Batch {
             .field("require", &self.require.len())
             .field("changes", &self.changes.len())
             .field("sync", &self.sync)
+            .field("number", &self.number)
             .finish()
     }
 }
@@ -160,6 +178,9 @@ pub enum StoreError {
     /// Whether the commit happened is not known; the store takes no more.
     #[error("the outcome of the commit is not known: {0}")]
     Unknown(String),
+    /// Whoever keeps the store lets nothing be changed.
+    #[error("the store takes no changes: it is read-only")]
+    ReadOnly,
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
@@ -172,6 +193,15 @@ pub enum StoreError {
     /// The system refused.
     #[error("the store cannot be used: {0}")]
     Io(String),
+}
+
+/// All rows as they were at one moment, in the order of their keys, while others go on writing.
+pub trait Snapshot: Debug + Send {
+    /// Returns the highest number that a commit had at that moment, or a higher one.
+    fn last(&self) -> Revision;
+
+    /// Reads the next rows, at most `limit`. When none come, all have.
+    fn next(&mut self, limit: usize) -> Answer<'_, Vec<(Vec<u8>, Versioned)>>;
 }
 
 /// Ordered keys with snapshot reads and single-shot conditional commits.
@@ -194,8 +224,14 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// the call is in it.
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)>;
 
+    /// Shows every row as of one moment, in the order of the keys. May hold the thread meanwhile.
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()>;
+
     /// Makes what was deleted or replaced leave the files that the store writes.
     fn forget(&self) -> Answer<'_, ()>;
+
+    /// Begins to read all rows as they are now. What was acknowledged before the call is in it.
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>>;
 
     /// Tells how many commits were grouped into how many transactions; nothing by engines that do not
     /// group.

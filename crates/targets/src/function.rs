@@ -192,7 +192,7 @@ fn is_allowed(allowed: &[AddressRange], address: IpAddr) -> bool {
     allowed.iter().any(|range| range.contains(address))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -42,6 +42,8 @@ error_codes! {
     NotAuthenticated = 401,
     /// The caller sees the resource but lacks a permission (strict semantics).
     NotAuthorized = 403,
+    /// Identities are changed in the home region, and this is another.
+    NotAllowed = 403,
     /// The resource is missing, or policy hides it.
     NotAuthorizedOrNotFound = 404,
     /// No such route.

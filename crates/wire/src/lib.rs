@@ -19,12 +19,13 @@ pub use details::{
     CreateKeyDetails, CreatePolicyDetails, CreateSecretDetails, CreateTagDetails,
     CreateUserDetails, CreateVaultDetails, CreateWorkloadDetails, DecryptDetails, EncryptDetails,
     ExchangeDetails, ExportKeyDetails, GenerateKeyDetails, ImportKeyDetails, NewNamed,
-    ReplicaDetails, ReportDetails, RestoreDetails, SessionTokenDetails, SignDetails, TagValues,
-    UpdateDynamicGroupDetails, UpdateKeyDetails, UpdatePolicyDetails, UpdateSecretDetails,
-    UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails, UpdateVaultDetails,
-    VerifyDetails, WrappedImportKey, read_api_key, read_compartment_id, read_consumer_name,
-    read_current_token, read_is_revoking, read_no_external_version, read_public_key,
-    read_retirement, read_target_compartment_id, read_time_of_deletion,
+    ReplicaDetails, ReportDetails, RestoreDetails, RootKeyDetails, SessionTokenDetails,
+    SignDetails, TagValues, UpdateDynamicGroupDetails, UpdateKeyDetails, UpdatePolicyDetails,
+    UpdateSecretDetails, UpdateTagDetails, UpdateTagNamespaceDetails, UpdateUserDetails,
+    UpdateVaultDetails, VerifyDetails, WrappedImportKey, read_api_key, read_compartment_id,
+    read_consumer_name, read_current_token, read_is_read_only, read_is_revoking,
+    read_no_external_version, read_public_key, read_retirement, read_target_compartment_id,
+    read_time_of_deletion,
 };
 pub use error::{ErrorCode, Refusal};
 pub use etag::Etag;

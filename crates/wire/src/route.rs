@@ -228,6 +228,8 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
         }
         Operation::RenewWorkloadCertificate => (Post, "/_strongroom/v1/x509/renew"),
         Operation::RotateTokenSigner => (Post, "/_strongroom/v1/tokenSigner/actions/rotate"),
+        Operation::UpdateReadOnly => (Put, "/_strongroom/v1/readOnly"),
+        Operation::RotateRootKey => (Post, "/_strongroom/v1/rootKey/actions/rotate"),
         Operation::GetDenial => (Get, "/_strongroom/v1/denials/{requestId}"),
     }
 }

@@ -11,7 +11,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("keyring", &["model", "testkit"]),
     ("store", &["model"]),
     ("client", &["model", "signing", "wire", "testkit"]),
-    ("server", &["model", "policy", "signing", "wire", "keyring", "store"]),
+    ("server", &["model", "policy", "signing", "wire", "keyring", "store", "testkit"]),
     ("targets", &["model", "signing", "keyring", "server"]),
     ("agent", &["model", "signing", "wire", "client"]),
     ("advice", &["model", "policy", "client", "testkit"]),

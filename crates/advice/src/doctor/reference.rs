@@ -54,7 +54,10 @@ pub fn suspect_region(ocid: &str, called: &Region) -> Option<Finding> {
     let message =
         format!("the secret is of region `{}`, and `{}` is called", region.name, called.name);
     let finding = Finding::likely(Fault::OtherRegion, message);
-    let why = format!("its OCID says `{key}`; a service knows the secrets of its own region only");
+    let why = format!(
+        "its OCID says `{key}`; a service knows the secrets of its own region, and those that are \
+         replicated to it"
+    );
     Some(finding.because(why).fix(format!("export OCI_CLI_REGION={}", region.name)))
 }
 

@@ -6,22 +6,42 @@ use hyper::{Method, Request, Response, StatusCode};
 use strongroom_client::{CacheError, CachedSecret, ClientError};
 use strongroom_model::Sensitive;
 
+use super::Agent;
 use super::dialects::{self, Form, Refusal, Wish, form_of};
 use super::gate::{Asker, check_http, may_read};
-use super::{Agent, Rules};
+use super::known::{InForce, Target};
+
+/// Headers of an answer, those that hyper adds included.
+const HEADERS: usize = 8;
 
 /// An answer before it is HTTP.
 struct Answer {
     status: u16,
     content_type: &'static str,
-    body: Sensitive,
+    body: Body,
     /// Of a secret: the version, how old it is in seconds, and whether it is beyond its TTL.
     about: Option<(u64, u64, bool)>,
 }
 
+/// What is sent; wiped when it has been sent, if nobody else holds it.
+enum Body {
+    Own(Sensitive),
+    /// The content of a secret as it is held.
+    Held(CachedSecret),
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes.expose(),
+            Self::Held(secret) => secret.content().expose(),
+        }
+    }
+}
+
 impl Answer {
     fn text(status: u16, text: &str) -> Self {
-        let body = Sensitive::new(format!("{text}\n").into_bytes());
+        let body = Body::Own(Sensitive::new(format!("{text}\n").into_bytes()));
         Self { status, content_type: "text/plain; charset=utf-8", body, about: None }
     }
 
@@ -32,15 +52,16 @@ impl Answer {
             Form::Json | Form::Aws => serde_json::json!({ "message": why }),
             Form::Vault => serde_json::json!({ "errors": [why] }),
         };
-        let body = Sensitive::new(body.to_string().into_bytes());
+        let body = Body::Own(Sensitive::new(body.to_string().into_bytes()));
         Self { status, content_type: "application/json", body, about: None }
     }
 
     fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from_owner(self.body.into_owner())));
+        let mut response = Response::new(Full::new(Bytes::from_owner(self.body)));
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
@@ -62,16 +83,16 @@ impl Agent {
         asker: Asker,
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
-        let (rules, path) = (self.rules(), request.uri().path().to_owned());
+        let rules = self.in_force();
         let answer = match admit(asker, &request, &rules) {
             Ok(wish) => self.grant(asker, wish, &rules).await,
-            Err((status, why)) => Answer::refused(form_of(&path), status, &why),
+            Err((status, why)) => Answer::refused(form_of(request.uri().path()), status, &why),
         };
         self.counters.count(answer.status);
         answer.into_response()
     }
 
-    async fn grant(&self, asker: Asker, wish: Wish, rules: &Rules) -> Answer {
+    async fn grant(&self, asker: Asker, wish: Wish, rules: &InForce) -> Answer {
         match wish {
             Wish::Health => Answer::text(200, "ok"),
             Wish::Ready if self.holdings.unmade() > 0 => Answer::text(503, "files are missing"),
@@ -81,9 +102,11 @@ impl Agent {
                 content_type: "text/plain; version=0.0.4",
                 ..Answer::text(200, self.metrics().trim_end())
             },
-            Wish::Secret { reference, form } => {
-                let answer = self.secret(asker, &reference, form, rules).await;
-                note(asker, &reference, answer.status);
+            Wish::Secret(target) => {
+                let answer = self.secret(asker, &target, rules).await;
+                if tracing::enabled!(target: "audit", tracing::Level::INFO) {
+                    self.records.add(asker, &target.reference, answer.status);
+                }
                 answer
             }
         }
@@ -99,15 +122,16 @@ impl Agent {
         metrics.is_following || metrics.calls > metrics.failures || metrics.calls == 0
     }
 
-    async fn secret(&self, asker: Asker, reference: &str, form: Form, rules: &Rules) -> Answer {
+    async fn secret(&self, asker: Asker, target: &Target, rules: &InForce) -> Answer {
+        let form = target.form;
         // What a process may not read looks like what is not there.
         let hidden = || Answer::refused(form, 404, "no such secret, or not for this process");
-        if !may_read(asker, rules, reference) {
+        if !may_read(asker, &rules.rules, &target.reference) {
             return hidden();
         }
-        let resolved = match rules.references.resolve(reference) {
+        let resolved = match &target.resolved {
             Ok(resolved) => resolved,
-            Err(why) => return Answer::refused(form, 400, &why),
+            Err(why) => return Answer::refused(form, 400, why),
         };
         let found = match self.cache.get(&resolved.key).await {
             Ok(found) => found,
@@ -116,30 +140,40 @@ impl Agent {
                 return Answer::refused(form, status, &why);
             }
         };
-        let content = match &resolved.pointer {
-            None => found.content().clone(),
-            Some(pointer) => match rules.references.part(found.content(), pointer) {
-                Ok(part) => part,
+        let about = Some(about(&found));
+        let part = match &resolved.pointer {
+            None => None,
+            Some(pointer) => match rules.rules.references.part(found.content(), pointer) {
+                Ok(part) => Some(part),
                 Err(why) => return Answer::refused(form, 400, &why),
             },
         };
-        let (content_type, body) = dialects::render(form, &found, &content, reference);
-        Answer { status: 200, content_type, body, about: Some(about(&found)) }
+        let content_type = form.content_type();
+        let body = match (form, part) {
+            (Form::Bytes, None) => Body::Held(found),
+            (Form::Bytes, Some(part)) => Body::Own(part),
+            (form, part) => {
+                let content = part.as_ref().unwrap_or_else(|| found.content());
+                Body::Own(dialects::render(form, &found, content, &target.reference))
+            }
+        };
+        Answer { status: 200, content_type, body, about }
     }
 }
 
 /// Everything but the secret itself.
-fn admit(asker: Asker, request: &Request<Incoming>, rules: &Rules) -> Result<Wish, Refusal> {
+fn admit(asker: Asker, request: &Request<Incoming>, rules: &InForce) -> Result<Wish, Refusal> {
     let path = request.uri().path();
     if let Asker::Loopback(address) = asker {
         let needs_token = !matches!(path, "/health" | "/ready");
-        let checked = check_http(address, (request.uri(), request.headers()), rules, needs_token);
+        let head = (request.uri(), request.headers());
+        let checked = check_http(address, head, &rules.rules, needs_token);
         checked.map_err(|(status, why)| (status, why.to_owned()))?;
     }
     if request.method() != Method::GET {
         return Err((405, "only GET is answered".to_owned()));
     }
-    dialects::read(path, request.uri().query().unwrap_or_default(), rules)
+    rules.read(request.uri())
 }
 
 fn about(found: &CachedSecret) -> (u64, u64, bool) {
@@ -157,17 +191,5 @@ fn failure(error: &CacheError) -> (u16, String) {
         },
         Some(ClientError::Credentials { is_refused: true, .. }) => (403, error.to_string()),
         _ => (502, error.to_string()),
-    }
-}
-
-/// The local audit: who asked for what, and what became of it.
-fn note(asker: Asker, reference: &str, status: u16) {
-    match asker {
-        Asker::Process { uid, gid, pid } => {
-            tracing::info!(target: "audit", uid, gid, pid, reference, status, "read");
-        }
-        Asker::Loopback(address) => {
-            tracing::info!(target: "audit", %address, reference, status, "read");
-        }
     }
 }

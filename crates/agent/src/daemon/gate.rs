@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use hyper::Uri;
-use hyper::header::{HeaderMap, HeaderName};
-use strongroom_signing::body_digest;
+use hyper::header::{HeaderMap, HeaderValue};
+use strongroom_signing::is_same_secret;
 
 use super::Rules;
 
@@ -20,18 +20,9 @@ pub(super) enum Asker {
 /// Headers that carry the token: ours, and those of the programs whose place this one takes.
 const TOKEN: [&str; 3] = ["x-strongroom-token", "x-aws-parameters-secrets-token", "x-vault-token"];
 
-/// Headers that a proxy or a browser adds: whoever asks is not the process it seems to be.
-const FOREIGN: [&str; 9] = [
-    "origin",
-    "referer",
-    "forwarded",
-    "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "sec-fetch-site",
-];
+/// Headers that a proxy or a browser adds, beside `x-forwarded-…`: whoever asks is not the process it
+/// seems to be.
+const FOREIGN: [&str; 6] = ["origin", "referer", "forwarded", "via", "x-real-ip", "sec-fetch-site"];
 
 /// Refuses a request over HTTP with a status and what is wrong with it.
 pub(super) fn check_http(
@@ -43,22 +34,74 @@ pub(super) fn check_http(
     if !asker.is_loopback() {
         return Err((403, "only this machine is answered"));
     }
-    let forwarded = |name: &HeaderName| name.as_str().starts_with("x-forwarded-");
-    if FOREIGN.iter().any(|name| headers.contains_key(*name)) || headers.keys().any(forwarded) {
+    let seen = Seen::of(headers);
+    if seen.is_foreign {
         return Err((400, "a request that was forwarded, or is a browser's, is not answered"));
     }
     if target.authority().is_some() {
         return Err((400, "a request as to a proxy is not answered"));
     }
-    let mut hosts = headers.get_all("host").iter();
-    let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|host| is_own(host));
-    if host.is_none() || hosts.next().is_some() {
+    if !seen.host.one().and_then(|host| host.to_str().ok()).is_some_and(is_own) {
         return Err((400, "host must be 127.0.0.1, [::1] or localhost"));
     }
-    if needs_token && !has_token(headers, rules) {
+    let is_right = || {
+        let (given, token) = (seen.token.one(), rules.token.as_ref());
+        given
+            .zip(token)
+            .is_some_and(|(given, token)| is_same_secret(given.as_bytes(), token.expose()))
+    };
+    if needs_token && !is_right() {
         return Err((403, "the token is missing or wrong"));
     }
     Ok(())
+}
+
+/// A header that must be given once.
+#[derive(Clone, Copy)]
+enum Given<'a> {
+    Never,
+    Once(&'a HeaderValue),
+    Often,
+}
+
+impl<'a> Given<'a> {
+    const fn add(&mut self, value: &'a HeaderValue) {
+        *self = match self {
+            Self::Never => Self::Once(value),
+            Self::Once(_) | Self::Often => Self::Often,
+        };
+    }
+
+    const fn one(self) -> Option<&'a HeaderValue> {
+        match self {
+            Self::Once(value) => Some(value),
+            Self::Never | Self::Often => None,
+        }
+    }
+}
+
+/// What counts among the headers of a request, found in one pass.
+struct Seen<'a> {
+    is_foreign: bool,
+    host: Given<'a>,
+    token: Given<'a>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut seen = Self { is_foreign: false, host: Given::Never, token: Given::Never };
+        for (name, value) in headers {
+            let name = name.as_str();
+            if name == "host" {
+                seen.host.add(value);
+            } else if TOKEN.contains(&name) {
+                seen.token.add(value);
+            } else if FOREIGN.contains(&name) || name.starts_with("x-forwarded-") {
+                seen.is_foreign = true;
+            }
+        }
+        seen
+    }
 }
 
 fn is_own(host: &str) -> bool {
@@ -67,16 +110,6 @@ fn is_own(host: &str) -> bool {
         _ => host,
     };
     ["127.0.0.1", "[::1]", "localhost"].iter().any(|own| name.eq_ignore_ascii_case(own))
-}
-
-/// Compares digests: how long that takes says nothing about the token.
-fn has_token(headers: &HeaderMap, rules: &Rules) -> bool {
-    let Some(token) = &rules.token else { return false };
-    let mut given = TOKEN.iter().flat_map(|name| headers.get_all(*name));
-    match (given.next(), given.next()) {
-        (Some(given), None) => body_digest(given.as_bytes()) == body_digest(token.expose()),
-        _ => false,
-    }
 }
 
 /// Tells whether who asks may read a secret.

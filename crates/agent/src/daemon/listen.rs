@@ -1,13 +1,14 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustix::net::sockopt::set_ipv6_unicast_hops;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::Agent;
 use super::gate::Asker;
 
+/// How long a connection waits for a whole request at least; at most twice as long.
 const HEADER_TIME: Duration = Duration::from_secs(5);
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -100,16 +102,52 @@ async fn converse<S>(agent: Arc<Agent>, asker: Asker, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request: Request<Incoming>| {
-        let agent = Arc::clone(&agent);
-        async move { Ok::<_, Infallible>(agent.answer(asker, request).await) }
+    let (agent, traffic) = (&*agent, &Traffic::default());
+    let service = service_fn(|request: Request<Incoming>| async move {
+        traffic.begin();
+        let answer = agent.answer(asker, request).await;
+        traffic.end();
+        Ok::<_, Infallible>(answer)
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended");
+    tokio::select! {
+        ended = connection => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended");
+        },
+        () = traffic.has_stopped() => tracing::debug!("a connection was not used"),
+    }
+}
+
+/// What a connection is used for. A clock for each request would cost more than the request.
+#[derive(Debug, Default)]
+struct Traffic {
+    begun: AtomicU32,
+    ended: AtomicU32,
+}
+
+impl Traffic {
+    fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until no whole request has come for as long as one may take.
+    async fn has_stopped(&self) {
+        let mut looks = tokio::time::interval(HEADER_TIME);
+        looks.tick().await;
+        let mut before = None;
+        loop {
+            let now = (self.begun.load(Ordering::Relaxed), self.ended.load(Ordering::Relaxed));
+            if now.0 == now.1 && before == Some(now) {
+                return;
+            }
+            before = Some(now);
+            looks.tick().await;
+        }
     }
 }

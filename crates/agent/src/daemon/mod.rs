@@ -3,19 +3,24 @@
 mod answer;
 mod dialects;
 mod gate;
+mod known;
 mod listen;
 mod metrics;
+mod records;
 mod reports;
 mod rules;
 mod sinks;
 
+use std::io::{self, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use strongroom_client::{Client, SecretCache, SecretKey};
 use strongroom_model::Sensitive;
 
+use self::known::InForce;
 pub use self::listen::{HttpListener, SocketListener};
 use self::metrics::Counters;
+use self::records::Records;
 pub use self::reports::Reports;
 pub use self::rules::{Pattern, PatternError, Rule};
 use self::sinks::Holdings;
@@ -72,26 +77,41 @@ impl std::fmt::Debug for Rules {
 #[derive(Debug)]
 pub struct Agent {
     cache: SecretCache<Client>,
-    rules: RwLock<Arc<Rules>>,
+    in_force: RwLock<Arc<InForce>>,
     counters: Counters,
+    records: Records,
     holdings: Holdings,
 }
 
 impl Agent {
-    /// Makes an agent.
-    #[must_use]
-    pub fn new(cache: SecretCache<Client>, rules: Rules) -> Self {
-        let rules = RwLock::new(Arc::new(rules));
-        Self { cache, rules, counters: Counters::default(), holdings: Holdings::default() }
+    /// Makes an agent that writes a line for each read to `log`.
+    ///
+    /// # Errors
+    /// The system's, if it gives no thread that writes.
+    pub fn start(
+        cache: SecretCache<Client>,
+        rules: Rules,
+        log: impl Write + Send + 'static,
+    ) -> io::Result<Self> {
+        let in_force = RwLock::new(Arc::new(InForce::new(rules)));
+        let records = Records::start(log)?;
+        let (counters, holdings) = (Counters::default(), Holdings::default());
+        Ok(Self { cache, in_force, counters, records, holdings })
     }
 
     /// Puts other rules in place; requests under way go by those they began with.
     pub fn replace_rules(&self, rules: Rules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+        let in_force = Arc::new(InForce::new(rules));
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = in_force;
     }
 
-    fn rules(&self) -> Arc<Rules> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    /// Writes the lines that wait. What is read afterwards has none.
+    pub fn close(&self) {
+        self.records.close();
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the cache.

@@ -114,7 +114,7 @@ impl Reports {
 
 /// Returns the oldest version of each secret that something here has, by OCID.
 async fn held(agent: &Agent) -> BTreeMap<String, u64> {
-    let mut keys = agent.rules().held.clone();
+    let mut keys = agent.in_force().rules.held.clone();
     keys.extend(agent.holdings.keys());
     let mut held = BTreeMap::new();
     for key in &keys {

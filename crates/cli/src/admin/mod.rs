@@ -1,6 +1,10 @@
 //! What operators do beside serving.
 
+mod backup;
 mod instance;
+mod read_only;
+pub(crate) mod region;
+mod root_key;
 mod signer;
 
 use std::io::Write;
@@ -32,6 +36,26 @@ enum AdminCommand {
     Instance(instance::InstanceArguments),
     /// Rotate the key that signs tokens
     Signer(signer::SignerArguments),
+    /// Pair with other regions of the tenancy, watch them, and replace one that is lost
+    Region(region::RegionArguments),
+    /// Back up a server's store into one sealed file, while it serves
+    ///
+    /// Reads everything as of one moment and seals it under the root key, which is in the file too,
+    /// sealed as the configuration says: with the passphrase, or the token, the file is all that a new
+    /// machine needs. Prints how many rows there are, and their digest.
+    Backup(backup::BackupArguments),
+    /// Restore a backup into an empty store
+    ///
+    /// Reads the whole file before it changes anything. A store that is not whole yet is marked, and
+    /// no server uses it; when the restore was interrupted, run it again.
+    Restore(backup::RestoreArguments),
+    /// Say whether an installation takes changes: reads are answered either way
+    ReadOnly(read_only::ReadOnlyArguments),
+    /// Replace the root key, and the passphrase that seals it, while the server runs
+    ///
+    /// Run it on a server's machine. The server seals everything anew under the new key, beside the
+    /// requests; until that is done both keys open what there is, and then the old one is forgotten.
+    RotateRootKey(root_key::RotateArguments),
     /// Show what a PKCS#11 token can do
     Hsm(HsmArguments),
 }
@@ -62,6 +86,11 @@ pub(crate) async fn run(
         AdminCommand::Clock(arguments) => clock(arguments, environment).await,
         AdminCommand::Instance(arguments) => instance::run(arguments, environment).await,
         AdminCommand::Signer(arguments) => signer::run(arguments, environment).await,
+        AdminCommand::Region(arguments) => region::run(arguments, environment).await,
+        AdminCommand::Backup(arguments) => backup::backup(&arguments, environment).await,
+        AdminCommand::Restore(arguments) => backup::restore(&arguments, environment).await,
+        AdminCommand::ReadOnly(arguments) => read_only::run(arguments, environment).await,
+        AdminCommand::RotateRootKey(arguments) => root_key::rotate(arguments, environment).await,
         AdminCommand::Hsm(arguments) => hsm(&arguments),
     }
 }

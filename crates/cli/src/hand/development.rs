@@ -21,6 +21,7 @@ pub(crate) struct Dev {
     pub(crate) key_id: String,
     pub(crate) secret_id: String,
     pub(crate) tenancy_id: String,
+    pub(crate) region: String,
     pub(crate) management_endpoint: String,
     pub(crate) crypto_endpoint: String,
 }

@@ -47,6 +47,7 @@ fn lines(client: ClientName, dev: &Dev) -> String {
     let all = [
         ("OCI_CLI_CONFIG_FILE", &config_file),
         ("OCI_CLI_PROFILE", &profile),
+        ("OCI_CLI_REGION", &dev.region),
         ("OCI_CLI_ENDPOINT", &dev.base_url),
         ("STRONGROOM_DATA_DIR", &directory),
         ("STRONGROOM_VAULT_DEV", &dev.vault_id),
@@ -79,6 +80,7 @@ mod tests {
             key_id: "k".to_owned(),
             secret_id: "s".to_owned(),
             tenancy_id: "t".to_owned(),
+            region: "us-ashburn-1".to_owned(),
             management_endpoint: "http://127.0.0.1:2".to_owned(),
             crypto_endpoint: "http://127.0.0.1:2".to_owned(),
         };

@@ -99,7 +99,12 @@ pub(crate) async fn run(
     settle(&cache, &file, &aliases).await?;
     let sinks = sinks(&file, &aliases)?;
     let listeners = Listeners::open(&file).await?;
-    let agent = Arc::new(Agent::new(cache, rules(&file, &aliases, token.clone())));
+    let rules = rules(&file, &aliases, token.clone());
+    let agent = Agent::start(cache, rules, std::io::stderr()).map_err(|error| {
+        Failure::new(Exit::Defect, "no-thread", "cannot start to write the log of reads")
+            .because(error.to_string())
+    })?;
+    let agent = Arc::new(agent);
     tracing::info!(
         http = listeners
             .http
@@ -133,7 +138,7 @@ fn new_token(file: &AgentFile) -> Result<Option<Sensitive>, Failure> {
     SystemRandom.fill(&mut bytes);
     let text: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let token = Sensitive::new(text.concat().into_bytes());
-    private_file::replace(path, token.expose()).map_err(|error| {
+    private_file::replace_unsynced(path, token.expose()).map_err(|error| {
         let message = format!("cannot write the token `{}`", path.display());
         Failure::configuration("no-token-file", message).because(error.to_string())
     })?;
@@ -244,6 +249,7 @@ impl Serving {
         tasks.shutdown().await;
         self.sinks.stop().await;
         leave(reports, listeners.own_socket.as_deref()).await;
+        self.agent.close();
         tracing::info!("stopped");
         Ok(())
     }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use strongroom_model::{Sensitive, private_file};
-use strongroom_store::{Postgres, Sqlite, Store};
+use strongroom_server::Ledger;
+use strongroom_store::{Postgres, Sqlite, Store, Witness};
 
 use super::directory::{DataDirectory, unreadable_store};
 use crate::failure::Failure;
@@ -31,8 +32,19 @@ impl Database {
     pub(crate) async fn open(
         directory: &DataDirectory,
         table: Option<&DatabaseTable>,
+        ledger: &Ledger,
     ) -> Result<Self, Failure> {
-        let Some(table) = table else { return Ok(Self::Own(Arc::new(directory.open_store()?))) };
+        match table {
+            Some(table) => Self::shared(table, Arc::new(ledger.clone())).await,
+            None => Ok(Self::Own(Arc::new(directory.open_store(Arc::new(ledger.clone()))?))),
+        }
+    }
+
+    /// Opens a database on other machines.
+    pub(crate) async fn shared(
+        table: &DatabaseTable,
+        witness: Arc<dyn Witness>,
+    ) -> Result<Self, Failure> {
         let url = table.url()?;
         let authorities = table.authorities.as_deref().map(private_file::read).transpose();
         let authorities = authorities.map_err(|error| refused(&format!("authorities: {error}")))?;
@@ -42,7 +54,7 @@ impl Database {
             return Err(refused("the database is on another machine: name its authorities"));
         }
         let watched = strongroom_server::WATCHED;
-        let opened = Postgres::open(text, authorities.as_deref(), watched).await;
+        let opened = Postgres::open(text, authorities.as_deref(), watched, witness).await;
         opened.map(|store| Self::Shared(Arc::new(store))).map_err(|error| unreadable_store(&error))
     }
 
@@ -50,6 +62,13 @@ impl Database {
         match self {
             Self::Own(store) => Arc::<Sqlite>::clone(store),
             Self::Shared(store) => Arc::<Postgres>::clone(store),
+        }
+    }
+
+    /// Ends without a word.
+    pub(crate) fn close_quietly(&self) {
+        if let Self::Own(store) = self {
+            store.close();
         }
     }
 

@@ -11,14 +11,14 @@ use strongroom_model::{
     Clock, Limits, Random, Region, Sensitive, SystemClock, TurnableClock, private_file,
 };
 use strongroom_server::{
-    BackupFront, BackupPlace, NewSample, NewTenancy, Parts, Rates, SECRET_CACHE_BYTES, Sample,
-    Semantics, Server, Serving, Shared, StartError, Targets, clock_turned, found_tenancy,
-    free_vault_port, sample_of,
+    BackupFront, BackupPlace, Beat, NewSample, NewTenancy, Parts, Rates, SECRET_CACHE_BYTES,
+    Sample, Semantics, Server, Serving, Shared, StartError, Targets, Vouching, clock_turned,
+    found_tenancy, free_vault_port, sample_of,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Memory, Store};
 
-use super::directory::{DataDirectory, unreadable_store};
+use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::memory;
 use super::signals::EndSignals;
 use crate::environment::Environment;
@@ -261,11 +261,17 @@ impl Dev<'_> {
     async fn run(&self, server: Server, signals: &mut EndSignals) -> Result<(), Failure> {
         if self.arguments.ephemeral {
             let store = Arc::new(Memory::new(strongroom_server::WATCHED));
-            return self.run_on(server, store, signals).await;
+            let root_key = RootKey::generate(&SystemRandom);
+            return self.run_on(server, store, (root_key, None), signals).await;
         }
-        let store = Arc::new(self.directory.taken.open_store()?);
-        let outcome =
-            self.run_on(server, Arc::<strongroom_store::Sqlite>::clone(&store), signals).await;
+        let root_key = self.root_key()?;
+        let ledger = ledger_of(&root_key)?;
+        let store = Arc::new(self.directory.taken.open_store(Arc::new(ledger.clone()))?);
+        let (checkpoint_files, accepts_rollback) = (Vec::new(), false);
+        let vouching = Vouching { ledger, checkpoint_files, accepts_rollback };
+        let keys = (root_key, Some(vouching));
+        let serving = Arc::<strongroom_store::Sqlite>::clone(&store);
+        let outcome = self.run_on(server, serving, keys, signals).await;
         store.close();
         outcome
     }
@@ -274,10 +280,10 @@ impl Dev<'_> {
         &self,
         server: Server,
         store: Arc<dyn Store>,
+        (root_key, vouching): (RootKey, Option<Vouching>),
         signals: &mut EndSignals,
     ) -> Result<(), Failure> {
         let found = sample_of(&*store).await.map_err(|error| unreadable_store(&error))?;
-        let root_key = self.root_key(found.is_some())?;
         let sample = match found {
             Some(sample) => sample,
             None => self.found(&*store, &root_key).await?,
@@ -295,6 +301,7 @@ impl Dev<'_> {
             store,
             is_alone: true,
             root_key,
+            root_file: None,
             token: token.clone(),
             clock: Arc::new(SystemClock),
             turnable_clock,
@@ -307,8 +314,10 @@ impl Dev<'_> {
             targets: self.targets()?,
             expected_networks: Vec::new(),
             machine_id: Some(sample.instance_id.clone()),
+            beat: Beat::Exact,
+            vouching,
         };
-        let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
+        let shared = Shared::load(parts).await.map_err(not_taken_up)?;
         self.check_region(shared.region())?;
         let serving = server.serve(Arc::clone(&shared)).await.map_err(not_listening)?;
         let told = self.tell(&shared, &sample, &serving).await;
@@ -355,10 +364,10 @@ impl Dev<'_> {
             .fix("leave --region out, or name another --data-dir"))
     }
 
-    fn root_key(&self, founded: bool) -> Result<RootKey, Failure> {
-        if self.arguments.ephemeral {
-            return Ok(RootKey::generate(&SystemRandom));
-        }
+    /// The root key in the directory, made where there is no database yet.
+    fn root_key(&self) -> Result<RootKey, Failure> {
+        let names = private_file::names_in(self.directory.taken.path()).map_err(unwritable)?;
+        let founded = names.iter().any(|name| name == "strongroom.db");
         let path = self.directory.taken.join("root.key");
         let unusable = |error: root_file::RootFileError| {
             let message = format!("cannot use the root key `{}`", path.display());

@@ -1,10 +1,14 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use strongroom_keyring::{RootKey, SystemRandom};
+use strongroom_model::SystemClock;
 use strongroom_model::private_file::{self, DirectoryLock};
-use strongroom_store::{Sqlite, StoreError};
+use strongroom_server::{Ledger, LoadError};
+use strongroom_store::{Sqlite, StoreError, Witness};
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 const LOCK: &str = "strongroom.lock";
 
@@ -58,10 +62,36 @@ impl DataDirectory {
         &self.path
     }
 
-    /// Opens the database in the directory.
-    pub(crate) fn open_store(&self) -> Result<Sqlite, Failure> {
+    /// Opens the database in the directory, whose rows `witness` vouches for.
+    pub(crate) fn open_store(&self, witness: Arc<dyn Witness>) -> Result<Sqlite, Failure> {
         let path = self.join("strongroom.db");
-        Sqlite::open(&path, strongroom_server::WATCHED).map_err(|error| unreadable_store(&error))
+        let opened = Sqlite::open(&path, strongroom_server::WATCHED, witness);
+        opened.map_err(|error| unreadable_store(&error))
+    }
+}
+
+/// Makes the ledger whose keys are of a root key.
+pub(crate) fn ledger_of(root_key: &RootKey) -> Result<Ledger, Failure> {
+    let made = Ledger::new(root_key, Arc::new(SystemClock), Arc::new(SystemRandom));
+    let message = "cannot derive keys of the root key";
+    made.map_err(|error| {
+        Failure::new(Exit::Defect, "no-ledger", message).because(error.to_string())
+    })
+}
+
+/// Fails because the server cannot take up its work.
+pub(crate) fn not_taken_up(error: LoadError) -> Failure {
+    match error {
+        LoadError::Store(error) => unreadable_store(&error),
+        LoadError::Checkpoint { .. } => {
+            Failure::configuration("checkpoint-unusable", "cannot use a checkpoint")
+                .because(error.to_string())
+        }
+        LoadError::RolledBack { .. } => {
+            Failure::new(Exit::Failed, "store-rolled-back", "the database was rolled back")
+                .because(error.to_string())
+                .fix("strongroom serve --config FILE --accept-rollback")
+        }
     }
 }
 

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use clap::Args;
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Region, Sensitive, SystemClock};
-use strongroom_server::{NewTenancy, found_tenancy};
+use strongroom_server::{NewRegion, NewTenancy, found_tenancy, join_tenancy};
 use strongroom_signing::PrivateKey;
 
 use super::database::Database;
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, ledger_of};
 use super::serve::Configuration;
+use crate::admin::region::read_identity;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
+use crate::hand::output::write_json;
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -22,9 +24,15 @@ pub(crate) struct InitArguments {
     /// Name of the tenancy
     #[arg(long, value_name = "NAME", default_value = "main")]
     tenancy: String,
-    /// Home region
+    /// Home region, or with --join the region that this server is to be
     #[arg(long, value_name = "NAME", default_value = "us-ashburn-1")]
     region: String,
+    /// Join a tenancy: what its home region is known by, from `admin region identity` there
+    #[arg(long, value_name = "FILE", requires = "home_url")]
+    join: Option<PathBuf>,
+    /// Where the home region answers
+    #[arg(long, value_name = "URL", requires = "join")]
+    home_url: Option<String>,
 }
 
 /// Creates the tenancy and prints the administrator's profile and key: the only copy there is.
@@ -43,9 +51,18 @@ pub(crate) async fn run(
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
     let root_key = RootKey::generate(&SystemRandom);
+    let joined = arguments.join.as_deref().map(read_identity).transpose()?;
+    let ledger = ledger_of(&root_key)?;
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     seal.create(&directory.join("root.key"), &root_key).await?;
+    if let (Some(home), Some(url)) = (&joined, &arguments.home_url) {
+        let new = NewRegion { region, home, url, now: SystemClock.now() };
+        let joined = join_tenancy(&*database.store(), &root_key, &new).await;
+        database.close();
+        let identity = joined.map_err(|error| refused(error.to_string()))?;
+        return write_json(&serde_json::json!(identity));
+    }
     let key = PrivateKey::generate().map_err(|error| refused(error.to_string()))?;
     let public = key.public().map_err(|error| refused(error.to_string()))?;
     let pem = key.to_pem().map_err(|error| refused(error.to_string()))?;

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics, Server,
-    Serving, Shared, StartError, TlsIdentity,
+    BackupFront, BackupPlace, Beat, Ledger, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics,
+    Server, Serving, Shared, StartError, TlsIdentity, Vouching,
 };
+use strongroom_targets::HttpLine;
 
 use super::database::{Database, DatabaseTable};
-use super::directory::{DataDirectory, unreadable_store};
+use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::signals::EndSignals;
 use super::supervisor::Supervisor;
 use super::targets::TargetTable;
@@ -31,6 +32,9 @@ pub(crate) struct ServeArguments {
     /// Configuration file, TOML
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Take a database that is older than the checkpoints say; the audit log says so
+    #[arg(long)]
+    accept_rollback: bool,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -77,6 +81,9 @@ pub(crate) struct Configuration {
     /// Memory for secrets that were read lately, in MiB.
     #[serde(default = "secret_cache_mib")]
     secret_cache_mib: u32,
+    /// Files that are told every second how far the database has come; on another disk or machine.
+    #[serde(default)]
+    pub(crate) checkpoint_files: Vec<PathBuf>,
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
@@ -196,6 +203,17 @@ impl Configuration {
         toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
     }
 
+    /// Returns the URL that the server answers at.
+    pub(crate) fn base_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let host = self.host.clone().unwrap_or_else(|| match self.listen.ip() {
+            IpAddr::V4(address) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        format!("{scheme}://{host}:{}", self.listen.port())
+    }
+
     fn expected_networks(&self) -> Result<Vec<AddressRange>, Failure> {
         let range = |text: &String| {
             text.parse().map_err(|error| {
@@ -209,13 +227,15 @@ impl Configuration {
     fn parts(
         &self,
         database: &Database,
-        root_key: RootKey,
+        (root_key, ledger): (RootKey, Ledger),
         token: Option<Token>,
+        accepts_rollback: bool,
     ) -> Result<Parts, Failure> {
         Ok(Parts {
             store: database.store(),
             is_alone: self.database.is_none(),
             root_key,
+            root_file: Some(self.data_dir.join("root.key")),
             token,
             clock: Arc::new(SystemClock),
             turnable_clock: None,
@@ -231,6 +251,12 @@ impl Configuration {
             targets: targets::start(&self.target)?,
             expected_networks: self.expected_networks()?,
             machine_id: None,
+            beat: Beat::Exact,
+            vouching: Some(Vouching {
+                ledger,
+                checkpoint_files: self.checkpoint_files.clone(),
+                accepts_rollback,
+            }),
         })
     }
 
@@ -252,12 +278,17 @@ pub(crate) async fn run(
     let server = bind(&configuration).await?;
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
+    let line = HttpLine::new().map_err(|why| {
+        Failure::configuration("bad-certificate", "cannot dial other regions").because(why)
+    })?;
     let directory = DataDirectory::take(&configuration.data_dir)?;
     let root_key = seal.open(&directory.join("root.key")).await?;
-    let server = server.starting();
-    let database = Database::open(&directory, configuration.database.as_ref()).await?;
-    let parts = configuration.parts(&database, root_key, token.clone())?;
-    let shared = Shared::load(parts).await.map_err(|error| unreadable_store(&error))?;
+    let ledger = ledger_of(&root_key)?;
+    let server = server.with_regions(Arc::new(line)).starting();
+    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
+    let keys = (root_key, ledger);
+    let parts = configuration.parts(&database, keys, token.clone(), arguments.accept_rollback)?;
+    let shared = Shared::load(parts).await.map_err(not_taken_up)?;
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
     Supervisor::ready();

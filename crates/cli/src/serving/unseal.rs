@@ -55,17 +55,36 @@ impl Unseal {
             }
             _ => return Err(refuse("[unseal] needs one of passphrase_file, credential and token")),
         };
-        let content = private_file::read_private(&path)
+        Seal::by_passphrase_file(&path)
+    }
+}
+
+impl Seal {
+    /// Reads a passphrase.
+    pub(crate) fn by_passphrase_file(path: &Path) -> Result<Self, Failure> {
+        let content = private_file::read_private(path)
             .map_err(|error| refuse(format!("{}: {error}", path.display())))?;
         let passphrase = Passphrase::new(Sensitive::new(content));
         if passphrase.is_empty() {
             return Err(refuse("the passphrase is empty"));
         }
-        Ok(Seal::Passphrase(passphrase))
+        Ok(Self::Passphrase(passphrase))
     }
-}
 
-impl Seal {
+    /// Seals a root key, as it stands in the file.
+    pub(crate) async fn content(&self, root_key: &RootKey) -> Result<Vec<u8>, Failure> {
+        let content = match self {
+            Self::Passphrase(passphrase) => {
+                root_file::sealed_content(root_key, passphrase, &SystemRandom)
+            }
+            Self::Token(token) => root_file::content_by_token(root_key, token).await,
+        };
+        content.map_err(|error| {
+            Failure::configuration("root-key-unusable", "cannot seal the root key")
+                .because(error.to_string())
+        })
+    }
+
     /// Writes a root key to a new file.
     pub(crate) async fn create(&self, path: &Path, root_key: &RootKey) -> Result<(), Failure> {
         let written = match self {
@@ -82,9 +101,30 @@ impl Seal {
 
     /// Reads the root key.
     pub(crate) async fn open(&self, path: &Path) -> Result<RootKey, Failure> {
-        let opened = match self {
-            Self::Passphrase(passphrase) => root_file::open_sealed(path, passphrase),
-            Self::Token(token) => root_file::open_by_token(path, token).await,
+        let content = private_file::read_private(path).map_err(RootFileError::Io);
+        self.opened(path, content).await
+    }
+
+    /// Reads the root key from what stands in such a file; `path` is where that was found.
+    pub(crate) async fn open_content(
+        &self,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<RootKey, Failure> {
+        self.opened(path, Ok(content.to_vec())).await
+    }
+
+    async fn opened(
+        &self,
+        path: &Path,
+        content: Result<Vec<u8>, RootFileError>,
+    ) -> Result<RootKey, Failure> {
+        let opened = match (self, content) {
+            (_, Err(error)) => Err(error),
+            (Self::Passphrase(passphrase), Ok(content)) => {
+                root_file::open_sealed(&content, passphrase)
+            }
+            (Self::Token(token), Ok(content)) => root_file::open_by_token(&content, token).await,
         };
         opened.map_err(|error| {
             let message = format!("cannot open the root key `{}`", path.display());

@@ -6,7 +6,7 @@ use strongroom_client::{ApiKey, Authorities, Client, Endpoints};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Region, SystemClock};
 use strongroom_server::{
-    NewSample, NewTenancy, Parts, Rates, Sample, Semantics, Server, Serving, Shared, Targets,
+    Beat, NewSample, NewTenancy, Parts, Rates, Sample, Semantics, Server, Serving, Shared, Targets,
     WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Outgoing, PrivateKey, sign};
@@ -45,6 +45,7 @@ impl House {
             store,
             is_alone: true,
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: None,
@@ -57,6 +58,8 @@ impl House {
             targets: Targets::new(),
             expected_networks: Vec::new(),
             machine_id: None,
+            beat: Beat::Exact,
+            vouching: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

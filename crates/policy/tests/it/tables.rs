@@ -31,7 +31,7 @@ const OWN: [(&str, Verb, &str); 10] = [
 const OWN_TYPES: [&str; 3] = ["secret-consumers", "denials", "workloads"];
 
 /// Where this server's own operations ask for what.
-const OWN_OPERATIONS: [(&str, &str); 14] = [
+const OWN_OPERATIONS: [(&str, &str); 16] = [
     ("GetDenial", "DENIAL_READ"),
     ("ReportSecretVersion", "SECRET_CONSUMER_REPORT"),
     ("ListSecretConsumers", "SECRET_CONSUMER_INSPECT"),
@@ -46,6 +46,8 @@ const OWN_OPERATIONS: [(&str, &str); 14] = [
     ("DeleteWorkload", "WORKLOAD_DELETE"),
     ("IssueWorkloadCertificate", "WORKLOAD_ISSUE"),
     ("RotateTokenSigner", "TENANCY_UPDATE"),
+    ("UpdateReadOnly", "TENANCY_UPDATE"),
+    ("RotateRootKey", "TENANCY_UPDATE"),
 ];
 
 /// Operations that no policy decides: a certificate or a token is what is shown.
@@ -212,6 +214,8 @@ fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
         ),
         ("ChangeWorkloadCompartment", vec![("WORKLOAD_MOVE", Target::Destination)]),
         ("RotateTokenSigner", vec![("TENANCY_UPDATE", Target::Tenancy)]),
+        ("UpdateReadOnly", vec![("TENANCY_UPDATE", Target::Tenancy)]),
+        ("RotateRootKey", vec![("TENANCY_UPDATE", Target::Tenancy)]),
         ("ChangeVaultCompartment", vec![("VAULT_MOVE", Target::Destination)]),
         ("CreateKey", vec![("VAULT_CREATE_KEY", Target::Vault)]),
         ("ImportKey", vec![("VAULT_IMPORT_KEY", Target::Vault)]),

@@ -2,12 +2,13 @@
 
 mod federation;
 mod identity;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use strongroom_model::{DefinedTags, Ocid, Operation, Stage, Timestamp};
-use strongroom_policy::{Fact, FactName};
+use strongroom_policy::{Fact, FactName, Need, REPLICATION};
 use strongroom_wire::{
     BackupDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails, DecryptDetails,
     EncryptDetails, ExportKeyDetails, Fields, GenerateKeyDetails, ImportKeyDetails, Matched,
@@ -19,6 +20,7 @@ use strongroom_wire::{
 
 pub(crate) use self::federation::FederationAsk;
 pub(crate) use self::identity::{CompartmentFilter, IdentityAsk, NameFilter};
+pub(crate) use self::upkeep::UpkeepAsk;
 use crate::failure::Failure;
 
 /// A request's operation and parameters.
@@ -84,6 +86,7 @@ pub(crate) enum Ask {
     ListSecretBundleVersions(Ocid, Listing),
     Identity(IdentityAsk),
     Federation(FederationAsk),
+    Upkeep(UpkeepAsk),
     ReportSecretVersion(Ocid, String, ReportDetails),
     ListSecretConsumers(Ocid, Listing),
     GetSecretRetirement(Ocid),
@@ -192,6 +195,16 @@ impl Ask {
         let Self::GenerateDataEncryptionKey(details) = self else { return Vec::new() };
         let included = Fact::One(details.include_plaintext.to_string());
         vec![(FactName::Borrowed("request.includeplaintextkey"), included)]
+    }
+
+    /// What the request needs beyond what its operation does.
+    pub(crate) const fn more_needs(&self) -> &'static [Need] {
+        let replication = match self {
+            Self::CreateSecret(details) => &details.set_up.replication,
+            Self::UpdateSecret(_, details) => &details.change.replication,
+            _ => return &[],
+        };
+        if replication.is_some() { REPLICATION } else { &[] }
     }
 
     /// Reads query and body of a request whose route is known.
@@ -403,6 +416,9 @@ impl Ask {
             | Operation::RenewWorkloadCertificate
             | Operation::RotateTokenSigner => {
                 Self::Federation(FederationAsk::read(matched, &query, body)?)
+            }
+            Operation::UpdateReadOnly | Operation::RotateRootKey => {
+                Self::Upkeep(UpkeepAsk::read(matched, body)?)
             }
             Operation::ReportSecretVersion => Self::ReportSecretVersion(
                 path_ocid(matched)?,

@@ -7,7 +7,7 @@ mod identity;
 use std::sync::Arc;
 
 use strongroom_model::Ocid;
-use strongroom_policy::{Fact, FactName};
+use strongroom_policy::{Fact, FactName, Need};
 use strongroom_store::{Cursor, Store};
 
 use crate::ask::Ask;
@@ -44,6 +44,8 @@ pub(crate) struct Located {
     pub(crate) destination: Option<Arc<[Ocid]>>,
     /// The lowest compartment above both the target and its destination.
     pub(crate) shared_parent: Option<Arc<[Ocid]>>,
+    /// What the request needs beyond what its operation does.
+    pub(crate) needs: &'static [Need],
     /// Identifier of the target, for the audit record.
     pub(crate) target_id: Option<Ocid>,
 }
@@ -78,6 +80,7 @@ pub(crate) async fn locate(
     Ok(match ask {
         Ask::Identity(ask) => finder.identity(ask),
         Ask::Federation(ask) => finder.federation(ask),
+        Ask::Upkeep(_) => finder.tenancy(&view.catalog.tenancy.id),
         Ask::CreateVault(details) => finder.place(&details.compartment_id),
         Ask::ListVaults(by) | Ask::ListSecrets(by, _) => finder.compartment(&by.compartment_id),
         Ask::GetVault(id)

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use strongroom_store::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Stats, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Stats, Store, StoreError,
+    Versioned, Visit,
 };
 use tokio::time::Instant;
 
@@ -66,8 +67,16 @@ impl Store for MeasuredStore {
         })
     }
 
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        self.store.walk(visit)
+    }
+
     fn forget(&self) -> Answer<'_, ()> {
         self.store.forget()
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        self.store.snapshot()
     }
 
     fn stats(&self) -> Stats {

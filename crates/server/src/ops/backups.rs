@@ -52,7 +52,9 @@ fn seal(context: &Context<'_>, copy: &Copy) -> Result<Vec<u8>, Failure> {
         .map_err(|_error| Failure::internal("a backup cannot be encoded"))?;
     let shared = context.shared;
     let tenancy = &context.catalog.tenancy.id;
-    let sealed = shared.keys.root.seal_backup(&binding(tenancy), &plain, &*shared.random);
+    let roots = &context.catalog.roots;
+    roots.require_settled()?;
+    let sealed = roots.current.seal_backup(&binding(tenancy), &plain, &*shared.random);
     let sealed = sealed.map_err(|_error| Failure::internal("a backup was not sealed"))?;
     let text = STANDARD.encode(sealed.as_bytes());
     Ok([MAGIC, text.as_bytes(), b"\n"].concat())
@@ -65,7 +67,9 @@ fn open(context: &Context<'_>, bytes: &[u8], field: &str) -> Result<Copy, Failur
     let sealed = STANDARD.decode(text).map_err(|_position| refused())?;
     let tenancy = &context.catalog.tenancy.id;
     let sealed = Sealed::from_bytes(sealed);
-    let plain = context.shared.keys.root.open_backup(&binding(tenancy), &sealed);
+    let roots = &context.catalog.roots;
+    roots.require_settled()?;
+    let plain = roots.current.open_backup(&binding(tenancy), &sealed);
     let plain = plain.map_err(|_error| refused())?;
     serde_json::from_slice(plain.expose()).map_err(|_error| refused().into())
 }

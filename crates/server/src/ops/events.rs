@@ -1,15 +1,13 @@
 //! Reads the audit log.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use strongroom_model::{Ocid, Operation, Timestamp};
+use strongroom_model::Timestamp;
 use strongroom_store::Order;
 use strongroom_wire::PageToken;
-use strongroom_wire::bodies::{AuditEventBody, AuditedRequest};
+use strongroom_wire::bodies::AuditEventBody;
 
 use super::Context;
 use crate::ask::EventsAsk;
+use crate::audit_event::StoredRecord;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::rows;
@@ -23,46 +21,6 @@ const ROWS_MAX: usize = 2_000;
 
 /// A row may hold records of requests that began so much before or after the first in it.
 const SLACK_MICROS: i64 = 60_000_000;
-
-/// A record as the store has it. Older ones lack the later fields.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredRecord {
-    time: Timestamp,
-    request_id: String,
-    operation: Option<String>,
-    principal_id: Option<String>,
-    #[serde(default)]
-    principal_name: Option<String>,
-    #[serde(default)]
-    auth_type: Option<String>,
-    target_id: Option<String>,
-    #[serde(default)]
-    resource_name: Option<String>,
-    compartment_id: Option<Ocid>,
-    #[serde(default)]
-    key_id: Option<String>,
-    #[serde(default)]
-    key_compartment_id: Option<String>,
-    #[serde(default)]
-    vault_id: Option<String>,
-    #[serde(default)]
-    vault_compartment_id: Option<String>,
-    #[serde(default)]
-    destination_id: Option<String>,
-    version_number: Option<u64>,
-    #[serde(default)]
-    logging_context: Option<BTreeMap<String, String>>,
-    source: String,
-    #[serde(default)]
-    user_agent: Option<String>,
-    #[serde(default)]
-    action: String,
-    #[serde(default)]
-    path: String,
-    status: u16,
-    code: Option<String>,
-}
 
 /// `ListEvents`: the events of one compartment and a span of time, in the order in which they were
 /// written. What belongs to no compartment belongs to the tenancy.
@@ -123,33 +81,7 @@ fn is_asked(context: &Context<'_>, ask: &EventsAsk, record: &StoredRecord) -> bo
 
 fn event(context: &Context<'_>, record: StoredRecord) -> AuditEventBody {
     let catalog = context.catalog;
-    let operation = record.operation.as_deref();
-    let service = Operation::ALL.iter().find(|known| Some(known.name()) == operation);
     let compartment_id = record.compartment_id.as_ref().unwrap_or(&catalog.tenancy.id);
     let compartment = catalog.compartments.get(compartment_id).map(|(found, _)| found.name.clone());
-    let audited = AuditedRequest {
-        request_id: record.request_id,
-        service: service.map(|operation| operation.service()),
-        compartment: (Some(compartment_id.to_string()), compartment),
-        resource: (record.target_id, record.resource_name),
-        principal: (record.principal_id, record.principal_name, record.auth_type),
-        tenancy_id: catalog.tenancy.id.to_string(),
-        ip_address: record.source,
-        user_agent: record.user_agent,
-        action: record.action,
-        path: record.path,
-        status: record.status,
-        code: record.code,
-        related: vec![
-            ("keyId", record.key_id),
-            ("keyCompartmentId", record.key_compartment_id),
-            ("vaultId", record.vault_id),
-            ("vaultCompartmentId", record.vault_compartment_id),
-            ("destinationCompartmentId", record.destination_id),
-        ],
-        version_number: record.version_number,
-        logging_context: record.logging_context,
-        operation: record.operation,
-    };
-    AuditEventBody::new(audited, record.time)
+    record.event(&catalog.tenancy.id, compartment)
 }

@@ -51,7 +51,7 @@ async fn make(context: &Context<'_>, entry: &VaultEntry) -> Result<WrappingKeyRo
     let row = WrappingKeyRow { public_key, time_created: context.now, material };
     let key = rows::wrapping_key(&vault.id);
     let batch = Batch::new().require(key.clone(), Require::Absent).put(key, rows::encode(&row)?);
-    match shared.store.commit(batch).await {
+    match shared.commit_unrecorded(batch).await {
         Ok(_) => Ok(row),
         Err(StoreError::Conflict { .. }) => {
             let found = find(context, &vault.id).await?;

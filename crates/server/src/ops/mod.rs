@@ -18,6 +18,7 @@ mod sealing;
 mod secret_lifecycle;
 mod secrets;
 mod tagging;
+mod upkeep;
 mod vaults;
 mod versions;
 mod watch;
@@ -184,6 +185,7 @@ pub(crate) async fn perform(
         }
         Ask::Identity(ask) => identity::run(context, &permit, ask).await,
         Ask::Federation(ask) => federation::run(context, ask).await,
+        Ask::Upkeep(ask) => upkeep::run(&context, ask).await,
         Ask::ReportSecretVersion(_, name, details) => {
             consumers::report(&context, &permit, &name, &details).await
         }

@@ -42,6 +42,15 @@ impl<'a> SecretHome<'a> {
 
     /// Opens the content of a version, for a target system.
     pub(crate) async fn open(&self, secret: &Secret, number: u64) -> Result<Sensitive, Failure> {
+        Ok(self.open_version(secret, number).await?.1)
+    }
+
+    /// Opens the content of a version, and says what is known of the version beside it.
+    pub(crate) async fn open_version(
+        &self,
+        secret: &Secret,
+        number: u64,
+    ) -> Result<(SecretVersion, Sensitive), Failure> {
         let key = rows::secret_version(&secret.id, number);
         let found = self.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
         let row = found.ok_or_else(|| Failure::not_found("the secret has no such version"))?;
@@ -49,15 +58,39 @@ impl<'a> SecretHome<'a> {
         let key_version = usable_version(self.catalog, &self.key, &row.key_version_id)?;
         let binding = binding(&self.catalog.tenancy.id, secret, number);
         let opened = material(&key_version)?.open_secret(&binding, &row.sealed()).await;
-        opened.map_err(|error| unused(error, "keyId", "cannot decrypt"))
+        let opened = opened.map_err(|error| unused(error, "keyId", "cannot decrypt"))?;
+        Ok((row.secret_version, opened))
     }
 
-    /// Seals content as a version of `secret` and puts its rows.
+    /// Seals content as a version of `secret` and puts its rows, if the secret's rules allow it.
     pub(crate) async fn add_version(
         &self,
         secret: &Secret,
         new: NewContent<'_>,
     ) -> Result<Batch, Failure> {
+        let fingerprint = self.fingerprint(secret, &new)?;
+        self.check_reuse(secret, &fingerprint).await?;
+        self.put_version(Batch::new(), secret, new).await
+    }
+
+    /// By which equal contents of the secret are known.
+    fn fingerprint(&self, secret: &Secret, new: &NewContent<'_>) -> Result<String, Failure> {
+        let binding = binding(&self.catalog.tenancy.id, secret, new.version.number);
+        let vault_key = self.key.vault.key.as_ref();
+        let vault_key = vault_key.ok_or_else(|| Failure::internal("a vault without its key"))?;
+        let fingerprint = vault_key.fingerprint(&binding, new.plaintext);
+        let fingerprint = fingerprint.map_err(|error| Failure::internal(error.to_string()))?;
+        Ok(hex(&fingerprint))
+    }
+
+    /// Seals content as a version of `secret` and puts its rows.
+    pub(crate) async fn put_version(
+        &self,
+        mut batch: Batch,
+        secret: &Secret,
+        new: NewContent<'_>,
+    ) -> Result<Batch, Failure> {
+        let fingerprint = self.fingerprint(secret, &new)?;
         let NewContent { version, plaintext } = new;
         let key = &self.key.key.key;
         if key.shape.algorithm() != KeyAlgorithm::Aes {
@@ -66,15 +99,8 @@ impl<'a> SecretHome<'a> {
         let key_version = usable_version(self.catalog, &self.key, &key.current_key_version)?;
         let binding = binding(&self.catalog.tenancy.id, secret, version.number);
         let random = &*self.shared.random;
-        let vault_key = self.key.vault.key.as_ref();
-        let vault_key = vault_key.ok_or_else(|| Failure::internal("a vault without its key"))?;
-        let fingerprint = vault_key.fingerprint(&binding, plaintext);
-        let fingerprint = fingerprint.map_err(|error| Failure::internal(error.to_string()))?;
-        let fingerprint = hex(&fingerprint);
-        self.check_reuse(secret, &fingerprint).await?;
         let sealed = material(&key_version)?.seal_secret(&binding, plaintext, random).await;
         let sealed = sealed.map_err(|error| unused(error, "keyId", "cannot encrypt"))?;
-        let mut batch = Batch::new();
         if let Some(name) = &version.name {
             let guard = rows::version_name(&secret.id, name);
             batch = batch

@@ -14,6 +14,7 @@ use super::secret_lifecycle::unchanged;
 use crate::ask::{ByCompartment, SecretFilter};
 use crate::authz::Permit;
 use crate::failure::Failure;
+use crate::regions::check_targets;
 use crate::reply::Reply;
 use crate::rows::{self, SecretRow};
 use crate::secret_cache::SecretAt;
@@ -50,6 +51,7 @@ pub(super) async fn create(
     let shared = context.shared;
     let vault = vault_of(permit)?;
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
+    check_targets(shared, context.catalog, details.set_up.replication.as_ref())?;
     let secret = new_secret(&context, details).map_err(unchanged)?;
     let version = SecretVersion {
         number: secret.stages.latest,
@@ -145,6 +147,7 @@ pub(super) async fn update(
     let conditional = context.call.header("if-match").is_some();
     let vault = vault_of(&permit)?;
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
+    check_targets(context.shared, context.catalog, details.change.replication.as_ref())?;
     let mut current = (secret.clone(), revision);
     for _ in 0..UPDATE_TRIES {
         let (next, batch) = prepare(&context, &permit, &current, details).await?;

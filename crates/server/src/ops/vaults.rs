@@ -48,15 +48,16 @@ pub(super) async fn create(
         tags: details.tags,
     };
     let binding = vault_binding(&context.catalog.tenancy.id, &vault.id);
-    let (_, vault_key) = shared
-        .keys
-        .root
+    let roots = &context.catalog.roots;
+    let (_, vault_key) = roots
+        .current
         .new_vault_key(&binding, random)
         .map_err(|_error| Failure::internal("a vault key was not made"))?;
     let listener = shared.endpoints.reserve(random).await.map_err(|error| no_port(&error))?;
     let port = listener.local_addr().map_err(|error| no_port(&error))?.port();
     let row = VaultRow { vault, port, replica_port: None, vault_key: Some(vault_key) };
     let batch = Batch::new().put(rows::vault(&row.vault.id), rows::encode(&row)?);
+    let batch = roots.require_current(batch);
     context.record.target_id = Some(row.vault.id.clone());
     match commit(&context, &retry, batch, &row.vault.id).await? {
         Outcome::Done(revision) => {

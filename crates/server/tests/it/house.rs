@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
-    BackupFront, BackupPlace, Founded, NewSample, NewTenancy, Parts, Rates, Sample, Semantics,
-    Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
+    BackupFront, BackupPlace, Beat, Founded, NewSample, NewTenancy, Parts, Rates, Sample,
+    Semantics, Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Certificate, Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -28,7 +28,7 @@ impl Caller {
 }
 
 pub(crate) struct House {
-    pub(crate) store: Arc<Memory>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) founded: Founded,
     pub(crate) sample: Sample,
     pub(crate) management: String,
@@ -66,8 +66,16 @@ impl House {
     }
 
     pub(crate) async fn with_targets(semantics: Semantics, targets: Targets) -> Self {
-        let store = Arc::new(Memory::new(WATCHED));
         let root_key = RootKey::generate(&SystemRandom);
+        Self::over(Arc::new(Memory::new(WATCHED)), root_key, (semantics, targets)).await
+    }
+
+    /// A house whose rows are in a store of the test's own.
+    pub(crate) async fn over(
+        store: Arc<dyn Store>,
+        root_key: RootKey,
+        (semantics, targets): (Semantics, Targets),
+    ) -> Self {
         let key = PrivateKey::generate().unwrap();
         let public = key.public().unwrap();
         let address = "127.0.0.1".parse().unwrap();
@@ -84,9 +92,10 @@ impl House {
         let sample = founded.sample.clone().unwrap();
         let backups = tempfile::tempdir().unwrap();
         let parts = Parts {
-            store: Arc::<Memory>::clone(&store),
+            store: Arc::clone(&store),
             is_alone: true,
             root_key,
+            root_file: None,
             token: None,
             clock: Arc::new(SystemClock),
             turnable_clock: Some(Arc::default()),
@@ -102,6 +111,8 @@ impl House {
             targets,
             expected_networks: Vec::new(),
             machine_id: None,
+            beat: Beat::Exact,
+            vouching: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

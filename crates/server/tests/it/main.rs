@@ -8,6 +8,8 @@ mod house;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod matrix_federation;
@@ -17,3 +19,5 @@ mod matrix_identity;
 mod matrix_names;
 #[cfg(test)]
 mod rotation;
+#[cfg(test)]
+mod store_backup;

@@ -95,6 +95,11 @@ impl Row {
         Self { method: "DELETE", answer, ..self }
     }
 
+    /// What the entitled get, where nothing can be done.
+    pub(crate) const fn answering(self, answer: u16) -> Self {
+        Self { answer, ..self }
+    }
+
     pub(crate) const fn accepted(self) -> Self {
         Self { answer: 202, ..self }
     }

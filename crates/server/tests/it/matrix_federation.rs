@@ -20,7 +20,7 @@ const EXCHANGE: &str = r#"{"certificate":"{certificate}","publicKey":"{public}",
     "intermediateCertificates":["{intermediateCertificate}"],"purpose":"DEFAULT"}"#;
 const MANAGER: &[&str] = &["Allow group Gentitled to manage workloads in compartment sample"];
 
-pub(crate) const FEDERATION: [Row; 12] = [
+pub(crate) const FEDERATION: [Row; 14] = [
     post(Operation::CreateWorkload, MANAGER, "/_strongroom/v1/workloads", WORKLOAD),
     get(
         Operation::GetWorkload,
@@ -84,4 +84,19 @@ pub(crate) const FEDERATION: [Row; 12] = [
         &["Allow group Gentitled to use tenancies in tenancy"],
         "/_strongroom/v1/tokenSigner/actions/rotate",
     ),
+    post(
+        Operation::UpdateReadOnly,
+        &["Allow group Gentitled to use tenancies in tenancy"],
+        "/_strongroom/v1/readOnly",
+        r#"{"isReadOnly":false}"#,
+    )
+    .put(),
+    // The server of the matrix has no file for its root key.
+    post(
+        Operation::RotateRootKey,
+        &["Allow group Gentitled to use tenancies in tenancy"],
+        "/_strongroom/v1/rootKey/actions/rotate",
+        r#"{"rootFile":"eA==","next":"eA==","previous":"eA=="}"#,
+    )
+    .answering(409),
 ];

@@ -3,8 +3,10 @@
 mod hosts;
 mod probe;
 mod schema;
+mod snapshot;
 mod statements;
 mod upkeep;
+mod walk;
 mod writer;
 
 use std::collections::HashMap;
@@ -24,12 +26,16 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::hosts::{Failed, Hosts, Slot, failed};
 use self::probe::{Asking, Probe};
+use self::snapshot::PostgresSnapshot;
 use self::statements::{Parameter, Statements};
 use self::writer::{Counts, GroupNames, Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Stats, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Stats, Store, StoreError,
+    Versioned, Visit,
 };
+use crate::warrant::{Warrant, stale};
+use crate::witness::Witness;
 
 /// Connections that read, and transactions that are under way at a time.
 const READERS: usize = 4;
@@ -38,6 +44,10 @@ const WRITERS: usize = 4;
 const READ_TIME: Duration = Duration::from_secs(5);
 const OPEN_TIME: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
+/// How often rows are read that seem to be old: each time another node must have written meanwhile.
+const ATTEMPTS: usize = 5;
+
+type Found = Vec<(Vec<u8>, Versioned)>;
 
 /// The engine for many nodes: PostgreSQL 15 or newer, with synchronous standbys. Every node reads and
 /// commits at the primary; each call of [`Store::fresh`] learns what any node committed before it.
@@ -48,6 +58,7 @@ pub struct Postgres {
     readers: Vec<Slot>,
     next: AtomicUsize,
     changes: Arc<Changes>,
+    warrant: Arc<Warrant>,
     counts: Arc<Counts>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -70,15 +81,17 @@ impl Postgres {
     /// Opens the database of a URL (`postgres://user:password@a:5432,b:5432/name`), or makes the
     /// tables in it. Changes of keys that begin with one of `watched` are told by [`Store::fresh`].
     /// With `authorities`, certificates in PEM, every connection is over TLS and the server's
-    /// certificate must be of one of them.
+    /// certificate must be of one of them. Rows are those that `witness` vouches for: any other is
+    /// [`StoreError::Corrupt`] when it is read.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] if the tables are of a newer version. Any other [`StoreError`] if the
+    /// [`StoreError::Foreign`] if the tables are of another version. Any other [`StoreError`] if the
     /// database cannot be used; it never has the password.
     pub async fn open(
         url: &str,
         authorities: Option<&[u8]>,
         watched: &[&str],
+        witness: Arc<dyn Witness>,
     ) -> Result<Self, StoreError> {
         let config: Config = url
             .parse()
@@ -86,6 +99,7 @@ impl Postgres {
         let tls = authorities.map(tls).transpose()?;
         let hosts = Hosts::new(&config, tls)?;
         let changes = Arc::new(Changes::watching(watched));
+        let warrant = Arc::new(Warrant::new(witness));
         let first = hosts.primary(Instant::now() + OPEN_TIME).await?;
         schema::prepare(&first.client).await.map_err(Failed::told)?;
         drop(first);
@@ -100,17 +114,31 @@ impl Postgres {
                 queue: Arc::clone(&queue),
                 changes: Arc::clone(&changes),
                 names: Arc::clone(&names),
+                warrant: Arc::clone(&warrant),
+                chain: warrant.witness.chain(),
+                last: None,
                 counts: Arc::clone(&counts),
             };
             tasks.push(tokio::spawn(writer.run()));
         }
         let (slot, queue) = (Slot::new(hosts.clone()), asked);
-        let probe = Probe { slot, queue, changes: Arc::clone(&changes), last: None };
+        let beside = (Arc::clone(&changes), Arc::clone(&warrant));
+        let probe = Probe { slot, queue, changes: beside.0, warrant: beside.1, last: None };
         tasks.push(tokio::spawn(probe.run()));
         tasks.push(tokio::spawn(upkeep::watch(hosts.clone())));
         tasks.push(tokio::spawn(upkeep::prune(Slot::new(hosts.clone()))));
         let readers = (0..READERS).map(|_| Slot::new(hosts.clone())).collect();
-        Ok(Self { hosts, jobs, probes, readers, next: AtomicUsize::new(0), changes, counts, tasks })
+        Ok(Self {
+            hosts,
+            jobs,
+            probes,
+            readers,
+            next: AtomicUsize::new(0),
+            changes,
+            counts,
+            warrant,
+            tasks,
+        })
     }
 
     /// Runs a statement that reads: again on another connection, where one breaks.
@@ -144,28 +172,52 @@ impl Postgres {
         self.readers.get(turn).ok_or(StoreError::Closed)
     }
 
+    /// Reads rows, and again if one seems to be older than what this node was told of it.
     async fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
-        let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
-        for row in self.rows(|all| &all.get, &[&keys]).await? {
-            let (key, versioned) = versioned(&row)?;
-            found.insert(key, versioned);
+        for _ in 0..ATTEMPTS {
+            let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
+            for row in self.rows(|all| &all.get, &[&keys]).await? {
+                let (key, versioned) = self.checked(&row)?;
+                found.insert(key, versioned);
+            }
+            let unknown = |key: &&[u8]| !self.is_known(key, found.get(*key));
+            if keys.iter().any(unknown) {
+                self.probed().await?;
+            }
+            if !keys.iter().any(unknown) {
+                return Ok(keys.iter().map(|key| found.get(*key).cloned()).collect());
+            }
         }
-        Ok(keys.iter().map(|key| found.get(*key).cloned()).collect())
+        Err(stale(keys.first().copied().unwrap_or_default()))
     }
 
-    async fn range(
-        &self,
-        range: Range,
-        order: Order,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Versioned)>, StoreError> {
+    async fn range(&self, range: Range, order: Order, limit: usize) -> Result<Found, StoreError> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let statement: fn(&Statements) -> &Statement = match order {
             Order::Ascending => |all| &all.scan_up,
             Order::Descending => |all| &all.scan_down,
         };
-        let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
-        rows.iter().map(versioned).collect()
+        for _ in 0..ATTEMPTS {
+            let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
+            let found = rows.iter().map(|row| self.checked(row)).collect::<Result<Found, _>>()?;
+            let unknown = |(key, row): &(Vec<u8>, Versioned)| !self.is_known(key, Some(row));
+            if found.iter().any(unknown) {
+                self.probed().await?;
+            }
+            if !found.iter().any(unknown) {
+                return Ok(found);
+            }
+        }
+        Err(stale(&range.start))
+    }
+
+    /// Only watched rows are told of by other nodes.
+    fn is_known(&self, key: &[u8], row: Option<&Versioned>) -> bool {
+        !self.changes.watches(key) || self.warrant.is_known(key, row)
+    }
+
+    fn checked(&self, row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {
+        checked(row, &self.warrant)
     }
 
     async fn forgotten(&self) -> Result<(), StoreError> {
@@ -173,11 +225,23 @@ impl Postgres {
         upkeep::forget(&link).await.map_err(Failed::told)
     }
 
+    async fn begun_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let link = self.hosts.primary(Instant::now() + READ_TIME).await?;
+        let begun =
+            PostgresSnapshot::begin(link, Arc::clone(&self.warrant)).await.map_err(Failed::told)?;
+        Ok(Box::new(begun))
+    }
+
     async fn fresh_since(&self, since: Cursor) -> Result<(Cursor, Delta), StoreError> {
+        self.probed().await?;
+        Ok(self.changes.since(since))
+    }
+
+    /// Learns what any node committed before this call.
+    async fn probed(&self) -> Result<(), StoreError> {
         let (asking, answer) = oneshot::channel();
         self.probes.send(asking).map_err(|_closed| StoreError::Closed)?;
-        answer.await.map_err(|_closed| StoreError::Closed)??;
-        Ok(self.changes.since(since))
+        answer.await.map_err(|_closed| StoreError::Closed)?
     }
 
     async fn committed(&self, batch: Batch) -> Result<Revision, StoreError> {
@@ -187,13 +251,20 @@ impl Postgres {
     }
 }
 
-fn versioned(row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {
+/// Takes key, value, revision and MAC from the first columns.
+fn checked(row: &Row, warrant: &Warrant) -> Result<(Vec<u8>, Versioned), StoreError> {
+    let (key, versioned, mac) = versioned(row)?;
+    warrant.check(&key, &versioned, &mac)?;
+    Ok((key, versioned))
+}
+
+fn versioned(row: &Row) -> Result<(Vec<u8>, Versioned, Vec<u8>), StoreError> {
     let wrong = |error: tokio_postgres::Error| StoreError::Corrupt(error.to_string());
     let number: i64 = row.try_get(2).map_err(wrong)?;
     let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
     let revision = Revision(u64::try_from(number).map_err(negative)?);
-    let value = row.try_get(1).map_err(wrong)?;
-    Ok((row.try_get(0).map_err(wrong)?, Versioned { value, revision }))
+    let (value, mac) = (row.try_get(1).map_err(wrong)?, row.try_get(3).map_err(wrong)?);
+    Ok((row.try_get(0).map_err(wrong)?, Versioned { value, revision }, mac))
 }
 
 fn tls(authorities: &[u8]) -> Result<MakeRustlsConnect, StoreError> {
@@ -237,8 +308,16 @@ impl Store for Postgres {
         Box::pin(self.fresh_since(since))
     }
 
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(walk::walk(&self.hosts, &self.warrant, visit))
+    }
+
     fn forget(&self) -> Answer<'_, ()> {
         Box::pin(self.forgotten())
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        Box::pin(self.begun_snapshot())
     }
 
     fn stats(&self) -> Stats {

@@ -7,11 +7,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::hosts::{Failed, Link, Slot, failed};
+use super::walk::learn;
 use crate::changes::Changes;
 use crate::types::{Change, Revision, StoreError, Versioned};
+use crate::warrant::Warrant;
 
 /// Whoever is not answered by then is refused: better no answer than an old one.
 const PROBE_TIME: Duration = Duration::from_secs(2);
+/// How long it may take where everything must be learnt anew.
+const LEARN_TIME: Duration = Duration::from_secs(30);
 
 pub(super) type Asking = oneshot::Sender<Result<(), StoreError>>;
 
@@ -20,6 +24,7 @@ pub(super) struct Probe {
     pub(super) slot: Slot,
     pub(super) queue: mpsc::UnboundedReceiver<Asking>,
     pub(super) changes: Arc<Changes>,
+    pub(super) warrant: Arc<Warrant>,
     /// What was visible at the last probe, and on which timeline that was.
     pub(super) last: Option<(u32, String)>,
 }
@@ -45,11 +50,17 @@ impl Probe {
         loop {
             let link = self.slot.link(until).await?;
             let left = until.saturating_duration_since(Instant::now());
-            let why = match timeout(left, self.ask(&link)).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(Failed::Lasting(error))) => return Err(error),
-                Ok(Err(Failed::Passing(why))) => why,
-                Err(_late) => "the database did not answer in time".to_owned(),
+            let taken = match timeout(left, self.ask(&link)).await {
+                Ok(Ok(told)) => self.take(&link, told).await,
+                Ok(Err(failed)) => Err(failed),
+                Err(_late) => {
+                    Err(Failed::Passing("the database did not answer in time".to_owned()))
+                }
+            };
+            let why = match taken {
+                Ok(()) => return Ok(()),
+                Err(Failed::Lasting(error)) => return Err(error),
+                Err(Failed::Passing(why)) => why,
             };
             self.slot.give_up(&link).await;
             if Instant::now() >= until {
@@ -58,29 +69,58 @@ impl Probe {
         }
     }
 
-    async fn ask(&mut self, link: &Arc<Link>) -> Result<(), Failed> {
+    async fn ask(&self, link: &Link) -> Result<Told, Failed> {
         let last = self.last.as_ref().filter(|(timeline, _)| *timeline == link.timeline);
         let snapshot = last.map(|(_, snapshot)| snapshot.as_str());
         let rows = link.client.query(&link.statements.probe, &[&snapshot]).await.map_err(failed)?;
-        let mut told = Vec::new();
+        let mut changes = Vec::new();
         let mut now = None;
-        let mut late = snapshot.is_none();
+        let mut is_late = snapshot.is_none();
         for row in rows {
             now = Some(row.try_get::<_, String>(0).map_err(failed)?);
-            late |= row.try_get::<_, Option<bool>>(1).map_err(failed)?.unwrap_or(false);
+            is_late |= row.try_get::<_, Option<bool>>(1).map_err(failed)?.unwrap_or(false);
             let Some(key) = row.try_get::<_, Option<Vec<u8>>>(2).map_err(failed)? else { continue };
             let value: Option<Vec<u8>> = row.try_get(3).map_err(failed)?;
             let number: i64 = row.try_get(4).map_err(failed)?;
+            let mac: Vec<u8> = row.try_get(5).map_err(failed)?;
             let revision = Revision(u64::try_from(number).unwrap_or_default());
-            told.push(Change { key, value: value.map(|value| Versioned { value, revision }) });
+            let checked = self.warrant.check_value(&key, value.as_deref(), (revision, &mac));
+            checked.map_err(Failed::Lasting)?;
+            let value = value.map(|value| Versioned { value, revision });
+            changes.push((Change { key, value }, revision));
         }
         let now = now.ok_or_else(|| Failed::Passing("the probe answered nothing".to_owned()))?;
-        self.last = Some((link.timeline, now));
-        if late {
+        Ok(Told { now, is_late, changes })
+    }
+
+    /// Publishes what was told. What was written before what is known of a row is no news: it was
+    /// told late, or again by somebody else.
+    async fn take(&mut self, link: &Link, told: Told) -> Result<(), Failed> {
+        if told.is_late {
+            let learnt = learn(link, &self.changes, &self.warrant);
+            let late = |_late| Failed::Passing("the rows were not read in time".to_owned());
+            timeout(LEARN_TIME, learnt).await.map_err(late)??;
             self.changes.reset();
         } else {
-            self.changes.publish(told);
+            let is_news = |(change, revision): &(Change, Revision)| {
+                self.warrant.revision(&change.key) < *revision
+            };
+            let news: Vec<_> = told.changes.into_iter().filter(is_news).collect();
+            for (change, revision) in &news {
+                self.warrant.note_at(&change.key, *revision, change.value.is_some());
+            }
+            let news = news.into_iter().map(|(change, _)| change).collect();
+            self.changes.publish(news);
         }
+        self.last = Some((link.timeline, told.now));
         Ok(())
     }
+}
+
+/// What the database tells of what became visible.
+struct Told {
+    now: String,
+    /// Whether it cannot tell everything.
+    is_late: bool,
+    changes: Vec<(Change, Revision)>,
 }

@@ -5,8 +5,8 @@ use tokio_postgres::Client;
 use super::hosts::{Failed, failed};
 use crate::types::StoreError;
 
-/// The form of the tables. One that is newer is left alone.
-const FORMAT: i32 = 1;
+/// The form of the tables. One that is older or newer is left alone.
+const FORMAT: i32 = 2;
 
 /// One at a time makes the tables.
 const LOCK: &str = "SELECT pg_advisory_lock(7813946271834650111)";
@@ -19,12 +19,14 @@ const TABLES: &str = "
 BEGIN;
 CREATE SCHEMA strongroom;
 CREATE TABLE strongroom.format (number integer NOT NULL);
-INSERT INTO strongroom.format VALUES (1);
-CREATE TABLE strongroom.kv (k bytea PRIMARY KEY, v bytea NOT NULL, ver bigint NOT NULL);
+INSERT INTO strongroom.format VALUES (2);
+CREATE TABLE strongroom.kv (
+    k bytea PRIMARY KEY, v bytea NOT NULL, ver bigint NOT NULL, mac bytea NOT NULL
+);
 ALTER TABLE strongroom.kv ALTER COLUMN v SET STORAGE EXTERNAL;
 CREATE TABLE strongroom.changes (
     x xid8 NOT NULL, n integer NOT NULL, k bytea NOT NULL, v bytea, ver bigint NOT NULL,
-    at timestamptz NOT NULL DEFAULT now()
+    mac bytea NOT NULL, at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX changes_x ON strongroom.changes (x);
 CREATE TABLE strongroom.pruned (x xid8 NOT NULL);

@@ -13,6 +13,8 @@ use super::hosts::{Failed, Link, Slot, failed};
 use super::statements::Parameter;
 use crate::changes::Changes;
 use crate::types::{Batch, Require, Revision, StoreError, Sync};
+use crate::warrant::Warrant;
+use crate::witness::{Chain, Effect, Mac};
 
 /// Commits that share a transaction at most.
 const GROUP_MAX: usize = 128;
@@ -20,6 +22,9 @@ const GROUP_MAX: usize = 128;
 const COMMIT_TIME: Duration = Duration::from_secs(10);
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Locked by groups whose commits come with their numbers: the sequence only grows.
+const NUMBERING: i64 = 7_813_946_271_834_650_112;
 
 type Outcome = Result<Revision, StoreError>;
 
@@ -35,6 +40,10 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>,
     pub(super) changes: Arc<Changes>,
     pub(super) names: Arc<GroupNames>,
+    pub(super) warrant: Arc<Warrant>,
+    pub(super) chain: Box<dyn Chain>,
+    /// The connection of the last commit: with another, the server may have lost what was deferred.
+    pub(super) last: Option<Arc<Link>>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -75,7 +84,7 @@ enum Broken {
 
 impl Writer {
     /// Serves commits until the store is closed.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         loop {
             let jobs = self.next().await;
             if jobs.is_empty() {
@@ -106,7 +115,7 @@ impl Writer {
     }
 
     /// Commits a group: again where it surely did not happen, and never twice.
-    async fn commit(&self, batches: &[Batch]) -> Vec<Outcome> {
+    async fn commit(&mut self, batches: &[Batch]) -> Vec<Outcome> {
         let until = Instant::now() + COMMIT_TIME;
         let keys = lock_keys(batches);
         loop {
@@ -114,9 +123,16 @@ impl Writer {
                 Ok(link) => link,
                 Err(error) => return vec![Err(error); batches.len()],
             };
+            if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &link)) {
+                self.chain.lost();
+                self.last = Some(Arc::clone(&link));
+            }
             let name = self.names.next();
             let why = match self.group(&link, batches, &keys, &name).await {
-                Ok(outcomes) => return outcomes,
+                Ok(outcomes) => {
+                    self.chain.kept(sync_of(batches));
+                    return outcomes;
+                }
                 Err(Broken::Before(Failed::Lasting(error))) => {
                     return vec![Err(error); batches.len()];
                 }
@@ -124,9 +140,13 @@ impl Writer {
                 Err(Broken::Perhaps { outcomes, why }) => {
                     self.slot.give_up(&link).await;
                     match self.happened(&keys, &name, until).await {
-                        Ok(true) => return outcomes,
+                        Ok(true) => {
+                            self.chain.kept(sync_of(batches));
+                            return outcomes;
+                        }
                         Ok(false) => why,
                         Err(()) => {
+                            self.chain.lost();
                             let unknown = StoreError::Unknown(why);
                             // A condition that failed did so whatever became of the others.
                             let each = outcomes.into_iter();
@@ -143,14 +163,13 @@ impl Writer {
     }
 
     async fn group(
-        &self,
+        &mut self,
         link: &Arc<Link>,
         batches: &[Batch],
         keys: &[i64],
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
-        let work = self.work(link, batches, keys, name);
-        let done = timeout(ANSWER_TIME, work).await;
+        let done = timeout(ANSWER_TIME, self.work(link, batches, keys, name)).await;
         match done {
             Ok(Ok(outcomes)) => Ok(outcomes),
             Ok(Err(Broken::Before(why))) => {
@@ -170,33 +189,28 @@ impl Writer {
     }
 
     async fn work(
-        &self,
+        &mut self,
         link: &Link,
         batches: &[Batch],
         keys: &[i64],
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let (client, statements) = (&link.client, &link.statements);
-        let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
-        let begin = match sync {
+        let begin = match sync_of(batches) {
             Sync::Full => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Sync::Deferred => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"
             }
         };
-        let required: BTreeSet<&[u8]> = batches
-            .iter()
-            .flat_map(|batch| &batch.require)
-            .map(|(key, _)| key.as_slice())
-            .collect();
-        let required: Vec<&[u8]> = required.into_iter().collect();
+        let touched: BTreeSet<&[u8]> = batches.iter().flat_map(keys_of).collect();
+        let touched: Vec<&[u8]> = touched.into_iter().collect();
         let count = i64::try_from(batches.len()).unwrap_or(i64::MAX);
         // Sent together: each runs when the one before it is done.
         let (lock_of, revisions_of, numbers_of): (
             [&Parameter<'_>; 1],
             [&Parameter<'_>; 1],
             [&Parameter<'_>; 1],
-        ) = ([&keys], [&required], [&count]);
+        ) = ([&keys], [&touched], [&count]);
         let ((), _, held, numbers) = tokio::try_join!(
             client.batch_execute(begin),
             client.query(&statements.lock, &lock_of),
@@ -205,11 +219,14 @@ impl Writer {
         )
         .map_err(|error| Broken::Before(failed(error)))?;
         let read = |error| Broken::Before(failed(error));
-        let mut current: HashMap<Vec<u8>, i64> = HashMap::new();
+        let mut plan = Plan::default();
         for row in &held {
-            current.insert(row.try_get(0).map_err(read)?, row.try_get(1).map_err(read)?);
+            let key: Vec<u8> = row.try_get(0).map_err(read)?;
+            let mac: Vec<u8> = row.try_get(2).map_err(read)?;
+            // One that is too short, or too long, was not written here: it proves nothing.
+            plan.before.insert(key.clone(), mac.try_into().unwrap_or_default());
+            plan.current.insert(key, row.try_get(1).map_err(read)?);
         }
-        let mut plan = Plan { current, written: BTreeMap::new(), told: Vec::new() };
         let mut outcomes = Vec::with_capacity(batches.len());
         for (batch, number) in batches.iter().zip(&numbers) {
             outcomes.push(plan.take(batch, number.try_get(0).map_err(read)?, &self.changes));
@@ -218,7 +235,7 @@ impl Writer {
             client.batch_execute("ROLLBACK").await.map_err(read)?;
             return Ok(outcomes);
         }
-        match plan.write(link, name).await {
+        match plan.write(link, name, (&self.warrant, &mut *self.chain)).await {
             Ok(()) => Ok(outcomes),
             Err(Failed::Lasting(error)) => Err(Broken::Before(Failed::Lasting(error))),
             Err(Failed::Passing(why)) => Err(Broken::Perhaps { outcomes, why }),
@@ -255,13 +272,19 @@ impl Writer {
 }
 
 /// What a group does, worked out against what is there.
+#[derive(Default)]
 struct Plan<'a> {
-    /// Revisions of the keys that conditions are on, as the batches before left them.
+    /// What proves the rows that are there.
+    before: HashMap<Vec<u8>, Mac>,
+    /// Revisions of the keys, as the batches before left them.
     current: HashMap<Vec<u8>, i64>,
+    last: i64,
     /// What each key is in the end.
     written: BTreeMap<&'a [u8], (Option<&'a [u8]>, i64)>,
     /// What watched keys were, one after the other.
     told: Vec<Told<'a>>,
+    /// The highest number that a commit came with.
+    numbered: Option<i64>,
 }
 
 /// A key, its value if it was not removed, and the revision.
@@ -269,8 +292,11 @@ type Told<'a> = (&'a [u8], Option<&'a [u8]>, i64);
 
 impl<'a> Plan<'a> {
     fn take(&mut self, batch: &'a Batch, number: i64, changes: &Changes) -> Outcome {
-        let revision = u64::try_from(number)
-            .map_err(|_error| StoreError::Corrupt("a revision is negative".to_owned()))?;
+        let out_of_range = |_error| StoreError::Corrupt("a revision is out of range".to_owned());
+        let given = batch.number.map(|number| i64::try_from(number.0)).transpose();
+        let given = given.map_err(out_of_range)?;
+        let number = given.unwrap_or(number);
+        let revision = u64::try_from(number).map_err(out_of_range)?;
         for (key, require) in &batch.require {
             let found = self.current.get(key).copied();
             let holds = match require {
@@ -283,6 +309,8 @@ impl<'a> Plan<'a> {
                 return Err(StoreError::Conflict { key: key.clone() });
             }
         }
+        self.numbered = self.numbered.max(given);
+        self.last = number;
         for (key, value) in &batch.changes {
             match value {
                 Some(_) => self.current.insert(key.clone(), number),
@@ -296,27 +324,50 @@ impl<'a> Plan<'a> {
         Ok(Revision(revision))
     }
 
-    async fn write(&self, link: &Link, name: &[u8]) -> Result<(), Failed> {
-        let (mut keys, mut values, mut numbers, mut gone) = (vec![], vec![], vec![], vec![]);
+    async fn write(
+        &self,
+        link: &Link,
+        name: &[u8],
+        (warrant, chain): (&Warrant, &mut dyn Chain),
+    ) -> Result<(), Failed> {
+        let mac = |key: &[u8], value: Option<&[u8]>, number: i64| {
+            let revision = Revision(u64::try_from(number).unwrap_or_default());
+            warrant.witness.mac(key, value, revision)
+        };
+        let mut effects = Vec::with_capacity(self.written.len());
         for (key, (value, number)) in &self.written {
-            match value {
-                Some(value) => {
-                    keys.push(*key);
-                    values.push(*value);
-                    numbers.push(*number);
-                }
-                None => gone.push(*key),
-            }
+            let before = self.before.get(*key).copied();
+            let after = value.map(|value| (value, mac(key, Some(value), *number)));
+            effects.push(Effect { key, before, after });
         }
+        let entry = chain.next(&effects).map_err(Failed::Lasting)?;
+        let entry = entry.as_ref().map(|(key, value)| (key.as_slice(), value.as_slice()));
+        let written =
+            self.written.iter().filter_map(|(key, (value, n))| Some((*key, (*value)?, *n)));
+        let puts: Vec<(&[u8], &[u8], i64)> =
+            written.chain(entry.map(|(key, value)| (key, value, self.last))).collect();
+        let keys: Vec<&[u8]> = puts.iter().map(|(key, ..)| *key).collect();
+        let values: Vec<&[u8]> = puts.iter().map(|(_, value, _)| *value).collect();
+        let numbers: Vec<i64> = puts.iter().map(|(.., number)| *number).collect();
+        let macs: Vec<Mac> = puts.iter().map(|(key, value, n)| mac(key, Some(value), *n)).collect();
+        let macs: Vec<&[u8]> = macs.iter().map(<[u8; 32]>::as_slice).collect();
+        let gone = self.written.iter().filter(|(_, (value, _))| value.is_none());
+        let gone: Vec<&[u8]> = gone.map(|(key, _)| *key).collect();
         let order: Vec<i32> = (0..).take(self.told.len()).collect();
         let told_keys: Vec<&[u8]> = self.told.iter().map(|(key, ..)| *key).collect();
         let told_values: Vec<Option<&[u8]>> =
             self.told.iter().map(|(_, value, _)| *value).collect();
         let told_numbers: Vec<i64> = self.told.iter().map(|(.., number)| *number).collect();
+        let told_macs: Vec<Mac> = self.told.iter().map(|(k, v, n)| mac(k, *v, *n)).collect();
+        let told_macs: Vec<&[u8]> = told_macs.iter().map(<[u8; 32]>::as_slice).collect();
         let (client, statements) = (&link.client, &link.statements);
-        let put: [&Parameter<'_>; 3] = [&keys, &values, &numbers];
+        if let Some(highest) = self.numbered {
+            client.execute(&statements.go_on, &[&highest]).await.map_err(failed)?;
+        }
+        let put: [&Parameter<'_>; 4] = [&keys, &values, &numbers, &macs];
         let delete: [&Parameter<'_>; 1] = [&gone];
-        let tell: [&Parameter<'_>; 4] = [&order, &told_keys, &told_values, &told_numbers];
+        let tell: [&Parameter<'_>; 5] =
+            [&order, &told_keys, &told_values, &told_numbers, &told_macs];
         let outcome: [&Parameter<'_>; 1] = [&name];
         tokio::try_join!(
             client.execute(&statements.put, &put),
@@ -330,13 +381,23 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// How safe a group is to be: as safe as the safest of its batches.
+fn sync_of(batches: &[Batch]) -> Sync {
+    batches.iter().map(|batch| batch.sync).max().unwrap_or_default()
+}
+
 /// The locks of a group: one number for each key, in order. Keys that share one wait for each other.
 fn lock_keys(batches: &[Batch]) -> Vec<i64> {
-    let each = batches.iter().flat_map(|batch| {
-        let required = batch.require.iter().map(|(key, _)| key);
-        required.chain(batch.changes.iter().map(|(key, _)| key))
-    });
-    each.map(|key| lock_key(key)).collect::<BTreeSet<i64>>().into_iter().collect()
+    let each = batches.iter().flat_map(keys_of);
+    let numbered = batches.iter().any(|batch| batch.number.is_some());
+    let numbering = numbered.then_some(NUMBERING);
+    each.map(lock_key).chain(numbering).collect::<BTreeSet<i64>>().into_iter().collect()
+}
+
+/// The keys that a batch has conditions on, and those that it changes.
+fn keys_of(batch: &Batch) -> impl Iterator<Item = &[u8]> {
+    let required = batch.require.iter().map(|(key, _)| key.as_slice());
+    required.chain(batch.changes.iter().map(|(key, _)| key.as_slice()))
 }
 
 /// FNV-1a: the same on every node and in every version.

@@ -10,10 +10,10 @@ use crate::types::StoreError;
 const APPLICATION_ID: i32 = 0x5372_6d31;
 
 /// Version of the format; see `docs/format.md`.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 
 const SCHEMA: &str = "
-    CREATE TABLE kv (k BLOB NOT NULL, v BLOB NOT NULL, ver INTEGER NOT NULL) STRICT;
+    CREATE TABLE kv (k BLOB NOT NULL, ver INTEGER NOT NULL, mac BLOB NOT NULL, v BLOB NOT NULL) STRICT;
     CREATE UNIQUE INDEX kv_k ON kv (k);
     CREATE TABLE last_revision (revision INTEGER NOT NULL) STRICT;
     INSERT INTO last_revision VALUES (0);
@@ -64,6 +64,20 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     let connection =
         open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if !recognize(&connection)? {
+        create(&connection)?;
+    }
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+             PRAGMA wal_autocheckpoint = 4000;",
+        )
+        .map_err(io)?;
+    Ok(connection)
+}
+
+/// Looks at whose file it is; one that is empty is nobody's yet.
+pub(super) fn recognize(connection: &Connection) -> Result<bool, StoreError> {
     let number = |pragma: &str| {
         connection
             .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0))
@@ -73,24 +87,15 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(io)?;
     match (number("application_id")?, number("user_version")?, tables) {
-        (APPLICATION_ID, FORMAT, _) => {}
+        (APPLICATION_ID, FORMAT, _) => Ok(true),
         (APPLICATION_ID, newer, _) => {
             let why =
                 format!("the database has format {newer}, this program reads format {FORMAT}");
-            return Err(StoreError::Foreign(why));
+            Err(StoreError::Foreign(why))
         }
-        (0, 0, 0) => create(&connection)?,
-        _ => {
-            return Err(StoreError::Foreign("the database is another program's".to_owned()));
-        }
+        (0, 0, 0) => Ok(false),
+        _ => Err(StoreError::Foreign("the database is another program's".to_owned())),
     }
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-             PRAGMA wal_autocheckpoint = 4000;",
-        )
-        .map_err(io)?;
-    Ok(connection)
 }
 
 fn create(connection: &Connection) -> Result<(), StoreError> {

@@ -2,9 +2,10 @@
 
 mod file;
 mod readers;
+mod snapshot;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,16 +13,21 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use self::readers::Readers;
+use self::snapshot::SqliteSnapshot;
 use self::writer::{Job, Writer};
 use crate::changes::Changes;
 use crate::types::{
-    Answer, Batch, Cursor, Delta, Order, Range, Revision, Stats, Store, StoreError, Versioned,
+    Answer, Batch, Cursor, Delta, Order, Range, Revision, Snapshot, Stats, Store, StoreError,
+    Versioned, Visit,
 };
+use crate::warrant::Warrant;
+use crate::witness::Witness;
 
 /// The engine for one machine: a SQLite database in WAL mode, synced before a full commit is
 /// acknowledged.
 #[derive(Debug)]
 pub struct Sqlite {
+    path: PathBuf,
     jobs: Sender<Job>,
     readers: Readers,
     changes: Arc<Changes>,
@@ -31,25 +37,42 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the database at `path`, or makes it, mode 0600 from birth. Changes of keys that begin
-    /// with one of `watched` are told by [`Store::fresh`].
+    /// with one of `watched` are told by [`Store::fresh`]. Rows are those that `witness` vouches for:
+    /// any other is [`StoreError::Corrupt`] when it is read.
     ///
     /// # Errors
-    /// [`StoreError::Foreign`] if the file is another program's or of a newer version; it is
+    /// [`StoreError::Foreign`] if the file is another program's or of another version; it is
     /// unchanged then. Any other [`StoreError`] if it cannot be used.
-    pub fn open(path: &Path, watched: &[&str]) -> Result<Self, StoreError> {
+    pub fn open(
+        path: &Path,
+        watched: &[&str],
+        witness: Arc<dyn Witness>,
+    ) -> Result<Self, StoreError> {
         file::create_if_absent(path)?;
         let connection = file::open_for_writing(path)?;
         let changes = Arc::new(Changes::watching(watched));
         let stats = Arc::new(Mutex::new(Stats::default()));
         let (jobs, queue) = channel();
-        let writer = Writer::new(connection, Arc::clone(&changes), Arc::clone(&stats))?;
+        let warrant = Arc::new(Warrant::new(witness));
+        let beside = (Arc::clone(&changes), Arc::clone(&warrant), Arc::clone(&stats));
+        let writer = Writer::new(connection, beside)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&queue))
             .map_err(|error| StoreError::Io(error.to_string()))?;
-        let readers = Readers::open(path)?;
+        let readers = Readers::open(path, warrant)?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { jobs, readers, changes, stats, thread })
+        Ok(Self { path: path.to_owned(), jobs, readers, changes, stats, thread })
+    }
+
+    /// Reads the database at `path` as it is now, whichever process has it open. Rows are those that
+    /// `witness` vouches for.
+    ///
+    /// # Errors
+    /// [`StoreError::Foreign`] if the file is another program's or of a newer version. Any other
+    /// [`StoreError`] if it cannot be read.
+    pub fn read(path: &Path, witness: Arc<dyn Witness>) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(SqliteSnapshot::begin(path, witness)?))
     }
 
     /// Syncs everything and closes the database. Later calls are refused.
@@ -106,6 +129,10 @@ impl Store for Sqlite {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
 
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(self.readers.walk(visit)))
+    }
+
     fn forget(&self) -> Answer<'_, ()> {
         let (answer, answered) = oneshot::channel();
         let sent = self.jobs.send(Job::Forget { answer });
@@ -115,6 +142,10 @@ impl Store for Sqlite {
             }
             answered.await.unwrap_or(Err(StoreError::Closed))
         })
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        Box::pin(std::future::ready(Self::read(&self.path, self.readers.witness())))
     }
 
     fn stats(&self) -> Stats {

@@ -1,30 +1,42 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::{Connection, Row};
 
 use super::file::{io, open_for_reading};
-use crate::types::{Order, Range, Revision, StoreError, Versioned};
+use crate::types::{Order, Range, Revision, StoreError, Versioned, Visit};
+use crate::warrant::{Warrant, stale};
+use crate::witness::{Mac, Witness};
 
 const CONNECTIONS: usize = 4;
-const GET: &str = "SELECT v, ver FROM kv WHERE k = ?1";
-const SCAN_UP: &str = "SELECT k, v, ver FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k ASC LIMIT ?3";
+const GET: &str = "SELECT v, ver, mac FROM kv WHERE k = ?1";
+const SCAN_UP: &str =
+    "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k ASC LIMIT ?3";
 const SCAN_DOWN: &str =
-    "SELECT k, v, ver FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC LIMIT ?3";
+    "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC LIMIT ?3";
+const WALK: &str = "SELECT v, ver, mac, k FROM kv ORDER BY k ASC";
+
+type Found = Vec<(Vec<u8>, Versioned)>;
 
 /// Connections that read. A point read takes microseconds, so it runs where it is asked.
 #[derive(Debug)]
 pub(super) struct Readers {
     connections: Vec<Mutex<Connection>>,
     next: AtomicUsize,
+    warrant: Arc<Warrant>,
+    path: PathBuf,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, warrant: Arc<Warrant>) -> Result<Self, StoreError> {
         let open = |_| open_for_reading(path).map(Mutex::new);
         let connections = (0..CONNECTIONS).map(open).collect::<Result<_, _>>()?;
-        Ok(Self { connections, next: AtomicUsize::new(0) })
+        Ok(Self { connections, next: AtomicUsize::new(0), warrant, path: path.to_owned() })
+    }
+
+    pub(super) fn witness(&self) -> Arc<dyn Witness> {
+        Arc::clone(&self.warrant.witness)
     }
 
     /// Takes a free connection, or waits for one.
@@ -41,23 +53,59 @@ impl Readers {
         Ok(connection.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reads rows. What seems not to be the latest is read again when no commit is in the making.
     pub(super) fn get(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let rows = self.points(keys)?;
+        if self.outdated(keys, &rows).is_none() {
+            return Ok(rows);
+        }
+        let _settled = self.warrant.settled();
+        let rows = self.points(keys)?;
+        self.outdated(keys, &rows).map_or(Ok(rows), |key| Err(stale(key)))
+    }
+
+    fn outdated<'a>(&self, keys: &[&'a [u8]], rows: &[Option<Versioned>]) -> Option<&'a [u8]> {
+        let mut both = keys.iter().zip(rows);
+        let is_old = |key: &[u8], row: &Option<Versioned>| {
+            !self.warrant.is_latest(key, row.as_ref().map(|row| row.revision))
+        };
+        both.find(|(key, row)| is_old(key, row)).map(|(key, _)| *key)
+    }
+
+    fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let connection = self.connection()?;
         if let [key] = keys {
-            return Ok(vec![point(&connection, key)?]);
+            return Ok(vec![point(&connection, key, &self.warrant)?.map(|(row, _)| row)]);
         }
         let snapshot = connection.unchecked_transaction().map_err(io)?;
-        let rows = keys.iter().map(|key| point(&connection, key)).collect();
+        let read = |key: &&[u8]| Ok(point(&connection, key, &self.warrant)?.map(|(row, _)| row));
+        let rows = keys.iter().map(read).collect();
         snapshot.finish().map_err(io)?;
         rows
     }
 
+    /// Reads rows of a range, in the same way. A row that is missing is not noticed.
     pub(super) fn scan(
         &self,
         range: &Range,
         order: Order,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Versioned)>, StoreError> {
+    ) -> Result<Found, StoreError> {
+        let outdated = |rows: &Found| {
+            let mut each = rows.iter();
+            each.find(|(key, row)| !self.warrant.is_latest(key, Some(row.revision)))
+                .map(|(key, _)| stale(key))
+        };
+        let rows = self.range(range, order, limit)?;
+        if outdated(&rows).is_none() {
+            return Ok(rows);
+        }
+        let _settled = self.warrant.settled();
+        let rows = self.range(range, order, limit)?;
+        outdated(&rows).map_or(Ok(rows), Err)
+    }
+
+    fn range(&self, range: &Range, order: Order, limit: usize) -> Result<Found, StoreError> {
         let connection = self.connection()?;
         let statement = match order {
             Order::Ascending => SCAN_UP,
@@ -65,13 +113,26 @@ impl Readers {
         };
         let mut statement = connection.prepare_cached(statement).map_err(io)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let rows = statement.query_map((&range.start, &range.end, limit), read).map_err(io)?;
-        rows.map(|row| {
-            let (key, value, revision) = row.map_err(io)?;
-            Ok((key, versioned(value, revision)?))
-        })
-        .collect()
+        let mut rows = statement.query((&range.start, &range.end, limit)).map_err(io)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(io)? {
+            let key: Vec<u8> = row.get(3).map_err(io)?;
+            let (versioned, _) = checked(row, &key, &self.warrant)?;
+            found.push((key, versioned));
+        }
+        Ok(found)
+    }
+
+    /// Shows every row, on a connection of its own: a walk is long.
+    pub(super) fn walk(&self, mut visit: Visit<'_>) -> Result<(), StoreError> {
+        let connection = open_for_reading(&self.path)?;
+        let mut statement = connection.prepare(WALK).map_err(io)?;
+        let mut rows = statement.query(()).map_err(io)?;
+        while let Some(row) = rows.next().map_err(io)? {
+            let key: Vec<u8> = row.get(3).map_err(io)?;
+            visit(&key, checked(row, &key, &self.warrant)?.0)?;
+        }
+        Ok(())
     }
 
     pub(super) fn integrity_check(&self) -> Result<(), StoreError> {
@@ -82,16 +143,26 @@ impl Readers {
     }
 }
 
-fn versioned(value: Vec<u8>, revision: i64) -> Result<Versioned, StoreError> {
+/// Takes value, revision and MAC from the first columns.
+pub(super) fn checked(
+    row: &Row<'_>,
+    key: &[u8],
+    warrant: &Warrant,
+) -> Result<(Versioned, Mac), StoreError> {
     let negative = |_error| StoreError::Corrupt("a revision is negative".to_owned());
-    Ok(Versioned { value, revision: Revision(u64::try_from(revision).map_err(negative)?) })
+    let revision = u64::try_from(row.get::<_, i64>(1).map_err(io)?).map_err(negative)?;
+    let mac = row.get_ref(2).map_err(io)?.as_blob().unwrap_or_default();
+    let versioned = Versioned { value: row.get(0).map_err(io)?, revision: Revision(revision) };
+    let mac = warrant.check(key, &versioned, mac)?;
+    Ok((versioned, mac))
 }
 
-pub(super) fn point(connection: &Connection, key: &[u8]) -> Result<Option<Versioned>, StoreError> {
+pub(super) fn point(
+    connection: &Connection,
+    key: &[u8],
+    warrant: &Warrant,
+) -> Result<Option<(Versioned, Mac)>, StoreError> {
     let mut statement = connection.prepare_cached(GET).map_err(io)?;
     let mut rows = statement.query([key]).map_err(io)?;
-    let Some(row) = rows.next().map_err(io)? else {
-        return Ok(None);
-    };
-    versioned(row.get(0).map_err(io)?, row.get(1).map_err(io)?).map(Some)
+    rows.next().map_err(io)?.map(|row| checked(row, key, warrant)).transpose()
 }

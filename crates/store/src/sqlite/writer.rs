@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +11,8 @@ use super::file::io;
 use super::readers::point;
 use crate::changes::Changes;
 use crate::types::{Batch, Change, Require, Revision, Stats, StoreError, Sync, Versioned};
+use crate::warrant::{Warrant, stale};
+use crate::witness::{Chain, Effect, Mac};
 
 /// Commits that one transaction takes at most.
 const GROUP_MAX: usize = 256;
@@ -17,8 +20,10 @@ const GROUP_MAX: usize = 256;
 /// How long a deferred commit may wait for the disk.
 const DEFERRED_FOR: Duration = Duration::from_millis(500);
 
-const PUT: &str = "INSERT INTO kv (k, v, ver) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (k) DO UPDATE SET v = excluded.v, ver = excluded.ver";
+const PUT: &str = "INSERT INTO kv (k, ver, mac, v) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (k) DO UPDATE SET
+                   ver = excluded.ver, mac = excluded.mac, v = excluded.v";
+const PROOF: &str = "SELECT ver, mac FROM kv WHERE k = ?1";
 const DELETE: &str = "DELETE FROM kv WHERE k = ?1";
 
 type Waiting = oneshot::Sender<Result<Revision, StoreError>>;
@@ -37,10 +42,27 @@ struct LastGroup {
     took: Duration,
 }
 
+/// What the writer shares with who asked for it.
+pub(super) type Beside = (Arc<Changes>, Arc<Warrant>, Arc<Mutex<Stats>>);
+
+/// What a transaction did to each row: what proved the row before it, and the row now.
+type Touched<'a> = BTreeMap<&'a [u8], Touch<'a>>;
+
+/// What proves rows that conditions were on, as the transaction found them.
+type Seen<'a> = BTreeMap<&'a [u8], Option<Mac>>;
+
+struct Touch<'a> {
+    before: Option<Mac>,
+    after: Option<(&'a [u8], Mac)>,
+    revision: Revision,
+}
+
 /// The one connection that writes, and the thread around it.
 pub(super) struct Writer {
     connection: Connection,
     changes: Arc<Changes>,
+    warrant: Arc<Warrant>,
+    chain: Box<dyn Chain>,
     stats: Arc<Mutex<Stats>>,
     last: u64,
     mode: Sync,
@@ -54,17 +76,27 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         connection: Connection,
-        changes: Arc<Changes>,
-        stats: Arc<Mutex<Stats>>,
+        (changes, warrant, stats): Beside,
     ) -> Result<Self, StoreError> {
         let last: i64 = connection
             .query_row("SELECT revision FROM last_revision", [], |row| row.get(0))
             .map_err(io)?;
         let last = u64::try_from(last)
             .map_err(|_error| StoreError::Corrupt("the last revision is negative".to_owned()))?;
-        let (mode, last_group) = (Sync::Full, LastGroup::default());
-        let (unsynced, forgetting) = (None, Vec::new());
-        Ok(Self { connection, changes, stats, last, mode, last_group, unsynced, forgetting })
+        learn(&connection, &warrant, last)?;
+        let chain = warrant.witness.chain();
+        Ok(Self {
+            connection,
+            changes,
+            warrant,
+            chain,
+            stats,
+            last,
+            mode: Sync::Full,
+            last_group: LastGroup::default(),
+            unsynced: None,
+            forgetting: Vec::new(),
+        })
     }
 
     /// Serves jobs until told to close, or until a commit's outcome is unknown: after a failed sync
@@ -173,16 +205,24 @@ impl Writer {
         let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
         self.switch(sync)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
-        let mut told = Vec::new();
+        let (mut told, mut touched, mut seen) = (Vec::new(), Touched::new(), Seen::new());
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
-            outcomes.push(match self.conflict(batch)? {
+            outcomes.push(match self.conflict(batch, &touched, &mut seen)? {
                 Some(key) => Err(StoreError::Conflict { key }),
-                None => Ok(self.apply(batch, &mut told)?),
+                None => Ok(self.apply(batch, &mut told, (&mut touched, &seen))?),
             });
         }
+        self.enter(&touched)?;
         self.remember_last()?;
-        self.connection.execute_batch("COMMIT").map_err(io)?;
+        {
+            let warrant = Arc::clone(&self.warrant);
+            let _settling = warrant.settled();
+            self.connection.execute_batch("COMMIT").map_err(io)?;
+            let written = |touch: &Touch<'_>| touch.after.map(|_row| touch.revision);
+            warrant.note(touched.iter().map(|(key, touch)| (*key, written(touch))));
+        }
+        self.chain.kept(sync);
         self.unsynced = match sync {
             Sync::Full => None,
             Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),
@@ -200,9 +240,27 @@ impl Writer {
         stats.syncs += u64::from(sync == Sync::Full);
     }
 
-    fn conflict(&self, batch: &Batch) -> Result<Option<Vec<u8>>, StoreError> {
+    /// Finds a condition that does not hold. Rows that the transaction has not touched are read, and
+    /// must be the latest.
+    fn conflict<'a>(
+        &self,
+        batch: &'a Batch,
+        touched: &Touched<'_>,
+        seen: &mut Seen<'a>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         for (key, require) in &batch.require {
-            let found = point(&self.connection, key)?.map(|row| row.revision);
+            let found = match touched.get(key.as_slice()) {
+                Some(touch) => touch.after.map(|_row| touch.revision),
+                None => {
+                    let row = point(&self.connection, key, &self.warrant)?;
+                    let revision = row.as_ref().map(|(row, _)| row.revision);
+                    if !self.warrant.is_latest(key, revision) {
+                        return Err(stale(key));
+                    }
+                    seen.insert(key, row.map(|(_, mac)| mac));
+                    revision
+                }
+            };
             let holds = match require {
                 Require::Absent => found.is_none(),
                 Require::Revision(revision) => found == Some(*revision),
@@ -214,24 +272,78 @@ impl Writer {
         Ok(None)
     }
 
-    fn apply(&mut self, batch: &Batch, told: &mut Vec<Change>) -> Result<Revision, StoreError> {
-        self.last = self.last.saturating_add(1);
-        let revision = Revision(self.last);
-        let number = as_integer(self.last)?;
+    fn apply<'a>(
+        &mut self,
+        batch: &'a Batch,
+        told: &mut Vec<Change>,
+        (touched, seen): (&mut Touched<'a>, &Seen<'a>),
+    ) -> Result<Revision, StoreError> {
+        let revision = batch.number.unwrap_or(Revision(self.last.saturating_add(1)));
+        self.last = self.last.max(revision.0);
         for (key, value) in &batch.changes {
-            if let Some(value) = value {
-                let mut put = self.connection.prepare_cached(PUT).map_err(io)?;
-                put.execute((key, value, number)).map_err(io)?;
-            } else {
-                let mut delete = self.connection.prepare_cached(DELETE).map_err(io)?;
-                delete.execute([key]).map_err(io)?;
-            }
+            let before = match touched.get(key.as_slice()) {
+                Some(touch) => touch.before,
+                None => self.mac_before(key, seen)?,
+            };
+            let after = match value {
+                Some(value) => Some((value.as_slice(), self.put(key, value, revision)?)),
+                None => self.delete(key).map(|()| None)?,
+            };
+            touched.insert(key, Touch { before, after, revision });
             if self.changes.watches(key) {
                 let value = value.clone().map(|value| Versioned { value, revision });
                 told.push(Change { key: key.clone(), value });
             }
         }
         Ok(revision)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8], revision: Revision) -> Result<Mac, StoreError> {
+        let mac = self.warrant.witness.mac(key, Some(value), revision);
+        let mut put = self.connection.prepare_cached(PUT).map_err(io)?;
+        put.execute((key, as_integer(revision.0)?, mac, value)).map_err(io)?;
+        Ok(mac)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
+        let mut delete = self.connection.prepare_cached(DELETE).map_err(io)?;
+        delete.execute([key]).map_err(io).map(|_count| ())
+    }
+
+    /// Returns what proves the row that is about to be replaced; its value is of no more use.
+    fn mac_before(&self, key: &[u8], seen: &Seen<'_>) -> Result<Option<Mac>, StoreError> {
+        if let Some(mac) = seen.get(key) {
+            return Ok(*mac);
+        }
+        if self.warrant.witness.tracks(key) && self.warrant.is_latest(key, None) {
+            return Ok(None);
+        }
+        let mut statement = self.connection.prepare_cached(PROOF).map_err(io)?;
+        let mut rows = statement.query([key]).map_err(io)?;
+        let Some(row) = rows.next().map_err(io)? else {
+            return if self.warrant.is_latest(key, None) { Ok(None) } else { Err(stale(key)) };
+        };
+        let revision = u64::try_from(row.get::<_, i64>(0).map_err(io)?).unwrap_or_default();
+        if self.warrant.is_latest(key, Some(Revision(revision))) {
+            row.get(1).map(Some).map_err(io)
+        } else {
+            Err(stale(key))
+        }
+    }
+
+    /// Adds the entry of a transaction to the chain.
+    fn enter(&mut self, touched: &Touched<'_>) -> Result<(), StoreError> {
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let mut effects = Vec::with_capacity(touched.len());
+        for (key, touch) in touched {
+            effects.push(Effect { key, before: touch.before, after: touch.after });
+        }
+        if let Some((key, value)) = self.chain.next(&effects)? {
+            self.put(&key, &value, Revision(self.last))?;
+        }
+        Ok(())
     }
 
     fn remember_last(&self) -> Result<(), StoreError> {
@@ -269,6 +381,21 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Takes note of which commit wrote each row. None can be later than the last.
+fn learn(connection: &Connection, warrant: &Warrant, last: u64) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT k, ver FROM kv").map_err(io)?;
+    let mut rows = statement.query(()).map_err(io)?;
+    while let Some(row) = rows.next().map_err(io)? {
+        let key: Vec<u8> = row.get(0).map_err(io)?;
+        let revision = u64::try_from(row.get::<_, i64>(1).map_err(io)?).unwrap_or(u64::MAX);
+        if revision > last {
+            return Err(StoreError::Corrupt("a row is later than the last commit".to_owned()));
+        }
+        warrant.note(std::iter::once((key.as_slice(), Some(Revision(revision)))));
+    }
+    Ok(())
 }
 
 fn as_integer(revision: u64) -> Result<i64, StoreError> {

@@ -1,11 +1,14 @@
 //! The same history on every engine gives the same answers.
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 use strongroom_store::{
-    Batch, Cursor, Delta, Memory, Order, Postgres, Require, Revision, Sqlite, Store, StoreError,
-    Sync, prefix_range,
+    Batch, Cursor, Delta, Memory, Order, Postgres, Require, Revision, Snapshot, Sqlite, Store,
+    StoreError, Sync, Versioned, prefix_range,
 };
+
+use crate::witness::Checksum;
 
 use tokio::task::JoinHandle;
 
@@ -81,28 +84,64 @@ async fn run(store: &dyn Store, step: &Step) -> String {
 }
 
 async fn everything(store: &dyn Store) -> String {
-    let all = store.scan(prefix_range(b""), Order::Ascending, usize::MAX).await.unwrap();
-    format!("{:?}", all.iter().map(|(k, row)| (k, &row.value, row.revision)).collect::<Vec<_>>())
+    shown(&store.scan(prefix_range(b""), Order::Ascending, usize::MAX).await.unwrap())
+}
+
+fn shown(rows: &[(Vec<u8>, Versioned)]) -> String {
+    format!("{:?}", rows.iter().map(|(k, row)| (k, &row.value, row.revision)).collect::<Vec<_>>())
+}
+
+/// Reads a snapshot, three rows at a time.
+async fn all_of(mut snapshot: Box<dyn Snapshot>) -> String {
+    let mut all = Vec::new();
+    loop {
+        let rows = snapshot.next(3).await.unwrap();
+        if rows.is_empty() {
+            assert!(
+                snapshot.last()
+                    >= all
+                        .iter()
+                        .map(|(_, row): &(_, Versioned)| row.revision)
+                        .max()
+                        .unwrap_or_default()
+            );
+            return shown(&all);
+        }
+        all.extend(rows);
+    }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn memory_and_sqlite_agree(steps in prop::collection::vec(any_step(), 1..40)) {
+    fn memory_and_sqlite_agree(
+        steps in prop::collection::vec(any_step(), 1..40),
+        moment in any::<Index>(),
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("s.db");
             let memory = Memory::new(&["v/"]);
-            let sqlite = Sqlite::open(&path, &["v/"]).unwrap();
+            let sqlite = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
-            for step in &steps {
+            let (before, after) = steps.split_at(moment.index(steps.len()));
+            for step in before {
                 assert_eq!(run(&memory, step).await, run(&sqlite, step).await, "{step:?}");
+            }
+            let then = everything(&memory).await;
+            let snapshots = [memory.snapshot().await.unwrap(), sqlite.snapshot().await.unwrap()];
+            let other = Sqlite::read(&path, Checksum::new()).unwrap();
+            for step in after {
+                assert_eq!(run(&memory, step).await, run(&sqlite, step).await, "{step:?}");
+            }
+            for snapshot in snapshots.into_iter().chain([other]) {
+                assert_eq!(then, all_of(snapshot).await);
             }
             assert_eq!(memory.fresh(start).await, sqlite.fresh(start).await);
             let all = everything(&memory).await;
             drop(sqlite);
-            let reopened = Sqlite::open(&path, &["v/"]).unwrap();
+            let reopened = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             reopened.integrity_check().unwrap();
             assert_eq!(all, everything(&reopened).await);
         });
@@ -116,22 +155,30 @@ fn memory_and_postgres_agree() {
     let server = Server::start();
     let histories = std::cell::Cell::new(0);
     let mut runner = TestRunner::new(ProptestConfig::with_cases(16));
-    let any_history = prop::collection::vec(any_step(), 1..40);
-    let agree = |steps: Vec<Step>| {
+    let any_history = (prop::collection::vec(any_step(), 1..40), any::<Index>());
+    let agree = |(steps, moment): (Vec<Step>, Index)| {
         histories.set(histories.get() + 1);
         let url = server.new_database(&format!("history_{}", histories.get()));
         runtime.block_on(async {
             let memory = Memory::new(&["v/"]);
-            let postgres = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let postgres = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             let start = memory.fresh(Cursor::default()).await.unwrap().0;
             let first = postgres.fresh(Cursor::default()).await.unwrap();
             assert_eq!(first.1, Delta::Reset);
             // A number is used up by a commit whose condition fails.
             let mut numbers = Numbers::default();
-            for step in &steps {
+            let moment = moment.index(steps.len());
+            let mut taken = None;
+            for (number, step) in steps.iter().enumerate() {
+                if number == moment {
+                    let snapshot = postgres.snapshot().await.unwrap();
+                    taken = Some((numbers.known(&everything(&memory).await), snapshot));
+                }
                 let expected = numbers.known(&run(&memory, step).await);
                 assert_eq!(expected, numbers.other(&run(&postgres, step).await), "{step:?}");
             }
+            let (then, snapshot) = taken.unwrap();
+            assert_eq!(then, numbers.other(&all_of(snapshot).await));
             let told = |delta: Delta| match delta {
                 Delta::Changes(changes) => format!("{changes:?}"),
                 Delta::Reset => "reset".to_owned(),
@@ -141,12 +188,44 @@ fn memory_and_postgres_agree() {
             assert_eq!(numbers.known(&expected), numbers.other(&found));
             let all = numbers.known(&everything(&memory).await);
             drop(postgres);
-            let reopened = Postgres::open(&url, None, &["v/"]).await.unwrap();
+            let reopened = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             assert_eq!(all, numbers.other(&everything(&reopened).await));
         });
         Ok(())
     };
     runner.run(&any_history, agree).unwrap();
+}
+
+/// Rows keep the numbers that they come with, and later commits go on from the highest.
+async fn keep_their_numbers(store: &dyn Store) {
+    let put = |key: &str| Batch::new().put(key.as_bytes().to_vec(), vec![1]);
+    for (key, number) in [("b", 700), ("a", 20), ("c", 700)] {
+        let made = store.commit(put(key).numbered(Revision(number))).await;
+        assert_eq!(made, Ok(Revision(number)));
+    }
+    assert!(store.snapshot().await.unwrap().last() >= Revision(700));
+    let next = store.commit(put("d")).await.unwrap();
+    assert!(next > Revision(700), "{next:?}");
+    let rows = store.get(&[b"a", b"b", b"c", b"d"]).await.unwrap();
+    let numbers: Vec<u64> = rows.into_iter().map(|row| row.unwrap().revision.0).collect();
+    assert_eq!(numbers, [20, 700, 700, next.0]);
+    let refused = put("a").require(b"a".to_vec(), Require::Absent).numbered(Revision(9_000));
+    assert_eq!(store.commit(refused).await, Err(StoreError::Conflict { key: b"a".to_vec() }));
+}
+
+#[tokio::test]
+async fn rows_from_another_store_keep_their_numbers() {
+    keep_their_numbers(&Memory::new(&[])).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let sqlite = Sqlite::open(&path, &[], Checksum::new()).unwrap();
+    keep_their_numbers(&sqlite).await;
+    let last = sqlite.snapshot().await.unwrap().last();
+    drop(sqlite);
+    assert_eq!(Sqlite::read(&path, Checksum::new()).unwrap().last(), last);
+    let server = Server::start();
+    let url = server.new_database("numbered");
+    keep_their_numbers(&Postgres::open(&url, None, &[], Checksum::new()).await.unwrap()).await;
 }
 
 /// Revisions in the order in which they are first told: engines number commits each in its way.
@@ -183,7 +262,7 @@ fn renumbered(seen: &mut Vec<String>, text: &str) -> String {
 #[tokio::test]
 async fn a_failed_condition_changes_nothing_and_names_its_key() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
     let first = store.commit(Batch::new().put(b"a".to_vec(), b"1".to_vec())).await.unwrap();
     let batch = Batch::new()
         .require(b"a".to_vec(), Require::Absent)
@@ -199,7 +278,9 @@ async fn a_failed_condition_changes_nothing_and_names_its_key() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fresh_tells_every_acknowledged_change_once() {
     let directory = tempfile::tempdir().unwrap();
-    let store = std::sync::Arc::new(Sqlite::open(&directory.path().join("s.db"), &["v/"]).unwrap());
+    let store = std::sync::Arc::new(
+        Sqlite::open(&directory.path().join("s.db"), &["v/"], Checksum::new()).unwrap(),
+    );
     let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
     let writers: Vec<_> = (0..4)
         .map(|writer| {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use strongroom_store::{Batch, Sqlite, Store, Sync};
 
+use crate::witness::Checksum;
+
 const CHILD: &str = "STRONGROOM_STORE_CHILD";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_commits_share_a_transaction() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(Sqlite::open(&directory.path().join("s.db"), &[]).unwrap());
+    let store =
+        Arc::new(Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap());
     let writers: Vec<_> = (0..16)
         .map(|writer| {
             let store = Arc::clone(&store);
@@ -35,7 +38,7 @@ async fn waiting_commits_share_a_transaction() {
 #[tokio::test]
 async fn deferred_commits_do_not_wait_for_the_disk() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
     for number in 0..20_u8 {
         let batch = Batch::new().put(vec![number], Vec::new()).sync(Sync::Deferred);
         store.commit(batch).await.unwrap();
@@ -48,7 +51,7 @@ async fn deferred_commits_do_not_wait_for_the_disk() {
 #[tokio::test]
 async fn steady_deferred_commits_reach_the_disk_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&directory.path().join("s.db"), &[]).unwrap();
+    let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
     for number in 0..30_u8 {
         let batch = Batch::new().put(vec![number], Vec::new()).sync(Sync::Deferred);
         store.commit(batch).await.unwrap();
@@ -65,7 +68,7 @@ async fn child_that_writes_until_killed() {
     let Some(path) = std::env::var_os(CHILD) else {
         return;
     };
-    let store = Sqlite::open(path.as_ref(), &[]).unwrap();
+    let store = Sqlite::open(path.as_ref(), &[], Checksum::new()).unwrap();
     for number in 0_u32.. {
         let sync = if number.is_multiple_of(3) { Sync::Full } else { Sync::Deferred };
         let batch = Batch::new().put(number.to_be_bytes().to_vec(), vec![7; 700]).sync(sync);
@@ -95,7 +98,7 @@ async fn nothing_acknowledged_is_lost_to_sigkill() {
             }
         }
         child.wait().unwrap();
-        let store = Sqlite::open(&path, &[]).unwrap();
+        let store = Sqlite::open(&path, &[], Checksum::new()).unwrap();
         store.integrity_check().unwrap();
         for number in 0..=acknowledged {
             let found = store.get(&[&number.to_be_bytes()]).await.unwrap();

@@ -10,3 +10,5 @@ mod files;
 mod nodes;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod witness;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use strongroom_store::{
     Batch, Cursor, Delta, Order, Postgres, Require, Store, StoreError, Sync, prefix_range,
 };
+
+use crate::witness::Checksum;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -19,8 +21,8 @@ use crate::postgres::Server;
 async fn every_acknowledged_change_is_told_on_every_node_once() {
     let server = Server::start();
     let url = server.new_database("fresh");
-    let one = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
-    let other = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
+    let one = Arc::new(Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap());
+    let other = Arc::new(Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap());
     let (cursor, delta) = other.fresh(Cursor::default()).await.unwrap();
     assert_eq!(delta, Delta::Reset);
     let writers: Vec<_> = (0..4)
@@ -50,7 +52,7 @@ async fn conditions_hold_across_nodes() {
     let url = server.new_database("races");
     let mut nodes = Vec::new();
     for _ in 0..2 {
-        nodes.push(Arc::new(Postgres::open(&url, None, &[]).await.unwrap()));
+        nodes.push(Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap()));
     }
     for round in 0..40 {
         let name = format!("name/{round}").into_bytes();
@@ -205,7 +207,7 @@ async fn commits_whose_connection_breaks_are_settled() {
     let url = server.new_database("broken");
     let relay = Relay::before(server.port).await;
     let url = url.replace(&server.port.to_string(), &relay.port.to_string());
-    let store = Arc::new(Postgres::open(&url, None, &[]).await.unwrap());
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
     let load = Load::start(&store);
     for _ in 0..10 {
         load.until_more(10).await;
@@ -234,7 +236,7 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
         "postgres://strongroom@127.0.0.1:{},127.0.0.1:{}/failover",
         primary.port, standby.port
     );
-    let store = Arc::new(Postgres::open(&url, None, &["v/"]).await.unwrap());
+    let store = Arc::new(Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap());
     let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
     let load = Load::start(&store);
     load.until_more(300).await;
@@ -254,7 +256,7 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
         store.fresh(Cursor(1)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let later = Postgres::open(&url, None, &[]).await.unwrap();
+    let later = Postgres::open(&url, None, &[], Checksum::new()).await.unwrap();
     assert!(later.get(&[b"new"]).await.unwrap()[0].is_some());
 }
 
@@ -262,7 +264,7 @@ async fn a_killed_primary_loses_nothing_and_is_not_believed_when_it_returns() {
 async fn another_format_and_other_errors_are_told_without_the_password() {
     let server = Server::start();
     let url = server.new_database("format");
-    drop(Postgres::open(&url, None, &[]).await.unwrap());
+    drop(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
     let more = url.replace("strongroom@", "strongroom:hunter2@");
     let told = |error: StoreError| {
         assert!(!error.to_string().contains("hunter2"), "{error}");
@@ -270,18 +272,22 @@ async fn another_format_and_other_errors_are_told_without_the_password() {
     };
     server.sql("SELECT 1");
     let none = more.replace("/format", "/absent");
-    let error = told(Postgres::open(&none, None, &[]).await.unwrap_err());
+    let error = told(Postgres::open(&none, None, &[], Checksum::new()).await.unwrap_err());
     assert!(error.to_string().contains("does not exist"), "{error}");
     for wrong in ["", "http://x", "postgres://"] {
         assert!(
-            matches!(Postgres::open(wrong, None, &[]).await, Err(StoreError::Io(_))),
+            matches!(
+                Postgres::open(wrong, None, &[], Checksum::new()).await,
+                Err(StoreError::Io(_))
+            ),
             "{wrong}"
         );
     }
     let tls = format!("{more}?sslmode=require");
-    let error = told(Postgres::open(&tls, None, &[]).await.unwrap_err());
+    let error = told(Postgres::open(&tls, None, &[], Checksum::new()).await.unwrap_err());
     assert!(error.to_string().contains("authorities"), "{error}");
-    let error = told(Postgres::open(&more, Some(b"no PEM"), &[]).await.unwrap_err());
+    let error =
+        told(Postgres::open(&more, Some(b"no PEM"), &[], Checksum::new()).await.unwrap_err());
     assert!(error.to_string().contains("no certificate in PEM"), "{error}");
     let port = server.port.to_string();
     let arguments = [
@@ -294,9 +300,9 @@ async fn another_format_and_other_errors_are_told_without_the_password() {
         "-d",
         "format",
         "-c",
-        "UPDATE strongroom.format SET number = 2",
+        "UPDATE strongroom.format SET number = 3",
     ];
     crate::postgres::psql(&arguments);
-    let newer = told(Postgres::open(&more, None, &[]).await.unwrap_err());
+    let newer = told(Postgres::open(&more, None, &[], Checksum::new()).await.unwrap_err());
     assert!(matches!(newer, StoreError::Foreign(_)), "{newer}");
 }

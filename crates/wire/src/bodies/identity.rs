@@ -362,14 +362,14 @@ pub struct RegionSubscription {
 }
 
 impl RegionSubscription {
-    /// Renders the subscription to the home region.
+    /// Renders the subscription to a region, which may be the home region.
     #[must_use]
-    pub fn home(region: &'static Region) -> Self {
+    pub fn new(region: &'static Region, is_home_region: bool) -> Self {
         Self {
             region_key: region.key.to_uppercase(),
             region_name: region.name,
             status: "READY",
-            is_home_region: true,
+            is_home_region,
         }
     }
 }

@@ -7,8 +7,10 @@ mod denials;
 mod federation;
 mod identity;
 mod keys;
+mod replication;
 mod rotation;
 mod secrets;
+mod upkeep;
 mod vaults;
 
 use std::collections::BTreeMap;
@@ -31,6 +33,7 @@ pub use keys::{KeyBody, KeySummary, KeyVersionBody, WrappingKeyBody};
 pub use secrets::{SecretBody, SecretBundleBody, SecretBundleVersion, SecretVersionBody};
 use serde::Serialize;
 use strongroom_model::{DefinedTags, Tags, Timestamp, rfc3339};
+pub use upkeep::{ReadOnlyBody, RootKeyBody};
 pub use vaults::{ReplicationStatus, VaultBody, VaultReplicaSummary, VaultUsage};
 
 fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

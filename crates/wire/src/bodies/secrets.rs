@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use strongroom_model::{Secret, SecretState, SecretVersion, Stage, Timestamp, Vault};
 
+use super::replication::{ReplicationConfigBody, SourceRegionBody};
 use super::rotation::{GenerationBody, RotationConfigBody, RuleBody, rules_of};
 use super::{TagFields, base64, optional_time, time};
 
@@ -25,6 +26,10 @@ pub struct SecretBody<'a> {
     metadata: Option<&'a BTreeMap<String, Value>>,
     is_auto_generation_enabled: bool,
     is_replica: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replication_config: Option<ReplicationConfigBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_region_information: Option<SourceRegionBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lifecycle_details: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +69,9 @@ impl<'a> SecretBody<'a> {
             current_version_number: None,
             metadata: None,
             is_auto_generation_enabled: secret.is_auto_generation_enabled,
-            is_replica: false,
+            is_replica: secret.is_replica(),
+            replication_config: ReplicationConfigBody::of(&secret.replication),
+            source_region_information: SourceRegionBody::of(&secret.replication),
             lifecycle_details: secret.rotation.details(),
             rotation_config: secret.rotation.config.as_ref().map(RotationConfigBody::new),
             rotation_status: secret.rotation.status(),

@@ -4,8 +4,10 @@ mod crypto;
 mod federation;
 mod identity;
 mod keys;
+mod replication;
 mod rotation;
 mod secrets;
+mod upkeep;
 mod vaults;
 
 pub use backup::{BackupDetails, BackupLocation, RestoreDetails};
@@ -27,6 +29,7 @@ pub use identity::{
 pub use keys::{CreateKeyDetails, ImportKeyDetails, UpdateKeyDetails, WrappedImportKey};
 pub use secrets::{CreateSecretDetails, UpdateSecretDetails};
 use strongroom_model::{Ocid, Tags, Timestamp};
+pub use upkeep::{RootKeyDetails, read_is_read_only};
 pub use vaults::{CreateVaultDetails, ReplicaDetails, UpdateVaultDetails};
 
 use crate::error::{ErrorCode, Refusal};

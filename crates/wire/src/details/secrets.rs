@@ -1,6 +1,6 @@
 use strongroom_model::{NewVersion, Ocid, SecretChange, Sensitive, VersionMove};
 
-use super::rotation;
+use super::{replication, rotation};
 use crate::content::{CONTENT_BYTES_MAX, decode_base64};
 use crate::error::Refusal;
 use crate::fields::{Fields, Text};
@@ -64,7 +64,7 @@ impl CreateSecretDetails {
         fields.finish(
             "compartmentId, vaultId, keyId, secretName, secretContent, description, metadata, \
              secretRules, secretGenerationContext, enableAutoGeneration, rotationConfig, \
-             freeformTags, definedTags",
+             replicationConfig, freeformTags, definedTags",
         )?;
         Ok(details)
     }
@@ -114,8 +114,8 @@ impl UpdateSecretDetails {
         }
         fields.finish(
             "secretContent, currentVersionNumber, description, metadata, secretRules, \
-             secretGenerationContext, enableAutoGeneration, rotationConfig, freeformTags, \
-             definedTags",
+             secretGenerationContext, enableAutoGeneration, rotationConfig, replicationConfig, \
+             freeformTags, definedTags",
         )?;
         Ok(Self { change, content: given.content, version_name: given.name })
     }
@@ -123,7 +123,6 @@ impl UpdateSecretDetails {
 
 /// What creation and update both say.
 fn set_up(fields: &mut Fields) -> Result<SecretChange, Refusal> {
-    fields.unsupported(&["replicationConfig"])?;
     Ok(SecretChange {
         description: fields.text("description", DESCRIPTION)?,
         metadata: fields.metadata()?,
@@ -134,6 +133,7 @@ fn set_up(fields: &mut Fields) -> Result<SecretChange, Refusal> {
         generation: rotation::generation(fields)?,
         is_auto_generation_enabled: fields.boolean("enableAutoGeneration")?,
         rotation: rotation::rotation(fields)?,
+        replication: replication::replication(fields)?,
     })
 }
 
@@ -219,7 +219,6 @@ mod tests {
             (r#"{"description":7}"#, "description: must be a string"),
             (r#"{"currentVersionNumber":0}"#, "currentVersionNumber: must be"),
             (r#"{"currentVersionNumber":1.5}"#, "currentVersionNumber: must be"),
-            (r#"{"replicationConfig":{"s3cr3t":1}}"#, "not supported"),
             (r#"{"secretRules":[{"ruleType":"s3cr3t"}]}"#, "secretRules[0].ruleType: must be one"),
             (r#"{"secretRules":{}}"#, "secretRules: must be a list"),
             (
@@ -269,5 +268,39 @@ mod tests {
             assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
             assert!(!refusal.message.contains("s3cr3t"));
         }
+    }
+    #[test]
+    fn where_a_secret_is_replicated_is_checked() {
+        let cases = [
+            (r#"{"replicationConfig":{"s3cr3t":1}}"#, "replicationTargets: is required"),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[{},{},{},{}]}}"#,
+                "replicationTargets: must have at most 3 entries",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[],"isWriteForwardEnabled":true}}"#,
+                "isWriteForwardEnabled: must be false",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[{"targetRegion":"s3cr3t"}]}}"#,
+                "replicationTargets[0].targetRegion: must be a region",
+            ),
+            (
+                r#"{"replicationConfig":{"replicationTargets":[
+                    {"targetRegion":"fra","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"},
+                    {"targetRegion":"eu-frankfurt-1","targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"}]}}"#,
+                "replicationTargets[1].targetRegion: occurs twice",
+            ),
+        ];
+        for (body, rule) in cases {
+            let refusal = update(body).unwrap_err();
+            assert!(refusal.message.contains(rule), "{body}: {}", refusal.message);
+            assert!(!refusal.message.contains("s3cr3t"));
+        }
+        let body = r#"{"replicationConfig":{"replicationTargets":[{"targetRegion":"FRA",
+            "targetVaultId":"ocid1.vault.oc1.fra.a","targetKeyId":"ocid1.key.oc1.fra.a"}],
+            "isWriteForwardEnabled":false}}"#;
+        let targets = update(body).unwrap().change.replication.unwrap();
+        assert_eq!(targets.first().unwrap().region, "eu-frankfurt-1");
     }
 }

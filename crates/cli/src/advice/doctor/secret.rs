@@ -34,7 +34,10 @@ impl Examination<'_> {
                 let version = secret.current_version_number;
                 let version = version.map(|number| format!(", version {number} is current"));
                 let version = version.unwrap_or_default();
-                Outcome::Passed(format!("`{}` ({}){version}", secret.secret_name, secret.id))
+                let replica = source_of(secret).map(|region| format!(", a replica of {region}"));
+                let replica = replica.unwrap_or_default();
+                let (name, id) = (&secret.secret_name, &secret.id);
+                Outcome::Passed(format!("`{name}` ({id}){version}{replica}"))
             }
         }
     }
@@ -153,6 +156,11 @@ impl Examination<'_> {
     }
 }
 
+/// The region that a replica comes from.
+fn source_of(secret: &Secret) -> Option<&str> {
+    secret.rest.get("sourceRegionInformation")?.get("sourceRegion")?.as_str()
+}
+
 fn listed_state(secret: &SecretSummary) -> Option<Finding> {
     let restore = format!("strongroom restore {}", secret.id);
     judge_secret_state(&secret.secret_name, &secret.lifecycle_state, None, &restore)
@@ -236,6 +244,15 @@ mod tests {
         let allows = blocks.replace("true", "false");
         assert!(expired(&secret(&allows), after).is_none());
         assert!(expired(&secret(""), after).is_none());
+    }
+
+    #[test]
+    fn a_replica_says_where_it_comes_from() {
+        let mut replica = secret("");
+        assert_eq!(source_of(&replica), None);
+        let source = serde_json::json!({"sourceRegion": "us-ashburn-1"});
+        replica.rest.insert("sourceRegionInformation".to_owned(), source);
+        assert_eq!(source_of(&replica), Some("us-ashburn-1"));
     }
 
     #[test]

@@ -16,9 +16,13 @@ pub(super) fn list_regions() -> Result<Reply, Failure> {
     Reply::of(&Region::ALL.iter().map(RegionBody::from).collect::<Vec<_>>())
 }
 
-/// `ListRegionSubscriptions`: a server stands for one region.
+/// `ListRegionSubscriptions`: this region, and those it is paired with.
 pub(super) fn list_region_subscriptions(context: &Context<'_>) -> Result<Reply, Failure> {
-    Reply::of(&[RegionSubscription::home(context.shared.region)])
+    let home = &context.catalog.tenancy.home_region;
+    let others = context.catalog.regions.peers.keys().filter_map(|name| Region::named(name));
+    let regions = std::iter::once(context.shared.region).chain(others);
+    let body = |region: &'static Region| RegionSubscription::new(region, region.name == home);
+    Reply::of(&regions.map(body).collect::<Vec<_>>())
 }
 
 /// `ListAvailabilityDomains`: a server is one.

@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use strongroom_keyring::ledger::{LedgerKeys, row_hash};
+use strongroom_model::Timestamp;
+use strongroom_store::{Effect, Mac};
+
+use super::digest::Digest;
+use crate::rows;
+
+/// Rows of this kind are named in entries one by one, so that who has no key can check them.
+pub(crate) const AUDIT: &[u8] = b"audit/";
+
+/// Tells whether the ledger has what is done to a row. Times at which something was looked at are
+/// written every few seconds; who puts an older one back makes the scheduler wait, and nothing else.
+pub(crate) fn is_entered(key: &[u8]) -> bool {
+    let times = [rows::last_seen(), rows::last_checkpoint()];
+    !key.starts_with(rows::LEDGER) && times.iter().all(|time| time != key)
+}
+
+/// The end of a chain as somebody saw it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Head {
+    /// The chain: microseconds of its beginning and a random number, in hexadecimal.
+    pub(crate) chain: String,
+    /// The entry's number; the first is 1.
+    pub(crate) number: u64,
+    pub(crate) hash: Hashed,
+}
+
+/// A hash, ordered by its text: any order does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hashed(pub(crate) Digest);
+
+impl PartialOrd for Hashed {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Hashed {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.0.cmp(&other.0.0)
+    }
+}
+
+impl Head {
+    /// The key of the row that holds the entry.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        rows::ledger(&self.chain, self.number)
+    }
+}
+
+/// What a group of commits did.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Entry {
+    pub(crate) time: Timestamp,
+    /// The hash of the entry before it; absent in a chain's first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Digest>,
+    /// The ends of other chains that were known when this one began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) after: Vec<Head>,
+    /// By how much the sum over the rows of each kind changed, hidden by a mask.
+    pub(crate) change: BTreeMap<String, Digest>,
+    /// Audit rows that were written, and their hashes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) audit: BTreeMap<String, Digest>,
+    /// Audit rows that were removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) removed: Vec<String>,
+}
+
+impl Entry {
+    /// Makes the entry whose row has `key`.
+    pub(crate) fn of(
+        effects: &[Effect<'_>],
+        (keys, key): (&LedgerKeys, &[u8]),
+        (time, previous, after): (Timestamp, Option<Digest>, Vec<Head>),
+    ) -> Self {
+        let mut change: BTreeMap<String, Digest> = BTreeMap::new();
+        let (mut audit, mut removed) = (BTreeMap::new(), Vec::new());
+        let weight = |mac: &Mac| Digest(keys.weight(mac));
+        for effect in effects.iter().filter(|effect| is_entered(effect.key)) {
+            let sum = change.entry(kind(effect.key)).or_default();
+            if let Some(before) = &effect.before {
+                *sum = sum.minus(weight(before));
+            }
+            if let Some((_, after)) = &effect.after {
+                *sum = sum.plus(weight(after));
+            }
+            if effect.key.starts_with(AUDIT) {
+                let name = String::from_utf8_lossy(effect.key).into_owned();
+                match effect.after {
+                    Some((value, _)) => {
+                        audit.insert(name, Digest(row_hash(effect.key, value)));
+                    }
+                    None => removed.push(name),
+                }
+            }
+        }
+        for (kind, sum) in &mut change {
+            *sum = sum.plus(Digest(keys.mask(key, kind.as_bytes())));
+        }
+        Self { time, previous, after, change, audit, removed }
+    }
+}
+
+/// The first part of a key.
+pub(crate) fn kind(key: &[u8]) -> String {
+    let part = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+    String::from_utf8_lossy(part).into_owned()
+}

@@ -1,0 +1,279 @@
+//! The audit log in a file, with what proves that it is whole: the ledger's entries, and a checkpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strongroom_keyring::ledger::{LedgerBytes, row_hash};
+use strongroom_model::Ocid;
+use strongroom_store::{Order, Store, StoreError, prefix_range};
+use strongroom_wire::bodies::AuditEventBody;
+
+use super::digest::Digest;
+use super::entry::{Entry, Hashed, Head};
+use super::{Checkpoint, CheckpointError, Ledger};
+use crate::audit_event::StoredRecord;
+use crate::rows;
+
+const FORM: &str = "strongroom audit export 1";
+const PAGE: usize = 512;
+
+/// A line of an export: its beginning, an entry of the ledger, or its end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Begin { form: String, tenancy: Ocid },
+    Entry(Box<EntryLine>),
+    End { checkpoint: String },
+}
+
+/// An entry as it is stored, the audit rows that it tells of, and the events in them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EntryLine {
+    chain: String,
+    number: u64,
+    entry: String,
+    /// As they are stored; a row that was removed later has no text.
+    rows: BTreeMap<String, Option<String>>,
+    events: Vec<Value>,
+}
+
+/// What is in an export.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Entries of the ledger.
+    pub entries: u64,
+    /// Chains that they form.
+    pub chains: u64,
+    /// Audit events.
+    pub events: u64,
+    /// Audit rows that were removed.
+    pub removed: u64,
+}
+
+/// Why an export was not written, or is not to be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The store cannot be read, or is not as it was left.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The file is no export, or was changed.
+    #[error("line {line}: {why}")]
+    Line {
+        /// The line; the first is 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Ledger {
+    /// Verifies the store and writes the audit log and what proves it, one JSON object a line.
+    ///
+    /// # Errors
+    /// An [`ExportError`].
+    pub async fn export(
+        &self,
+        store: &dyn Store,
+        to: &mut (dyn Write + Send),
+    ) -> Result<Exported, ExportError> {
+        let verified = self.begin(store).await?;
+        let tenancy = tenancy(store).await?;
+        let mut exported = Exported { chains: verified.chains, ..Exported::default() };
+        write(to, &Line::Begin { form: FORM.to_owned(), tenancy: tenancy.clone() })?;
+        let mut range = prefix_range(rows::LEDGER);
+        loop {
+            let page = store.scan(range.clone(), Order::Ascending, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            for (key, row) in page {
+                range.start = [key.as_slice(), b"\0"].concat();
+                // What another node enters meanwhile is not part of it.
+                if !verified.has(&key) {
+                    continue;
+                }
+                let line = entry_line(store, &tenancy, (&key, row.value)).await?;
+                exported.take(&line);
+                write(to, &Line::Entry(Box::new(line)))?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        write(to, &Line::End { checkpoint: self.signed(verified.heads) })?;
+        Ok(exported)
+    }
+}
+
+fn write(to: &mut (dyn Write + Send), line: &Line) -> Result<(), ExportError> {
+    serde_json::to_writer(&mut *to, line).map_err(io::Error::from)?;
+    Ok(to.write_all(b"\n")?)
+}
+
+async fn tenancy(store: &dyn Store) -> Result<Ocid, StoreError> {
+    let found = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
+    let key = found.first().and_then(|(key, _)| std::str::from_utf8(key).ok());
+    let id = key.and_then(|key| key.strip_prefix("t/")?.parse().ok());
+    id.ok_or_else(|| StoreError::Corrupt("no tenancy was founded here".to_owned()))
+}
+
+async fn entry_line(
+    store: &dyn Store,
+    tenancy: &Ocid,
+    (key, value): (&[u8], Vec<u8>),
+) -> Result<EntryLine, StoreError> {
+    let unreadable = || StoreError::Corrupt("an entry of the ledger cannot be read".to_owned());
+    let (chain, number) = rows::ledger_place(key).ok_or_else(unreadable)?;
+    let entry: Entry = rows::decode(key, &value)?;
+    let keys: Vec<&[u8]> = entry.audit.keys().map(String::as_bytes).collect();
+    let found = if keys.is_empty() { Vec::new() } else { store.get(&keys).await? };
+    let mut rows = BTreeMap::new();
+    for (name, row) in entry.audit.keys().zip(found) {
+        let text = row.map(|row| String::from_utf8(row.value)).transpose();
+        rows.insert(name.clone(), text.map_err(|_error| unreadable())?);
+    }
+    let events = events(&rows, tenancy)?;
+    let entry = String::from_utf8(value).map_err(|_error| unreadable())?;
+    Ok(EntryLine { chain: chain.to_owned(), number, entry, rows, events })
+}
+
+/// Returns the events in audit rows.
+fn events(
+    rows: &BTreeMap<String, Option<String>>,
+    tenancy: &Ocid,
+) -> Result<Vec<Value>, StoreError> {
+    let unreadable = |_error| StoreError::Corrupt("an audit record cannot be read".to_owned());
+    let mut events = Vec::new();
+    for (key, text) in rows {
+        let Some(text) = text else { continue };
+        let records: Vec<StoredRecord> = rows::decode(key.as_bytes(), text.as_bytes())?;
+        let each = records.into_iter().map(|record| record.event(tenancy, None));
+        for event in each {
+            let event: AuditEventBody = event;
+            events.push(serde_json::to_value(&event).map_err(unreadable)?);
+        }
+    }
+    Ok(events)
+}
+
+impl Exported {
+    fn take(&mut self, line: &EntryLine) {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        self.entries += 1;
+        self.events += count(line.events.len());
+        self.removed += count(line.rows.values().filter(|text| text.is_none()).count());
+    }
+}
+
+/// Checks an export with nothing but the installation's public key: every chain is whole from its
+/// first entry to where the checkpoint says, every audit row is as it was when it was entered, none is
+/// missing that was not removed, and events say what the rows say.
+///
+/// # Errors
+/// An [`ExportError`] with the first thing that is wrong.
+pub fn check_export(
+    from: &mut dyn BufRead,
+    public_key: &LedgerBytes,
+) -> Result<Exported, ExportError> {
+    let mut check = Check::default();
+    let mut text = String::new();
+    let mut number = 0;
+    loop {
+        text.clear();
+        if from.read_line(&mut text)? == 0 {
+            let why = "the file ends before the export does".to_owned();
+            return Err(ExportError::Line { line: number + 1, why });
+        }
+        number += 1;
+        let told = |why: String| ExportError::Line { line: number, why };
+        let line = serde_json::from_str(&text);
+        let line: Line = line.map_err(|_error| told("it is no line of an export".to_owned()))?;
+        match (line, check.tenancy.clone()) {
+            (Line::Begin { form, tenancy }, None) if form == FORM => check.tenancy = Some(tenancy),
+            (Line::Entry(line), Some(tenancy)) => check.take(&line, &tenancy).map_err(told)?,
+            (Line::End { checkpoint }, Some(_)) => {
+                check.end(&checkpoint, public_key).map_err(told)?;
+                if from.read_line(&mut text)? == 0 {
+                    return Ok(check.exported);
+                }
+                return Err(told("more follows the end".to_owned()));
+            }
+            _ => return Err(told("it is out of place".to_owned())),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Check {
+    tenancy: Option<Ocid>,
+    /// The hashes of each chain's entries, in their order.
+    chains: BTreeMap<String, Vec<Digest>>,
+    references: Vec<Head>,
+    /// Rows without a text, and rows that were removed.
+    missing: BTreeSet<String>,
+    removed: BTreeSet<String>,
+    exported: Exported,
+}
+
+impl Check {
+    fn take(&mut self, line: &EntryLine, tenancy: &Ocid) -> Result<(), String> {
+        let unreadable = |error: StoreError| error.to_string();
+        let key = rows::ledger(&line.chain, line.number);
+        let entry: Entry = rows::decode(&key, line.entry.as_bytes()).map_err(unreadable)?;
+        let chain = self.chains.entry(line.chain.clone()).or_default();
+        let expected = u64::try_from(chain.len()).unwrap_or(u64::MAX).saturating_add(1);
+        if line.number != expected || entry.previous != chain.last().copied() {
+            return Err(format!("entry {expected} of chain {} does not follow", line.chain));
+        }
+        chain.push(Digest(row_hash(&key, line.entry.as_bytes())));
+        if !entry.audit.keys().eq(line.rows.keys()) {
+            return Err("the audit rows are not those of the entry".to_owned());
+        }
+        for ((name, hash), text) in entry.audit.iter().zip(line.rows.values()) {
+            match text {
+                Some(text) if row_hash(name.as_bytes(), text.as_bytes()) == hash.0 => {}
+                Some(_) => return Err(format!("audit row `{name}` is not as it was written")),
+                None => {
+                    self.missing.insert(name.clone());
+                }
+            }
+        }
+        if events(&line.rows, tenancy).map_err(unreadable)? != line.events {
+            return Err("the events are not those of the audit rows".to_owned());
+        }
+        self.removed.extend(entry.removed);
+        self.references.extend(entry.after);
+        self.exported.take(line);
+        Ok(())
+    }
+
+    fn end(&mut self, note: &str, public_key: &LedgerBytes) -> Result<(), String> {
+        let read = Checkpoint::read(note.as_bytes(), public_key);
+        let checkpoint = read.map_err(|error: CheckpointError| format!("checkpoint: {error}"))?;
+        if let Some(name) = self.missing.difference(&self.removed).next() {
+            return Err(format!("audit row `{name}` is missing, and was not removed"));
+        }
+        self.references.extend(checkpoint.heads);
+        for Head { chain, number, hash: Hashed(hash) } in &self.references {
+            let place = number.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+            let entries = self.chains.get(chain);
+            let found = place.and_then(|place| entries?.get(place));
+            if found != Some(hash) {
+                return Err(format!("entry {number} of chain {chain} is missing"));
+            }
+        }
+        for (chain, entries) in &self.chains {
+            let last = entries.last();
+            let ends = |head: &&Head| head.chain == *chain && Some(&head.hash.0) == last;
+            if !self.references.iter().any(|head| ends(&head)) {
+                return Err(format!("nothing vouches for the end of chain {chain}"));
+            }
+        }
+        self.exported.chains = u64::try_from(self.chains.len()).unwrap_or(u64::MAX);
+        Ok(())
+    }
+}

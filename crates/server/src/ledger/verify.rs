@@ -1,0 +1,183 @@
+use std::collections::BTreeMap;
+use std::mem;
+
+use strongroom_keyring::ledger::{LedgerKeys, row_hash};
+use strongroom_model::Timestamp;
+use strongroom_store::{Store, StoreError, Versioned};
+
+use super::digest::Digest;
+use super::entry::{AUDIT, Entry, Hashed, Head, is_entered, kind};
+use super::{Checkpoint, Ledger};
+use crate::rows;
+
+/// What a verification went through.
+#[derive(Debug, Clone, Default)]
+pub struct Verified {
+    /// Rows beside the ledger's.
+    pub rows: u64,
+    /// Of them, rows of audit records.
+    pub audit_rows: u64,
+    /// Entries of the ledger.
+    pub entries: u64,
+    /// Chains that they form.
+    pub chains: u64,
+    /// When the last entry was made.
+    pub last: Option<Timestamp>,
+    /// The ends of chains that no other chain came after.
+    pub(super) heads: Vec<Head>,
+    /// How many entries each chain has.
+    lengths: BTreeMap<String, u64>,
+}
+
+impl Verified {
+    /// Tells whether an entry was gone through.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        rows::ledger_place(key).is_some_and(|(chain, number)| {
+            self.lengths.get(chain).is_some_and(|length| number <= *length)
+        })
+    }
+}
+
+impl Ledger {
+    /// Reads every row and compares the rows with the ledger: each as it was written, none missing,
+    /// none that is older than it should be, every entry in its place.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with the first thing that is wrong. Any other [`StoreError`] if the
+    /// store cannot be read.
+    pub async fn verify(&self, store: &dyn Store) -> Result<Verified, StoreError> {
+        let held = self.heads();
+        let mut walk = Walk::new(&self.0.keys);
+        store.walk(Box::new(|key, row| walk.visit(key, &row))).await?;
+        let (verified, references) = walk.end()?;
+        are_there(store, references.iter().chain(&held)).await?;
+        Ok(verified)
+    }
+
+    /// Verifies, and goes on from where the chains end: those of this process come after them.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn begin(&self, store: &dyn Store) -> Result<Verified, StoreError> {
+        let verified = self.verify(store).await?;
+        let named = verified.heads.iter().map(|head| head.number).sum::<u64>();
+        self.known().take_up(verified.heads.clone(), verified.entries.saturating_sub(named));
+        Ok(verified)
+    }
+
+    /// Tells whether everything that a checkpoint saw is in the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if something is not. Any other [`StoreError`] if the store cannot be
+    /// read.
+    pub async fn is_after(
+        &self,
+        store: &dyn Store,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StoreError> {
+        are_there(store, checkpoint.heads.iter()).await
+    }
+}
+
+/// Checks that the entries that are named are in the store, each with its hash.
+async fn are_there(
+    store: &dyn Store,
+    heads: impl Iterator<Item = &Head>,
+) -> Result<(), StoreError> {
+    for head in heads {
+        let key = head.key();
+        let row = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+        let hash = row.map(|row| Hashed(Digest(row_hash(&key, &row.value))));
+        if hash != Some(head.hash) {
+            let (number, chain) = (head.number, &head.chain);
+            let why = if hash.is_some() { "is another" } else { "is missing" };
+            return Err(StoreError::Corrupt(format!("entry {number} of chain {chain} {why}")));
+        }
+    }
+    Ok(())
+}
+
+/// Takes every row in the order of the keys: entries of a chain follow each other.
+struct Walk<'a> {
+    keys: &'a LedgerKeys,
+    verified: Verified,
+    /// The sum over the rows of each kind, less what entries say it is.
+    sums: BTreeMap<String, Digest>,
+    at: Option<Head>,
+    ends: Vec<Head>,
+    references: Vec<Head>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(keys: &'a LedgerKeys) -> Self {
+        Self {
+            keys,
+            verified: Verified::default(),
+            sums: BTreeMap::new(),
+            at: None,
+            ends: Vec::new(),
+            references: Vec::new(),
+        }
+    }
+
+    fn visit(&mut self, key: &[u8], row: &Versioned) -> Result<(), StoreError> {
+        if key.starts_with(rows::LEDGER) {
+            return self.take(key, &row.value);
+        }
+        self.verified.rows += 1;
+        if !is_entered(key) {
+            return Ok(());
+        }
+        self.verified.audit_rows += u64::from(key.starts_with(AUDIT));
+        let mac = self.keys.row_mac(key, Some(&row.value), row.revision.0);
+        let sum = self.sums.entry(kind(key)).or_default();
+        *sum = sum.plus(Digest(self.keys.weight(&mac)));
+        Ok(())
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        let (chain, number) = rows::ledger_place(key)
+            .ok_or_else(|| StoreError::Corrupt("a row of the ledger has no place".to_owned()))?;
+        let entry: Entry = rows::decode(key, value)?;
+        if self.at.as_ref().is_some_and(|at| at.chain != chain) {
+            self.ends.extend(self.at.take());
+        }
+        let expected = self.at.as_ref().map_or(1, |at| at.number.saturating_add(1));
+        if number != expected {
+            let why = format!("entry {expected} of chain {chain} is missing");
+            return Err(StoreError::Corrupt(why));
+        }
+        if entry.previous != self.at.as_ref().map(|at| at.hash.0) {
+            let why = format!("entry {number} of chain {chain} does not follow the one before it");
+            return Err(StoreError::Corrupt(why));
+        }
+        for (kind, change) in entry.change {
+            let mask = Digest(self.keys.mask(key, kind.as_bytes()));
+            let sum = self.sums.entry(kind).or_default();
+            *sum = sum.minus(change.minus(mask));
+        }
+        self.verified.entries += 1;
+        self.verified.last = self.verified.last.max(Some(entry.time));
+        self.references.extend(entry.after);
+        let hash = Hashed(Digest(row_hash(key, value)));
+        self.at = Some(Head { chain: chain.to_owned(), number, hash });
+        Ok(())
+    }
+
+    /// Returns what was found, and the entries that others came after.
+    fn end(mut self) -> Result<(Verified, Vec<Head>), StoreError> {
+        self.ends.extend(self.at.take());
+        self.verified.chains = u64::try_from(self.ends.len()).unwrap_or(u64::MAX);
+        if let Some((kind, _)) = self.sums.iter().find(|(_, sum)| **sum != Digest::default()) {
+            let why = format!("a row of kind `{kind}` was removed, put back, or is an older one");
+            return Err(StoreError::Corrupt(why));
+        }
+        let length = |end: &Head| (end.chain.clone(), end.number);
+        self.verified.lengths = self.ends.iter().map(length).collect();
+        self.references.sort();
+        self.references.dedup();
+        let references = mem::take(&mut self.references);
+        self.ends.retain(|end| references.binary_search(end).is_err());
+        Ok((Verified { heads: self.ends, ..self.verified }, references))
+    }
+}

@@ -1,0 +1,286 @@
+//! Takes what another region sends: replicas of its secrets.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_model::{Ocid, ReplicationTarget, Secret, SecretState, Sensitive};
+use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
+
+use super::messages::{SecretItem, VersionItem, binding};
+use super::peers::Peer;
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::ops::{NewContent, SecretHome};
+use crate::rows::{self, SecretVersionRow};
+use crate::schedule::record;
+use crate::secret_deletion::{delete_rows, find};
+use crate::secret_rows;
+use crate::shared::Shared;
+
+/// What became of an item.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is stored, or was before.
+    Stored,
+    /// It is of an earlier term: the secret's source is another region by now.
+    Fenced,
+    /// Versions are missing that this region has not: all of it is needed.
+    Incomplete,
+    /// It cannot be stored, for this reason.
+    Refused(String),
+}
+
+/// Takes a secret.
+pub(super) async fn take(
+    shared: &Shared,
+    peer: &Peer,
+    item: &SecretItem,
+) -> Result<Taken, Failure> {
+    match try_take(shared, peer, item).await {
+        Err(failure) if failure.refusal.code.status() < 500 => Ok(Taken::Refused(failure.reason)),
+        taken => taken,
+    }
+}
+
+async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Taken, Failure> {
+    let local = find(shared, &item.id).await?;
+    let here = shared.region.name;
+    let target = |secret: &Secret| secret.replication.target_in(here).cloned();
+    let Some((secret, target)) =
+        item.secret.as_ref().and_then(|secret| Some((secret, target(secret)?)))
+    else {
+        return withdraw(shared, peer, item, local).await;
+    };
+    if let Some(fault) = &item.fault {
+        return Ok(Taken::Refused(format!("region {} cannot read it: {fault}", peer.region)));
+    }
+    let incoming = secret.replica_at(&target, &peer.region, item.revision);
+    let Some((known, revision)) = local else {
+        return store(shared, (peer, item), None, &incoming).await;
+    };
+    match standing(&known, secret, (&peer.region, item.revision)) {
+        Standing::Known => Ok(Taken::Stored),
+        Standing::Fenced => Ok(Taken::Fenced),
+        Standing::Next if is_kept_at(&known, &target) => {
+            store(shared, (peer, item), Some((&known, revision)), &incoming).await
+        }
+        Standing::Next | Standing::Other if !item.is_whole(&incoming) => Ok(Taken::Incomplete),
+        Standing::Next | Standing::Other => {
+            home_of(shared, &incoming, &*shared.catalog().await?)?;
+            // Nothing of what was here counts: its versions may differ from those that come.
+            remove(shared, &known, revision).await?;
+            store(shared, (peer, item), None, &incoming).await
+        }
+    }
+}
+
+/// How what comes relates to what is here.
+enum Standing {
+    /// It is here, or something later.
+    Known,
+    /// Its source is not the secret's any more.
+    Fenced,
+    /// It follows what is here.
+    Next,
+    /// It takes the place of what is here, which has another source or none.
+    Other,
+}
+
+fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) -> Standing {
+    let (known, term) = (&known.replication, secret.replication.term);
+    match &known.source {
+        Some(source) if source.region == region && known.term == term => {
+            if source.revision >= revision { Standing::Known } else { Standing::Next }
+        }
+        _ if known.term >= term => Standing::Fenced,
+        _ => Standing::Other,
+    }
+}
+
+fn is_kept_at(known: &Secret, target: &ReplicationTarget) -> bool {
+    known.vault_id == target.vault_id && known.key_id == target.key_id
+}
+
+fn has(secret: &Secret, number: u64) -> bool {
+    secret.state != SecretState::Deleted && secret.knows_version(number)
+}
+
+impl SecretItem {
+    /// Tells whether every version that the secret has is in it.
+    fn is_whole(&self, incoming: &Secret) -> bool {
+        let sent = |number| self.versions.iter().any(|sent| sent.version.number == number);
+        (1..=incoming.stages.latest).all(|number| !has(incoming, number) || sent(number))
+    }
+}
+
+/// Stores a secret with the versions of it that are new here.
+async fn store(
+    shared: &Shared,
+    (peer, item): (&Peer, &SecretItem),
+    known: Option<(&Secret, Revision)>,
+    incoming: &Secret,
+) -> Result<Taken, Failure> {
+    let had = |number| known.is_some_and(|(known, _)| has(known, number));
+    let mut batch = Batch::new();
+    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
+        if had(number) {
+            continue;
+        }
+        let sent = item.versions.iter().find(|sent| sent.version.number == number);
+        let Some(sent) = sent else { return Ok(Taken::Incomplete) };
+        batch = add(shared, (peer, item.revision), incoming, (batch, sent)).await?;
+    }
+    if let Some((known, _)) = known {
+        for number in (1..=known.stages.latest).filter(|number| had(*number)) {
+            if !has(incoming, number) {
+                batch = without_version(shared, &incoming.id, number, batch).await?;
+            }
+        }
+    } else if incoming.state == SecretState::Deleted {
+        return Ok(Taken::Stored);
+    } else {
+        let name = rows::secret_name(&incoming.vault_id, &incoming.name);
+        batch = batch
+            .require(name.clone(), Require::Absent)
+            .put(name, rows::encode(&incoming.id)?)
+            .put(rows::replicated(&incoming.id), Vec::new());
+    }
+    let batch = secret_rows::write(batch, known, incoming)?;
+    commit(shared, batch, "ReplicateSecret", incoming).await
+}
+
+async fn commit(
+    shared: &Shared,
+    batch: Batch,
+    operation: &'static str,
+    secret: &Secret,
+) -> Result<Taken, Failure> {
+    let record = record(shared, operation, &secret.id);
+    match shared.commit(batch, &record).await {
+        Ok(_) => Ok(Taken::Stored),
+        Err(StoreError::Conflict { key }) if key.starts_with(b"sn/") => {
+            let vault = &secret.vault_id;
+            Ok(Taken::Refused(format!("vault {vault} holds another secret of its name")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a version that was sealed for this region, and seals it under the replica's own key.
+async fn add(
+    shared: &Shared,
+    (peer, revision): (&Peer, u64),
+    incoming: &Secret,
+    (batch, sent): (Batch, &VersionItem),
+) -> Result<Batch, Failure> {
+    let number = sent.version.number;
+    let binding = binding((&peer.region, shared.region.name), &incoming.id, number, revision);
+    let unopened = || refused("a content was not sealed for this region".to_owned());
+    let sealed = STANDARD.decode(&sent.sealed).map_err(|_error| unopened())?;
+    let plaintext: Sensitive =
+        shared.region_keys.open(&binding, &sealed).map_err(|_error| unopened())?;
+    let catalog = shared.catalog().await?;
+    let home = home_of(shared, incoming, &catalog)?;
+    let new = NewContent { version: sent.version.clone(), plaintext: &plaintext };
+    home.put_version(batch, incoming, new).await
+}
+
+/// Where a replica is kept, if it can be kept there.
+fn home_of<'a>(
+    shared: &'a Shared,
+    incoming: &Secret,
+    catalog: &'a Catalog,
+) -> Result<SecretHome<'a>, Failure> {
+    let home = SecretHome::of(shared, catalog, incoming)
+        .map_err(|_failure| refused(format!("key {} is not here", incoming.key_id)))?;
+    if home.key.vault.vault.id != incoming.vault_id {
+        return Err(refused(format!("key {} is of another vault", incoming.key_id)));
+    }
+    let active = home.key.vault.vault.check_active();
+    active.map_err(|error| refused(format!("vault {} {error}", incoming.vault_id)))?;
+    Ok(home)
+}
+
+fn refused(reason: String) -> Failure {
+    let refusal = strongroom_wire::Refusal::new(strongroom_wire::ErrorCode::Conflict, reason);
+    refusal.into()
+}
+
+async fn without_version(
+    shared: &Shared,
+    id: &Ocid,
+    number: u64,
+    batch: Batch,
+) -> Result<Batch, Failure> {
+    let key = rows::secret_version(id, number);
+    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let Some(row) = found else { return Ok(batch) };
+    let row: SecretVersionRow = rows::decode(&key, &row.value)?;
+    let mut batch = batch.delete(key);
+    if let Some(name) = &row.secret_version.name {
+        batch = batch.delete(rows::version_name(id, name));
+    }
+    if let Some(fingerprint) = &row.fingerprint {
+        batch = batch.delete(rows::fingerprint(id, fingerprint, number));
+    }
+    shared.forgets.store(true, std::sync::atomic::Ordering::Release);
+    Ok(batch)
+}
+
+/// The secret is not replicated to this region, or not any more.
+async fn withdraw(
+    shared: &Shared,
+    peer: &Peer,
+    item: &SecretItem,
+    local: Option<(Secret, Revision)>,
+) -> Result<Taken, Failure> {
+    let Some((known, revision)) = local else { return Ok(Taken::Stored) };
+    let source = known.replication.source.as_ref();
+    if source.is_some_and(|at| at.region == peer.region && at.revision < item.revision) {
+        remove(shared, &known, revision).await?;
+    }
+    Ok(Taken::Stored)
+}
+
+/// Removes every trace of a secret here; at its source nothing happens to it.
+pub(super) async fn remove(
+    shared: &Shared,
+    known: &Secret,
+    revision: Revision,
+) -> Result<(), Failure> {
+    let batch = secret_rows::remove(Batch::new(), (known, revision));
+    let batch = delete_rows(shared, &known.id, batch).await?;
+    let batch = batch.delete(rows::replicated(&known.id));
+    shared.commit(batch, &record(shared, "WithdrawReplica", &known.id)).await?;
+    shared.forgets.store(true, std::sync::atomic::Ordering::Release);
+    Ok(())
+}
+
+/// Keeps why an object of a region was not taken, so that it is asked for again.
+pub(super) async fn keep_untaken(
+    shared: &Shared,
+    region: &str,
+    object: &str,
+    reason: Option<&str>,
+) -> Result<(), Failure> {
+    let key = rows::untaken(region, object);
+    let batch = match reason {
+        Some(reason) => Batch::new().put(key, rows::encode(&reason)?),
+        None => Batch::new().delete(key),
+    };
+    shared.store.commit(batch).await?;
+    Ok(())
+}
+
+/// The objects of a region that were not taken, and why.
+pub(super) async fn untaken(
+    shared: &Shared,
+    region: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let prefix = rows::all_untaken(region);
+    let found = shared.store.scan(prefix_range(&prefix), Order::Ascending, usize::MAX).await?;
+    let read = |(key, row): &(Vec<u8>, strongroom_store::Versioned)| {
+        let object = key.get(prefix.len()..).unwrap_or_default();
+        Ok((String::from_utf8_lossy(object).into_owned(), rows::decode(key, &row.value)?))
+    };
+    found.iter().map(read).collect()
+}

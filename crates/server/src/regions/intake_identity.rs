@@ -1,0 +1,139 @@
+//! Takes the home region's identities: users, groups, policies, compartments, tags, machines.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use strongroom_model::Tenancy;
+use strongroom_store::{Batch, Change, Order, Require, Revision, Versioned, prefix_range};
+
+use super::messages::{Home, InventoryItem, RowItem};
+use super::outbox::{IDENTITY, is_identity};
+use super::peers::Peer;
+use crate::catalog::Catalog;
+use crate::failure::Failure;
+use crate::rows;
+use crate::schedule::record;
+use crate::shared::Shared;
+
+/// Row that says which commit, of which region, a copied row is of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct CopiedRow {
+    region: String,
+    revision: u64,
+}
+
+/// Stores rows as the home region has them, all in one commit: no policy comes before what it
+/// names.
+pub(super) async fn take(shared: &Shared, peer: &Peer, items: &[RowItem]) -> Result<(), Failure> {
+    let mut batch = Batch::new();
+    let mut is_empty = true;
+    for item in items.iter().filter(|item| is_identity(&item.key)) {
+        let known = copied(shared, &item.key).await?;
+        let is_later = |(known, _): &(CopiedRow, Revision)| {
+            known.region != peer.region || known.revision < item.revision
+        };
+        if !known.as_ref().is_none_or(is_later) {
+            continue;
+        }
+        is_empty = false;
+        let condition = known.map_or(Require::Absent, |(_, revision)| Require::Revision(revision));
+        let mark = CopiedRow { region: peer.region.clone(), revision: item.revision };
+        let place = rows::copied(&item.key);
+        batch = batch.require(place.clone(), condition).put(place, rows::encode(&mark)?);
+        let key = item.key.clone().into_bytes();
+        batch = match &item.value {
+            Some(value) => batch.put(key, value.clone().into_bytes()),
+            None => batch.delete(key),
+        };
+    }
+    if is_empty {
+        return Ok(());
+    }
+    let catalog = shared.catalog().await?;
+    try_on(shared, &catalog, &batch)?;
+    shared.commit(batch, &record(shared, "CopyIdentities", &catalog.tenancy.id)).await?;
+    Ok(())
+}
+
+/// Applies the rows to a copy of what is in memory: those that cannot be read are not stored, where
+/// they would stop every request.
+fn try_on(shared: &Shared, catalog: &Catalog, batch: &Batch) -> Result<(), Failure> {
+    let mut trial = catalog.clone();
+    let kept = |key: &[u8]| rows::KEPT.iter().any(|prefix| key.starts_with(prefix.as_bytes()));
+    for (key, value) in batch.changes().filter(|(key, _)| kept(key)) {
+        let row = |value: &[u8]| Versioned { value: value.to_vec(), revision: Revision::default() };
+        trial.apply(&Change { key: key.to_vec(), value: value.map(row) }, &shared.keys)?;
+    }
+    Ok(trial.derive()?)
+}
+
+/// Learns that the home region is another one by now.
+pub(super) async fn adopt(shared: &Shared, home: &Home) -> Result<(), Failure> {
+    let catalog = shared.catalog().await?;
+    let tenancy = Tenancy { home_region: home.region.clone(), ..Tenancy::clone(&catalog.tenancy) };
+    let batch = Batch::new()
+        .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)
+        .put(rows::home_term(), rows::encode(&home.term)?);
+    shared.commit(batch, &record(shared, "MoveHomeRegion", &tenancy.id)).await?;
+    tracing::warn!(region = home.region, term = home.term, "the home region is another one now");
+    Ok(())
+}
+
+/// Compares with what the home region has: returns what to ask for, and removes what is not there.
+pub(super) async fn compare(
+    shared: &Shared,
+    peer: &Peer,
+    inventory: &[InventoryItem],
+) -> Result<Vec<String>, Failure> {
+    let there: BTreeMap<&str, u64> = inventory
+        .iter()
+        .filter(|item| is_identity(&item.object))
+        .map(|item| (item.object.as_str(), item.revision))
+        .collect();
+    let mut wanted = Vec::new();
+    for (object, revision) in &there {
+        let current = CopiedRow { region: peer.region.clone(), revision: *revision };
+        if copied(shared, object).await?.is_none_or(|(known, _)| known != current) {
+            wanted.push((*object).to_owned());
+        }
+    }
+    remove_others(shared, &there).await?;
+    Ok(wanted)
+}
+
+/// Removes what the home region has not, unless it came after the list was made.
+async fn remove_others(shared: &Shared, there: &BTreeMap<&str, u64>) -> Result<(), Failure> {
+    let listed = there.values().copied().max().unwrap_or_default();
+    let mut batch = Batch::new();
+    let mut is_empty = true;
+    for prefix in IDENTITY.into_iter().filter(|prefix| *prefix != "t/") {
+        let range = prefix_range(prefix.as_bytes());
+        for (key, row) in shared.store.scan(range, Order::Ascending, usize::MAX).await? {
+            let object = String::from_utf8_lossy(&key).into_owned();
+            let is_later = |copied: CopiedRow| copied.revision > listed;
+            if there.contains_key(object.as_str())
+                || copied(shared, &object).await?.is_some_and(|(copied, _)| is_later(copied))
+            {
+                continue;
+            }
+            is_empty = false;
+            batch = batch
+                .require(key.clone(), Require::Revision(row.revision))
+                .delete(key)
+                .delete(rows::copied(&object));
+        }
+    }
+    if !is_empty {
+        let tenancy = shared.catalog().await?.tenancy.id.clone();
+        shared.commit(batch, &record(shared, "CopyIdentities", &tenancy)).await?;
+    }
+    Ok(())
+}
+
+/// Reads which commit a copied row is of.
+async fn copied(shared: &Shared, object: &str) -> Result<Option<(CopiedRow, Revision)>, Failure> {
+    let key = rows::copied(object);
+    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let Some(row) = found else { return Ok(None) };
+    Ok(Some((rows::decode(&key, &row.value)?, row.revision)))
+}

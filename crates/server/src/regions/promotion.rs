@@ -1,0 +1,62 @@
+//! Lets replicas of a region that is lost be secrets in their own right. The term of each goes up,
+//! so that what the lost region still sends, when it is back, is of an earlier one.
+
+use strongroom_model::Tenancy;
+use strongroom_store::{Batch, StoreError};
+
+use super::source::replicated;
+use crate::failure::Failure;
+use crate::rows::{self, SecretRow};
+use crate::schedule::record;
+use crate::secret_rows;
+use crate::shared::Shared;
+
+/// Promotes what came from `region`, and this region to the home region if that is asked for.
+pub(super) async fn promote(
+    shared: &Shared,
+    region: &str,
+    home: bool,
+) -> Result<serde_json::Value, Failure> {
+    let catalog = shared.catalog().await?;
+    if !catalog.regions.peers.contains_key(region) {
+        let rule = "is not one that this region is paired with";
+        return Err(strongroom_wire::Refusal::invalid("region", rule).into());
+    }
+    let was_home = catalog.tenancy.home_region == region;
+    if home && !was_home {
+        let rule = "is not the home region, so that none is to be made of this one";
+        return Err(strongroom_wire::Refusal::invalid("region", rule).into());
+    }
+    let (mut promoted, mut left) = (0_u64, 0_u64);
+    for (key, row) in replicated(shared).await? {
+        let SecretRow { secret } = rows::decode(&key, &row.value)?;
+        if secret.replication.source.as_ref().is_none_or(|source| source.region != region) {
+            continue;
+        }
+        let next = secret.promoted(shared.region.name);
+        let batch = secret_rows::write(Batch::new(), Some((&secret, row.revision)), &next)?;
+        match shared.commit(batch, &record(shared, "PromoteReplica", &secret.id)).await {
+            Ok(_) => promoted += 1,
+            // The last page of the lost region came in between: ask again.
+            Err(StoreError::Conflict { .. }) => left += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if home {
+        take_home(shared).await?;
+    }
+    tracing::warn!(region, promoted, home, "replicas of a lost region were promoted");
+    Ok(serde_json::json!({"region": region, "promoted": promoted, "left": left, "home": home}))
+}
+
+async fn take_home(shared: &Shared) -> Result<(), Failure> {
+    let catalog = shared.catalog().await?;
+    let tenancy =
+        Tenancy { home_region: shared.region.name.to_owned(), ..Tenancy::clone(&catalog.tenancy) };
+    let term = catalog.regions.home_term.saturating_add(1);
+    let batch = Batch::new()
+        .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)
+        .put(rows::home_term(), rows::encode(&term)?);
+    shared.commit(batch, &record(shared, "MoveHomeRegion", &tenancy.id)).await?;
+    Ok(())
+}

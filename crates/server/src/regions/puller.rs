@@ -1,0 +1,281 @@
+//! Asks the other regions what has changed, and stores it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::intake::{Taken, keep_untaken, untaken};
+use super::messages::{InventoryItem, Kind, PULL, Page, Pull, SignedMessage};
+use super::outbox::secret_of;
+use super::peers::Peer;
+use super::source::{home_of, replicated};
+use super::{intake, intake_identity};
+use crate::failure::Failure;
+use crate::rows::{self, SecretRow};
+use crate::shared::Shared;
+
+/// How long the other region is asked to wait for a change.
+const WAIT_SECS: u64 = 10;
+/// How long an answer may take.
+const ANSWER_TIME: Duration = Duration::from_secs(40);
+const LOOK: Duration = Duration::from_secs(1);
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How often what was not taken is asked for again.
+const RETRY: Duration = Duration::from_secs(15);
+/// How often everything is compared.
+const COMPARE: Duration = Duration::from_hours(1);
+/// Objects that one request asks for again, at most.
+const AGAIN_MAX: usize = 5000;
+
+/// The way to other regions: the server itself dials nobody.
+pub trait RegionLine: Debug + Send + Sync + 'static {
+    /// Sends a message to a URL and returns the answer, or why there is none.
+    fn exchange<'a>(&'a self, url: &'a str, message: SignedMessage) -> RegionAnswer<'a>;
+}
+
+/// An answer, to be awaited.
+pub type RegionAnswer<'a> =
+    Pin<Box<dyn Future<Output = Result<SignedMessage, String>> + Send + 'a>>;
+
+/// Pulls from every other region, for as long as it is polled.
+pub(crate) async fn keep_replicating(shared: Arc<Shared>, line: Arc<dyn RegionLine>) {
+    let mut pulls = JoinSet::new();
+    let mut running: BTreeMap<String, AbortHandle> = BTreeMap::new();
+    loop {
+        match shared.catalog().await {
+            Ok(catalog) => {
+                let peers = &catalog.regions.peers;
+                running.retain(|region, handle| {
+                    let stays = peers.contains_key(region) && !handle.is_finished();
+                    if !stays {
+                        handle.abort();
+                    }
+                    stays
+                });
+                for region in peers
+                    .keys()
+                    .filter(|region| !running.contains_key(*region))
+                    .cloned()
+                    .collect::<Vec<_>>()
+                {
+                    let (shared, line) = (Arc::clone(&shared), Arc::clone(&line));
+                    let puller = Puller::new(shared, line, region.clone());
+                    running.insert(region, pulls.spawn(puller.keep_pulling()));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the other regions are not known"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            Some(_) = pulls.join_next() => {}
+        }
+    }
+}
+
+/// Pulls from one region.
+struct Puller {
+    shared: Arc<Shared>,
+    line: Arc<dyn RegionLine>,
+    region: String,
+    /// Outbox rows there whose changes are stored here.
+    stored: Vec<String>,
+    /// Objects to ask for, changed or not.
+    again: BTreeSet<String>,
+    /// What was not taken.
+    untaken: BTreeMap<String, String>,
+    compared: Option<Instant>,
+    retried: Instant,
+}
+
+impl Puller {
+    fn new(shared: Arc<Shared>, line: Arc<dyn RegionLine>, region: String) -> Self {
+        Self {
+            shared,
+            line,
+            region,
+            stored: Vec::new(),
+            again: BTreeSet::new(),
+            untaken: BTreeMap::new(),
+            compared: None,
+            retried: Instant::now(),
+        }
+    }
+
+    async fn keep_pulling(mut self) {
+        match untaken(&self.shared, &self.region).await {
+            Ok(kept) => self.untaken = kept.into_iter().collect(),
+            Err(failure) => {
+                tracing::warn!(reason = failure.reason, "what was not taken is unknown")
+            }
+        }
+        let mut pause = PAUSE_MIN;
+        loop {
+            match self.pull().await {
+                Ok(()) => {
+                    pause = PAUSE_MIN;
+                    self.shared.region_watch.note(&self.region, |watch| watch.fault = None);
+                }
+                Err(why) => {
+                    let region = &self.region;
+                    tracing::warn!(region, reason = why, "a region cannot be pulled from");
+                    self.shared.region_watch.note(region, |watch| watch.fault = Some(why));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    async fn pull(&mut self) -> Result<(), String> {
+        let said = |failure: Failure| failure.reason;
+        let catalog = self.shared.catalog().await.map_err(|error| error.to_string())?;
+        let peer = catalog.regions.peers.get(&self.region);
+        let peer = Arc::clone(peer.ok_or("it is not paired with this region any more")?);
+        if self.retried.elapsed() > RETRY {
+            self.retried = Instant::now();
+            self.again.extend(self.untaken.keys().cloned());
+        }
+        let pull = Pull {
+            from: self.shared.region.name.to_owned(),
+            to: peer.region.clone(),
+            nonce: self.nonce(),
+            time: self.shared.clock.now().as_microsecond(),
+            home: home_of(&catalog),
+            acknowledged: std::mem::take(&mut self.stored),
+            again: self.again.iter().take(AGAIN_MAX).cloned().collect(),
+            inventory: self.compared.is_none_or(|at| at.elapsed() > COMPARE),
+            wait_secs: WAIT_SECS,
+        };
+        let page = self.exchange(&peer, &pull).await;
+        if page.is_err() {
+            self.stored.clone_from(&pull.acknowledged);
+        }
+        let page = page?;
+        self.take(&peer, page, &pull).await.map_err(said)
+    }
+
+    fn nonce(&self) -> String {
+        let mut bytes = [0_u8; 16];
+        self.shared.random.fill(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    async fn exchange(&self, peer: &Peer, pull: &Pull) -> Result<Page, String> {
+        let own = (self.shared.region.name, &self.shared.region_keys);
+        let message = SignedMessage::sign(own, Kind::Pull, pull).ok_or("not encoded")?;
+        let url = format!("{}{PULL}", peer.url.trim_end_matches('/'));
+        let answer = timeout(ANSWER_TIME, self.line.exchange(&url, message)).await;
+        let answer = answer.map_err(|_elapsed| "it does not answer in time".to_owned())??;
+        let page: Option<Page> = answer.open(&peer.keys, Kind::Page);
+        let page = page.ok_or("its answer is not signed by it")?;
+        let is_answer =
+            page.from == peer.region && page.to == pull.from && page.nonce == pull.nonce;
+        if is_answer { Ok(page) } else { Err("its answer is to another question".to_owned()) }
+    }
+
+    async fn take(&mut self, peer: &Peer, page: Page, pull: &Pull) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        self.learn_home(&page).await?;
+        let catalog = shared.catalog().await?;
+        if page.home == home_of(&catalog) && page.home.region == peer.region {
+            intake_identity::take(&shared, peer, &page.rows).await?;
+        }
+        for item in &page.rows {
+            self.again.remove(&item.key);
+        }
+        for item in &page.secrets {
+            let object = format!("s/{}", item.id);
+            self.again.remove(&object);
+            let taken = intake::take(&shared, peer, item).await?;
+            self.settle(object, taken).await?;
+        }
+        if let Some(inventory) = &page.inventory {
+            self.compare(peer, &page, inventory).await?;
+        } else if pull.inventory {
+            return Err(Failure::internal("the region lists nothing"));
+        }
+        let left = u64::try_from(page.covers.len()).unwrap_or_default();
+        let waiting = page.waiting.saturating_sub(left);
+        self.stored.extend(page.covers);
+        let now = shared.clock.now();
+        shared.region_watch.note(&peer.region, |watch| {
+            watch.taken = Some(now);
+            watch.waiting = waiting;
+            watch.oldest = page.oldest.filter(|_| waiting > 0);
+        });
+        Ok(())
+    }
+
+    /// What is not stored is remembered with its reason, and asked for again later.
+    async fn settle(&mut self, object: String, taken: Taken) -> Result<(), Failure> {
+        let (shared, region) = (&self.shared, &self.region);
+        match taken {
+            Taken::Stored | Taken::Fenced => {
+                if taken == Taken::Fenced {
+                    tracing::warn!(region, object, "a change of an earlier term was not taken");
+                    shared.region_watch.note(region, |watch| watch.fenced += 1);
+                }
+                if self.untaken.remove(&object).is_some() {
+                    keep_untaken(shared, region, &object, None).await?;
+                }
+            }
+            Taken::Incomplete => drop(self.again.insert(object)),
+            Taken::Refused(reason) => {
+                if self.untaken.get(&object) != Some(&reason) {
+                    tracing::warn!(region, object, reason, "a change was not taken");
+                    keep_untaken(shared, region, &object, Some(&reason)).await?;
+                    self.untaken.insert(object, reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes by the region that became the home region last.
+    async fn learn_home(&mut self, page: &Page) -> Result<(), Failure> {
+        let known = self.shared.catalog().await?.regions.home_term;
+        if page.home.term > known && page.home.region == page.from {
+            intake_identity::adopt(&self.shared, &page.home).await?;
+            self.compared = None;
+        }
+        Ok(())
+    }
+
+    /// Finds what this region lacks, and what it has in excess.
+    async fn compare(
+        &mut self,
+        peer: &Peer,
+        page: &Page,
+        inventory: &[InventoryItem],
+    ) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        let catalog = shared.catalog().await?;
+        if page.home == home_of(&catalog) && page.home.region == peer.region {
+            self.again.extend(intake_identity::compare(&shared, peer, inventory).await?);
+        }
+        let mut here = BTreeMap::new();
+        for (key, row) in replicated(&shared).await? {
+            let SecretRow { secret } = rows::decode(&key, &row.value)?;
+            let source = secret.replication.source.filter(|source| source.region == peer.region);
+            if let Some(source) = source {
+                here.insert(String::from_utf8_lossy(&key).into_owned(), source.revision);
+            }
+        }
+        for item in inventory.iter().filter(|item| secret_of(&item.object).is_some()) {
+            if here.remove(&item.object) != Some(item.revision) {
+                self.again.insert(item.object.clone());
+            }
+        }
+        // What the region does not list may have been withdrawn: it tells when it is asked.
+        self.again.extend(here.into_keys());
+        self.compared = Some(Instant::now());
+        Ok(())
+    }
+}

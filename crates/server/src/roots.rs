@@ -1,0 +1,106 @@
+//! The root key, and the one before it while the rows of the store are sealed anew.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use strongroom_keyring::RootKey;
+use strongroom_store::{Batch, Require, Revision, StoreError, Versioned};
+use strongroom_wire::{ErrorCode, Refusal};
+
+use crate::failure::Failure;
+use crate::rows::{self, NextRootKeyRow};
+
+/// The root key that this process would begin with if it read everything anew.
+#[derive(Debug)]
+pub(crate) struct HeldRoot(RwLock<Arc<RootKey>>);
+
+impl HeldRoot {
+    pub(crate) fn new(root_key: RootKey) -> Self {
+        Self(RwLock::new(Arc::new(root_key)))
+    }
+
+    fn get(&self) -> Arc<RootKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, root_key: &Arc<RootKey>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(root_key);
+    }
+}
+
+/// The rotation that is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotation {
+    /// What `root.key` is to hold.
+    pub(crate) root_file: Arc<[u8]>,
+    pub(crate) revision: Revision,
+    earlier: Arc<RootKey>,
+}
+
+/// The root keys as of one moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Roots {
+    /// Everything new is sealed under this one.
+    pub(crate) current: Arc<RootKey>,
+    pub(crate) rotation: Option<Rotation>,
+}
+
+impl Roots {
+    pub(crate) fn begin(held: &HeldRoot) -> Self {
+        Self { current: held.get(), rotation: None }
+    }
+
+    /// Takes the row of a rotation, which is gone when that is over.
+    pub(crate) fn apply(
+        &mut self,
+        row: Option<&Versioned>,
+        held: &HeldRoot,
+    ) -> Result<(), StoreError> {
+        let Some(row) = row else {
+            held.set(&self.current);
+            self.rotation = None;
+            return Ok(());
+        };
+        let unopened = || StoreError::Corrupt("the next root key does not open".to_owned());
+        let read: NextRootKeyRow = rows::decode(&rows::next_root_key(), &row.value)?;
+        let root_file = STANDARD.decode(&read.root_file).map_err(|_position| unopened())?;
+        let known = held.get();
+        // After a start the file may hold either.
+        let (earlier, current) = match known.open_root(&read.next) {
+            Ok(next) => (known, Arc::new(next)),
+            Err(_) => {
+                let earlier = known.open_root(&read.previous).map_err(|_error| unopened())?;
+                (Arc::new(earlier), known)
+            }
+        };
+        self.current = current;
+        let root_file = root_file.into();
+        self.rotation = Some(Rotation { root_file, revision: row.revision, earlier });
+        Ok(())
+    }
+
+    /// Opens what is sealed under one of the keys.
+    pub(crate) fn open<T, E>(&self, open: impl Fn(&RootKey) -> Result<T, E>) -> Result<T, E> {
+        match (open(&self.current), &self.rotation) {
+            (Err(_), Some(rotation)) => open(&rotation.earlier),
+            (opened, _) => opened,
+        }
+    }
+
+    /// Makes a commit fail that seals something under the current key when that is not it any more.
+    pub(crate) fn require_current(&self, batch: Batch) -> Batch {
+        let rotation = self.rotation.as_ref();
+        let require = rotation.map_or(Require::Absent, |one| Require::Revision(one.revision));
+        batch.require(rows::next_root_key(), require)
+    }
+
+    /// Refuses what would carry values from one root key to the other.
+    pub(crate) fn require_settled(&self) -> Result<(), Failure> {
+        if self.rotation.is_none() {
+            return Ok(());
+        }
+        let message = "The root key is being rotated, which takes seconds. Try again.";
+        Err(Refusal::new(ErrorCode::Conflict, message).into())
+    }
+}

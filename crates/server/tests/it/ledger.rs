@@ -1,0 +1,296 @@
+//! The ledger over a real file, and somebody who edits the file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use strongroom_keyring::{RootKey, SystemRandom};
+use strongroom_model::{Sensitive, SystemClock};
+use strongroom_server::{Ledger, Semantics, Targets, Verified, WATCHED};
+use strongroom_store::{
+    Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Sync, Witness,
+};
+
+use crate::house::House;
+
+/// A store in a directory, opened anew for each part of a story.
+struct Desk {
+    directory: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("s.db")
+    }
+
+    fn open(&self) -> (Ledger, Sqlite) {
+        let root_key = RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
+        let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+        let store = Sqlite::open(&self.path(), &["p/"], Arc::new(ledger.clone())).unwrap();
+        (ledger, store)
+    }
+
+    /// Opens the store as a server does, commits, and closes it.
+    async fn process(&self, batches: Vec<Batch>) -> Ledger {
+        let (ledger, store) = self.open();
+        ledger.begin(&store).await.unwrap();
+        for batch in batches {
+            store.commit(batch).await.unwrap();
+        }
+        store.close();
+        ledger
+    }
+
+    async fn verify(&self) -> Result<Verified, StoreError> {
+        let (ledger, store) = self.open();
+        ledger.verify(&store).await
+    }
+
+    fn edit(&self, statement: &str) {
+        let connection = Connection::open(self.path()).unwrap();
+        connection.execute_batch(statement).unwrap();
+    }
+
+    /// The keys of all entries, for a statement.
+    fn entries(&self) -> Vec<String> {
+        let connection = Connection::open(self.path()).unwrap();
+        let keys = "SELECT quote(k) FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*' ORDER BY k";
+        let mut keys = connection.prepare(keys).unwrap();
+        let rows = keys.query_map([], |row| row.get(0)).unwrap();
+        rows.collect::<Result<_, _>>().unwrap()
+    }
+}
+
+fn put(key: &str, value: &str) -> Batch {
+    Batch::new().put(key.as_bytes().to_vec(), value.as_bytes().to_vec())
+}
+
+async fn written() -> Desk {
+    let desk = Desk::new();
+    let first = vec![
+        put("s/a", "1").put(b"sv/a/1".to_vec(), b"one".to_vec()),
+        put("s/a", "2").put(b"audit/1".to_vec(), b"record".to_vec()),
+        put("p/x", "policy").put(b"sv/a/2".to_vec(), b"two".to_vec()),
+    ];
+    desk.process(first).await;
+    desk.process(vec![
+        Batch::new().delete(b"sv/a/1".to_vec()).put(b"audit/2".to_vec(), b"record".to_vec()),
+        put("p/x", "policy 2").put(b"audit/3".to_vec(), b"record".to_vec()),
+    ])
+    .await;
+    desk
+}
+
+fn why(outcome: Result<Verified, StoreError>) -> String {
+    match outcome {
+        Err(StoreError::Corrupt(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_is_what_is_there() {
+    let desk = written().await;
+    let verified = desk.verify().await.unwrap();
+    assert_eq!((verified.rows, verified.audit_rows), (6, 3));
+    assert_eq!((verified.entries, verified.chains), (5, 2));
+    let empty = Desk::new().verify().await.unwrap();
+    assert_eq!((empty.rows, empty.entries, empty.last), (0, 0, None));
+}
+
+#[tokio::test]
+async fn every_edit_is_told() {
+    let key = |key: &str| format!("CAST('{key}' AS BLOB)");
+    let put_back = "a row of kind `s` was removed, put back, or is an older one";
+    let removed = "was removed, put back, or is an older one";
+    let bent = "is not as it was written";
+    let story: Vec<(String, &str)> = vec![
+        (format!("UPDATE kv SET v = x'00' WHERE k = {}", key("s/a")), bent),
+        (format!("UPDATE kv SET ver = 1 WHERE k = {}", key("p/x")), bent),
+        (format!("UPDATE kv SET mac = zeroblob(32) WHERE k = {}", key("audit/2")), bent),
+        (format!("UPDATE kv SET k = {} WHERE k = {}", key("p/y"), key("p/x")), bent),
+        (format!("DELETE FROM kv WHERE k = {}", key("s/a")), put_back),
+        (format!("DELETE FROM kv WHERE k = {}", key("audit/1")), removed),
+        ("DELETE FROM kv WHERE k = LAST".to_owned(), removed),
+        ("DELETE FROM kv WHERE k = FIRST".to_owned(), "entry 1 of chain"),
+        ("DELETE FROM kv WHERE k = SECOND".to_owned(), "entry 2 of chain"),
+        ("UPDATE kv SET v = (SELECT v FROM kv WHERE k = SECOND) WHERE k = FIRST".to_owned(), bent),
+        (
+            "UPDATE kv SET k = x'00' WHERE k = FIRST; UPDATE kv SET k = FIRST WHERE k = SECOND;
+             UPDATE kv SET k = SECOND WHERE k = x'00'"
+                .to_owned(),
+            bent,
+        ),
+        ("DELETE FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*'".to_owned(), removed),
+        ("DELETE FROM kv WHERE NOT CAST(k AS TEXT) GLOB 'l/*'".to_owned(), removed),
+    ];
+    for (statement, says) in story {
+        let desk = written().await;
+        let entries = desk.entries();
+        assert_eq!(entries.len(), 5);
+        let statement = statement.replace("FIRST", &entries[0]);
+        let statement = statement.replace("SECOND", &entries[1]).replace("LAST", &entries[4]);
+        desk.edit(&statement);
+        let why = why(desk.verify().await);
+        assert!(why.contains(says), "{statement}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn an_older_row_that_was_genuine_is_told() {
+    let desk = Desk::new();
+    desk.process(vec![put("p/x", "old"), put("p/gone", "gone")]).await;
+    desk.edit("CREATE TABLE kept AS SELECT * FROM kv WHERE CAST(k AS TEXT) GLOB 'p/*'");
+    desk.process(vec![put("p/x", "new"), Batch::new().delete(b"p/gone".to_vec())]).await;
+    desk.verify().await.unwrap();
+    for key in ["p/x", "p/gone"] {
+        let undo = "CREATE TABLE undo AS SELECT * FROM kv";
+        desk.edit(&format!(
+            "{undo}; INSERT OR REPLACE INTO kv SELECT * FROM kept WHERE k = CAST('{key}' AS BLOB)"
+        ));
+        let why = why(desk.verify().await);
+        assert_eq!(why, "a row of kind `p` was removed, put back, or is an older one", "{key}");
+        desk.edit("DELETE FROM kv; INSERT INTO kv SELECT * FROM undo; DROP TABLE undo");
+        desk.verify().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_chain_that_another_came_after_cannot_be_left_out_with_all_it_did() {
+    let desk = Desk::new();
+    desk.process(vec![put("s/a", "1")]).await;
+    let entries = desk.entries();
+    desk.process(vec![put("s/b", "2")]).await;
+    let entry = &entries[0];
+    desk.edit(&format!("DELETE FROM kv WHERE k = {entry} OR k = CAST('s/a' AS BLOB)"));
+    let why = why(desk.verify().await);
+    assert!(why.starts_with("entry 1 of chain") && why.ends_with("is missing"), "{why}");
+}
+
+#[tokio::test]
+async fn a_store_that_was_rolled_back_is_older_than_its_checkpoint() {
+    let desk = written().await;
+    let before = Desk::new();
+    copy(&desk.path(), &before.path());
+    let later = desk.process(vec![put("s/b", "3")]).await;
+    let (ledger, store) = desk.open();
+    let checkpoint = ledger.read_checkpoint(later.checkpoint().as_bytes()).unwrap();
+    ledger.is_after(&store, &checkpoint).await.unwrap();
+    store.close();
+    before.verify().await.unwrap();
+    let (ledger, store) = before.open();
+    let told = ledger.is_after(&store, &checkpoint).await.unwrap_err();
+    assert!(told.to_string().contains("is missing"), "{told}");
+    store.commit(put("s/b", "another history")).await.unwrap();
+    assert!(ledger.is_after(&store, &checkpoint).await.is_err());
+}
+
+/// The ledger of a server whose chain cannot be written while `broken` is set.
+#[derive(Debug)]
+struct Breaking {
+    ledger: Ledger,
+    broken: Arc<AtomicBool>,
+}
+
+impl Witness for Breaking {
+    fn mac(&self, key: &[u8], value: Option<&[u8]>, revision: Revision) -> Mac {
+        self.ledger.mac(key, value, revision)
+    }
+
+    fn tracks(&self, key: &[u8]) -> bool {
+        self.ledger.tracks(key)
+    }
+
+    fn chain(&self) -> Box<dyn Chain> {
+        Box::new(BreakingChain(self.ledger.chain(), Arc::clone(&self.broken)))
+    }
+}
+
+struct BreakingChain(Box<dyn Chain>, Arc<AtomicBool>);
+
+impl Chain for BreakingChain {
+    fn next(&mut self, effects: &[Effect<'_>]) -> Result<Option<Entered>, StoreError> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(StoreError::Io("no chain".to_owned()));
+        }
+        self.0.next(effects)
+    }
+
+    fn kept(&mut self, sync: Sync) {
+        self.0.kept(sync);
+    }
+
+    fn lost(&mut self) {
+        self.0.lost();
+    }
+}
+
+#[tokio::test]
+async fn no_secret_leaves_while_the_chain_cannot_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let root_key = RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
+    let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+    let broken = Arc::new(AtomicBool::new(false));
+    let witness = Breaking { ledger, broken: Arc::clone(&broken) };
+    let store = Sqlite::open(&directory.path().join("s.db"), WATCHED, Arc::new(witness)).unwrap();
+    let rest = (Semantics::Strict, Targets::new());
+    let house = House::over(Arc::new(store), root_key, rest).await;
+    let bundle = format!("/20190301/secretbundles/{}", house.sample.secret_id);
+    let read = house.send(Some(&house.admin), &bundle, "GET", None).await;
+    let content = read.body["secretBundleContent"]["content"].clone();
+    assert_eq!((read.status, content.as_str().unwrap()), (200, "YzRuNHJ5"));
+    broken.store(true, Ordering::Relaxed);
+    for _ in 0..3 {
+        let read = house.send(Some(&house.admin), &bundle, "GET", None).await;
+        assert_eq!(read.status, 503);
+        assert!(!read.body.to_string().contains("YzRuNHJ5"), "{}", read.body);
+    }
+    house.close().await;
+}
+
+/// A chain whose deferred entries may be lost with the machine: what is not on the disk is in no
+/// checkpoint, and is not built upon.
+#[tokio::test]
+async fn a_checkpoint_has_what_is_on_the_disk_alone() {
+    let desk = Desk::new();
+    let (ledger, store) = desk.open();
+    ledger.begin(&store).await.unwrap();
+    let mut chain = ledger.chain();
+    let effect = |key| [Effect { key, before: None, after: Some((b"v", [1; 32])) }];
+    let number = |ledger: &Ledger| {
+        let note = ledger.checkpoint();
+        note.lines().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    chain.next(&effect(b"s/a")).unwrap().unwrap();
+    chain.kept(Sync::Deferred);
+    assert_eq!(number(&ledger), 0, "one that is deferred");
+    chain.next(&effect(b"s/b")).unwrap().unwrap();
+    chain.kept(Sync::Full);
+    assert_eq!(number(&ledger), 2, "a full one brings those before it");
+    let mut other = ledger.chain();
+    other.next(&effect(b"s/c")).unwrap().unwrap();
+    chain.next(&effect(b"s/d")).unwrap().unwrap();
+    other.kept(Sync::Deferred);
+    chain.kept(Sync::Full);
+    assert_eq!(number(&ledger), 3, "one that was kept after the full one began may be behind it");
+    assert!(other.next(&effect(b"meta/seen")).unwrap().is_none());
+    other.kept(Sync::Full);
+    assert_eq!(number(&ledger), 4, "one that is not entered counts too");
+    chain.next(&effect(b"s/e")).unwrap().unwrap();
+    chain.kept(Sync::Deferred);
+    chain.lost();
+    let (key, entry) = chain.next(&effect(b"s/f")).unwrap().unwrap();
+    assert!(key.ends_with(b"/00000000000000000001"), "another chain");
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["row"]["after"][0]["number"], 3, "after what is on the disk: {entry}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    let from = Connection::open(from).unwrap();
+    from.execute("VACUUM INTO ?1", [to.to_str().unwrap()]).unwrap();
+}

@@ -1,0 +1,49 @@
+//! SIGKILL of the server while it writes, again and again.
+
+use std::time::{Duration, Instant};
+
+use strongroom_testkit::Dice;
+
+use super::alone::Alone;
+use super::writers::{missing, write_until};
+use crate::Outcome;
+use crate::options::Options;
+
+const KILLS: u64 = 1_000;
+const SMOKE_KILLS: u64 = 10;
+
+/// Kills, starts again and compares; on the engine that is asked for.
+pub(crate) fn run(options: &Options) -> Outcome<()> {
+    let (first, count) = (options.first(), options.count(SMOKE_KILLS, KILLS));
+    let engine = if options.postgres { "PostgreSQL" } else { "SQLite" };
+    let mut dice = Dice::new(Some(first));
+    let mut alone = Alone::start(options.postgres)?;
+    let (mut everything, mut wrong) = (Vec::new(), Vec::new());
+    let mut slowest = Duration::ZERO;
+    for run in 0..count {
+        let pause = Duration::from_millis(20 + u64::try_from(dice.roll(230))?);
+        let address = alone.node.address();
+        let tenant = alone.tenant.clone();
+        let told = write_until((&tenant, address), run, pause, || alone.node.kill())?;
+        let began = Instant::now();
+        alone.node.start()?;
+        slowest = slowest.max(began.elapsed());
+        wrong.extend(missing(&tenant, &mut alone.node.client(), &told)?);
+        everything.extend(told);
+    }
+    wrong.extend(missing(&alone.tenant, &mut alone.node.client(), &everything)?);
+    for what in wrong.iter().take(20) {
+        println!("FAILED: {what}");
+    }
+    println!(
+        "faults kill: {count} kills on {engine} from seed {first}, {} acknowledged writes, slowest \
+         start {:.2} s: {} lost or wrong",
+        everything.len(),
+        slowest.as_secs_f64(),
+        wrong.len(),
+    );
+    if everything.is_empty() {
+        return Err("nothing was written".into());
+    }
+    if wrong.is_empty() { Ok(()) } else { Err("what was promised did not hold".into()) }
+}

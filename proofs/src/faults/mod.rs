@@ -1,0 +1,24 @@
+//! Failures of the server's process and of its disk, and what is there afterwards.
+
+mod alone;
+mod kill;
+mod syscalls;
+mod writers;
+
+use crate::Outcome;
+use crate::options::{Options, usage};
+
+/// Runs one kind of failures, or a little of each.
+pub(crate) fn run(words: &[&str]) -> Outcome<()> {
+    match words {
+        ["kill", rest @ ..] => kill::run(&Options::read(rest)?),
+        ["syscalls", rest @ ..] => syscalls::run(&Options::read(rest)?),
+        ["--smoke"] => {
+            let smoke = Options::read(&["--smoke"])?;
+            kill::run(&smoke)?;
+            kill::run(&Options { postgres: true, ..smoke.clone() })?;
+            syscalls::run(&smoke)
+        }
+        _ => Err(usage()),
+    }
+}

@@ -1,0 +1,195 @@
+//! Histories of clients at several nodes, with failures of nodes, databases and the network between
+//! them, checked for linearizability.
+
+mod clients;
+mod revocation;
+mod trouble;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+use strongroom_testkit::Dice;
+
+use self::clients::{Field, SECRETS, Seen, change_right, statements, use_secrets};
+use self::trouble::Trouble;
+use crate::Outcome;
+use crate::cluster::Cluster;
+use crate::history::{RightOutput, SecretOutput, check_right, check_secret};
+use crate::options::Options;
+use crate::wgl::Verdict;
+
+const NODES: usize = 3;
+const CLIENTS: u64 = 8;
+const HISTORIES: u64 = 200;
+const OPS: usize = 2_000;
+const READS: usize = 100_000;
+const SMOKE_HISTORIES: u64 = 2;
+const SMOKE_OPS: usize = 500;
+const SMOKE_READS: usize = 500;
+
+/// How a run of histories went.
+#[derive(Debug, Default)]
+struct Tally {
+    histories: u64,
+    ops: usize,
+    unanswered: usize,
+    gaps: Vec<Duration>,
+    struck: BTreeMap<String, u64>,
+    failures: Vec<String>,
+}
+
+/// Runs histories, checks each, and says what was found.
+pub(crate) fn run(options: &Options) -> Outcome<()> {
+    let first = options.first();
+    let count = options.count(SMOKE_HISTORIES, HISTORIES);
+    let ops = options.ops.unwrap_or(if options.smoke { SMOKE_OPS } else { OPS });
+    let began = Instant::now();
+    let mut cluster = Cluster::start(NODES, true)?;
+    let parts = cluster.parts();
+    if !parts {
+        println!("no network namespaces can be made here: nothing is parted");
+    }
+    let mut tally = Tally::default();
+    for seed in first..first + count {
+        let mut dice = Dice::new(Some(seed));
+        let kinds = Trouble::all(parts);
+        // In turn, so that each kind has its share, and one seed has always the same.
+        let kind = usize::try_from(seed % u64::try_from(kinds.len())?)?;
+        let trouble = kinds.get(kind).copied().unwrap_or(Trouble::Nothing);
+        history(&mut cluster, seed, (&mut dice, trouble, ops), &mut tally)?;
+    }
+    let reads = options.reads.unwrap_or(if options.smoke { SMOKE_READS } else { READS });
+    let allowed = revocation::run(&cluster, first, reads)?;
+    tally.print(first, began.elapsed());
+    println!("{reads} reads through other nodes after revocations: {allowed} allowed");
+    let broken = tally.failures.len();
+    println!(
+        "linearize: {} histories from seed {first}, {} operations: {broken} failed; \
+         {allowed} of {reads} reads allowed after a revocation",
+        tally.histories, tally.ops,
+    );
+    if broken > 0 || allowed > 0 { Err("what was promised did not hold".into()) } else { Ok(()) }
+}
+
+/// Makes new secrets and rights, lets clients use them while something goes wrong, and checks.
+fn history(
+    cluster: &mut Cluster,
+    seed: u64,
+    (dice, trouble, ops): (&mut Dice, Trouble, usize),
+    tally: &mut Tally,
+) -> Outcome<()> {
+    let field = prepare(cluster, seed)?;
+    let struck = scope(|clients| {
+        for number in 0..CLIENTS {
+            let (field, seed) = (&field, seed.wrapping_mul(1_000_003) + number);
+            clients.spawn(move || use_secrets(field, seed));
+        }
+        let changer = &field;
+        clients.spawn(move || change_right(changer, seed));
+        sleep(Duration::from_millis(300));
+        let struck = trouble.strike(cluster, dice);
+        while struck.is_ok() && field.count.load(Ordering::Relaxed) < ops {
+            sleep(Duration::from_millis(10));
+        }
+        field.ends.store(true, Ordering::Relaxed);
+        struck
+    });
+    let lost = struck?;
+    if lost.is_some() {
+        cluster.repair()?;
+    }
+    tally.take(seed, trouble, &field, lost);
+    Ok(())
+}
+
+fn prepare(cluster: &Cluster, seed: u64) -> Outcome<Field> {
+    let tenant = &cluster.tenant;
+    let mut client = cluster.nodes.first().ok_or("there is no node")?.client();
+    let mut secrets = Vec::with_capacity(SECRETS);
+    for number in 0..SECRETS {
+        let value = u64::try_from(number)?;
+        let id = tenant.secret(&mut client, &format!("s-{seed}-{number}"), value)?;
+        secrets.push((id, value));
+    }
+    let reader_name = format!("reader-{seed}");
+    let reader = tenant.user(&mut client, &reader_name)?;
+    let policy =
+        tenant.policy(&mut client, &format!("p-{seed}"), &statements(&reader_name, false))?;
+    Ok(Field {
+        began: Instant::now(),
+        addresses: cluster.nodes.iter().map(super::cluster::Node::address).collect(),
+        admin: tenant.admin.clone(),
+        seen: Mutex::new(Seen { secrets: vec![Vec::new(); secrets.len()], ..Seen::default() }),
+        secrets,
+        reader,
+        reader_name,
+        policy,
+        values: AtomicU64::new(1_000),
+        count: AtomicUsize::new(0),
+        ends: AtomicBool::new(false),
+    })
+}
+
+impl Tally {
+    fn take(&mut self, seed: u64, trouble: Trouble, field: &Field, lost: Option<Instant>) {
+        let noted = field.seen();
+        let mut wrong: Vec<String> = noted.odd.iter().take(3).cloned().collect();
+        for ((id, value), calls) in field.secrets.iter().zip(&noted.secrets) {
+            let verdict = check_secret(*value, calls);
+            if verdict != Verdict::Linearizable {
+                wrong.push(format!("{verdict:?}: {} calls about {id}", calls.len()));
+            }
+        }
+        let verdict = check_right(false, &noted.right);
+        if verdict != Verdict::Linearizable {
+            wrong.push(format!("{verdict:?}: {} calls about a right", noted.right.len()));
+        }
+        let gap = lost.and_then(|lost| gap_after(lost, field, &noted));
+        let ops = field.count.load(Ordering::Relaxed);
+        let uses = noted.right.iter().filter(|call| call.output == Some(RightOutput::Allowed));
+        println!(
+            "seed {seed}: {trouble:?}, {ops} operations, {} unanswered, {} uses allowed{}: {}",
+            noted.unanswered,
+            uses.count(),
+            gap.map(|gap| format!(", {} ms without a write", gap.as_millis())).unwrap_or_default(),
+            if wrong.is_empty() { "linearizable" } else { "FAILED" },
+        );
+        self.histories += 1;
+        self.ops += ops;
+        self.unanswered += noted.unanswered;
+        self.gaps.extend(gap);
+        *self.struck.entry(format!("{trouble:?}")).or_default() += 1;
+        self.failures.extend(wrong.into_iter().map(|what| format!("seed {seed}: {what}")));
+    }
+
+    fn print(&mut self, first: u64, took: Duration) {
+        for failure in &self.failures {
+            println!("FAILED: {failure}");
+        }
+        self.gaps.sort_unstable();
+        let middle = self.gaps.get(self.gaps.len() / 2).map_or(0, Duration::as_millis);
+        let longest = self.gaps.last().map_or(0, Duration::as_millis);
+        println!(
+            "{} failovers: {middle} ms without an acknowledged write (median), {longest} ms at most",
+            self.gaps.len()
+        );
+        println!(
+            "{:?} in {} s from seed {first}; {} requests unanswered",
+            self.struck,
+            took.as_secs(),
+            self.unanswered
+        );
+    }
+}
+
+/// How long after the primary was lost the first write was acknowledged that began after it.
+fn gap_after(lost: Instant, field: &Field, seen: &Seen) -> Option<Duration> {
+    let lost = u64::try_from(lost.duration_since(field.began).as_nanos()).ok()?;
+    let wrote = |output: &Option<SecretOutput>| matches!(output, Some(SecretOutput::Wrote { .. }));
+    let calls = seen.secrets.iter().flatten();
+    let ends = calls.filter(|call| call.began > lost && wrote(&call.output)).map(|call| call.ended);
+    ends.min().map(|end| Duration::from_nanos(end - lost))
+}
