@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from oci._vendor import requests
 from oci.vault import VaultsClient
 from oci.vault import models as m
 
@@ -168,6 +169,32 @@ def test_rotations_are_done_once_although_a_node_is_held_up(house, target):
     assert set(target.asked.values()) <= {1, 2} and len(again) <= AT_ONCE, again
     assert len(target.asked) == SECRETS * len(STEPS)
     print(f"{len(again)} of {len(target.asked)} calls were repeated by the successor")
+
+
+def test_a_report_at_another_node_moves_the_rotation_on(house, target):
+    """A rotation waits for its last consumer, who reports to a node that is not on duty: it is not waited for the hour."""
+    _, index = on_duty(house)
+    other = next(number for number in range(3) if number != index)
+    vaults, admin = house.client(VaultsClient, other), house.admin
+    signer = oci.signer.Signer(
+        admin["tenancy"], admin["user"], admin["fingerprint"], None, private_key_content=admin["key_content"])
+    target.vaults = vaults
+    config = m.RotationConfig(target_system_details=m.FunctionTargetSystemDetails(function_id=TARGET))
+    secret = house.new_secret(other, "consumed", b"first", rotation_config=config).id
+
+    def put(path, body):
+        url = f"{house.nodes[other].url}/_strongroom/v1/secrets/{secret}/{path}"
+        assert requests.put(url, auth=signer, json=body, timeout=30).status_code == 200
+
+    put("retirement", {"deadlineSeconds": 3600})
+    put("consumers/web", {"versionNumber": 1, "liveForSeconds": 3600})
+    vaults.rotate_secret(secret)
+    waits(lambda: vaults.get_secret(secret).data.current_version_number == 2, 30, lambda: vaults.get_secret(secret).data)
+    time.sleep(3)
+    assert vaults.get_secret(secret).data.rotation_status == "IN_PROGRESS"
+    put("consumers/web", {"versionNumber": 2, "liveForSeconds": 3600})
+    waits(lambda: vaults.get_secret(secret).data.rotation_status != "IN_PROGRESS", 15, lambda: vaults.get_secret(secret).data)
+    assert vaults.get_secret_version(secret, 1).data.stages == ["DEPRECATED"]
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime to let days pass")

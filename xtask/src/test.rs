@@ -52,7 +52,8 @@ fn there(program: &str) -> bool {
 }
 
 /// A C compiler for aws-lc and SQLite, git for tidy, Python's own virtual environments, a PKCS#11
-/// token, a debugger that dumps memory, OpenSSL, curl, systemd's check of units, strace, the network's tools, and a database.
+/// token, a debugger that dumps memory, OpenSSL, curl, systemd's check of units, strace, the network's
+/// tools, Prometheus and its check of rules, a database, and a library that lets days pass.
 fn debian_packages(root: &Path) -> Result<(), String> {
     let mut missing = Vec::new();
     if !there("cc") {
@@ -74,6 +75,7 @@ fn debian_packages(root: &Path) -> Result<(), String> {
         ("ssh-keygen", "openssh-client"),
         ("systemd-analyze", "systemd"),
         ("strace", "strace"),
+        ("promtool", "prometheus"),
     ] {
         if !there(program) {
             missing.push(package);
@@ -87,6 +89,11 @@ fn debian_packages(root: &Path) -> Result<(), String> {
     let postgresql = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     if !postgresql.into_iter().any(|version| version.path().join("bin/initdb").exists()) {
         missing.push("postgresql");
+    }
+    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let faketime = |library: fs::DirEntry| library.path().join("faketime").exists();
+    if !libraries.into_iter().any(faketime) {
+        missing.push("faketime");
     }
     if missing.is_empty() {
         return Ok(());

@@ -91,6 +91,9 @@ async fn ready(shared: &Shared) -> Response<Full<Bytes>> {
         return text(StatusCode::SERVICE_UNAVAILABLE, "draining");
     }
     match timeout(STORE_TIME, shared.view()).await {
+        Ok(Ok(_)) if shared.metrics.commits_fail.load(Ordering::Relaxed) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "store")
+        }
         Ok(Ok(_)) => text(StatusCode::OK, "ready"),
         Ok(Err(error)) => {
             tracing::debug!(%error, "not ready");

@@ -5,7 +5,7 @@ mod door;
 mod measured;
 mod process;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -87,6 +87,8 @@ pub(crate) struct Metrics {
     pub(crate) commit_duration: Histogram,
     pub(crate) fresh_duration: Histogram,
     pub(crate) store_errors: Counter,
+    /// Whether the last commit came to nothing. There is one every few seconds.
+    pub(crate) commits_fail: AtomicBool,
     /// What is looked at when it is asked for.
     commits: Counter,
     commit_groups: Counter,
@@ -124,6 +126,7 @@ impl Metrics {
             commit_duration: durations(),
             fresh_duration: durations(),
             store_errors: Counter::default(),
+            commits_fail: AtomicBool::new(false),
             commits: Counter::default(),
             commit_groups: Counter::default(),
             feed_subscribers: Gauge::default(),
