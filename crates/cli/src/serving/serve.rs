@@ -194,9 +194,9 @@ pub(crate) async fn run(
         targets: targets::start(&configuration.target)?,
         machine_id: None,
         vouching: Some(Vouching {
-            ledger,
             checkpoint_files: configuration.checkpoint_files,
             accepts_rollback: arguments.accept_rollback,
+            ..Vouching::with(ledger)
         }),
     };
     let shared = Shared::load(parts).await.map_err(not_taken_up)?;
