@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a program that tells what it measured")]
 #![expect(
     clippy::disallowed_types,
-    clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::as_conversions,

@@ -267,9 +267,7 @@ impl Dev<'_> {
         let root_key = self.root_key()?;
         let ledger = ledger_of(&root_key)?;
         let store = Arc::new(self.directory.taken.open_store(Arc::new(ledger.clone()))?);
-        let (checkpoint_files, accepts_rollback) = (Vec::new(), false);
-        let vouching = Vouching { ledger, checkpoint_files, accepts_rollback };
-        let keys = (root_key, Some(vouching));
+        let keys = (root_key, Some(Vouching::with(ledger)));
         let serving = Arc::<strongroom_store::Sqlite>::clone(&store);
         let outcome = self.run_on(server, serving, keys, signals).await;
         store.close();

@@ -253,9 +253,9 @@ impl Configuration {
             machine_id: None,
             beat: Beat::Exact,
             vouching: Some(Vouching {
-                ledger,
                 checkpoint_files: self.checkpoint_files.clone(),
                 accepts_rollback,
+                ..Vouching::with(ledger)
             }),
         })
     }

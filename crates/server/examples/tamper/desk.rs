@@ -193,5 +193,5 @@ pub(crate) fn edit_file(path: &Path, edit: &Edit) {
 }
 
 fn shown(key: &[u8]) -> String {
-    String::from_utf8_lossy(key).into_owned()
+    key.escape_ascii().to_string()
 }

@@ -14,7 +14,6 @@ use crate::rows;
 use crate::shared::Shared;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
-const VERIFY_EVERY: Duration = Duration::from_hours(1);
 
 /// Writes a checkpoint every second if there is something new, for as long as it is polled.
 pub(crate) async fn keep_checkpoints(shared: &Shared) {
@@ -75,11 +74,11 @@ async fn write(vouching: &Vouching, heads: Vec<Head>) -> bool {
     written.await.unwrap_or(false)
 }
 
-/// Verifies every hour, for as long as it is polled. What is found wrong ends all answers.
+/// Verifies from time to time, for as long as it is polled. What is found wrong ends all answers.
 pub(crate) async fn keep_verifying(shared: &Arc<Shared>) {
     let Some(vouching) = shared.vouching.as_ref() else { return };
     loop {
-        sleep(VERIFY_EVERY).await;
+        sleep(vouching.verify_every).await;
         let began = Instant::now();
         match verify_apart(&vouching.ledger, shared).await {
             Ok(rows) => tracing::info!(rows, took = ?began.elapsed(), "the store was verified"),

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use strongroom_keyring::ledger::{LedgerBytes, LedgerKeys, row_hash};
 use strongroom_keyring::{RootKey, SealError};
@@ -30,6 +31,8 @@ use crate::shared::LoadError;
 /// Rows that no other row depends on, and of which there are most.
 const UNTRACKED: [&[u8]; 3] = [AUDIT, rows::LEDGER, b"why/"];
 
+const VERIFY_EVERY: Duration = Duration::from_hours(1);
+
 /// How a server vouches for what it stores.
 #[derive(Debug)]
 pub struct Vouching {
@@ -39,6 +42,21 @@ pub struct Vouching {
     pub checkpoint_files: Vec<PathBuf>,
     /// Whether a store that is older than those files is taken all the same.
     pub accepts_rollback: bool,
+    /// How often all rows are verified while the server runs.
+    pub verify_every: Duration,
+}
+
+impl Vouching {
+    /// Vouches with a ledger: verifies every hour, and keeps no checkpoints.
+    #[must_use]
+    pub const fn with(ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            checkpoint_files: Vec::new(),
+            accepts_rollback: false,
+            verify_every: VERIFY_EVERY,
+        }
+    }
 }
 
 /// Verifies a store and goes on where its ledger ends. If the store is older than a checkpoint and is

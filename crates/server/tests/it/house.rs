@@ -7,7 +7,7 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, Limits, Ocid, Region, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Beat, Founded, NewSample, NewTenancy, Parts, Rates, Sample,
-    Semantics, Server, Serving, Shared, Targets, WATCHED, found_tenancy, free_vault_port,
+    Semantics, Server, Serving, Shared, Targets, Vouching, WATCHED, found_tenancy, free_vault_port,
 };
 use strongroom_signing::{Certificate, Outgoing, PrivateKey, sign};
 use strongroom_store::{Batch, Memory, Order, Store, prefix_range};
@@ -67,12 +67,13 @@ impl House {
 
     pub(crate) async fn with_targets(semantics: Semantics, targets: Targets) -> Self {
         let root_key = RootKey::generate(&SystemRandom);
-        Self::over(Arc::new(Memory::new(WATCHED)), root_key, (semantics, targets)).await
+        let store: (Arc<dyn Store>, _) = (Arc::new(Memory::new(WATCHED)), None);
+        Self::over(store, root_key, (semantics, targets)).await
     }
 
     /// A house whose rows are in a store of the test's own.
     pub(crate) async fn over(
-        store: Arc<dyn Store>,
+        (store, vouching): (Arc<dyn Store>, Option<Vouching>),
         root_key: RootKey,
         (semantics, targets): (Semantics, Targets),
     ) -> Self {
@@ -112,7 +113,7 @@ impl House {
             expected_networks: Vec::new(),
             machine_id: None,
             beat: Beat::Exact,
-            vouching: None,
+            vouching,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

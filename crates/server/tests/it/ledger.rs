@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Sensitive, SystemClock};
-use strongroom_server::{Ledger, Semantics, Targets, Verified, WATCHED};
+use strongroom_server::{Ledger, Semantics, Targets, Verified, Vouching, WATCHED};
 use strongroom_store::{
     Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Sync, Witness,
 };
@@ -239,7 +240,7 @@ async fn no_secret_leaves_while_the_chain_cannot_be_written() {
     let witness = Breaking { ledger, broken: Arc::clone(&broken) };
     let store = Sqlite::open(&directory.path().join("s.db"), WATCHED, Arc::new(witness)).unwrap();
     let rest = (Semantics::Strict, Targets::new());
-    let house = House::over(Arc::new(store), root_key, rest).await;
+    let house = House::over((Arc::new(store), None), root_key, rest).await;
     let bundle = format!("/20190301/secretbundles/{}", house.sample.secret_id);
     let read = house.send(Some(&house.admin), &bundle, "GET", None).await;
     let content = read.body["secretBundleContent"]["content"].clone();
@@ -250,6 +251,35 @@ async fn no_secret_leaves_while_the_chain_cannot_be_written() {
         assert_eq!(read.status, 503);
         assert!(!read.body.to_string().contains("YzRuNHJ5"), "{}", read.body);
     }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_store_that_somebody_changes_ends_all_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let root_key = RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
+    let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+    let store = Arc::new(Sqlite::open(&path, WATCHED, Arc::new(ledger.clone())).unwrap());
+    let vouching = Vouching { verify_every: Duration::from_millis(50), ..Vouching::with(ledger) };
+    let rest = (Semantics::Strict, Targets::new());
+    let house = House::over((store, Some(vouching)), root_key, rest).await;
+    let list = format!("/20160918/policies?compartmentId={}", house.founded.tenancy_id);
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(house.send(Some(&house.admin), &list, "GET", None).await.status, 200);
+    }
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("DELETE FROM kv WHERE CAST(k AS TEXT) GLOB 'pn/*'", []).unwrap();
+    let mut answers = 0;
+    while house.send(Some(&house.admin), &list, "GET", None).await.status == 200 {
+        answers += 1;
+        assert!(answers < 1_000, "no alarm");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let refused = house.send(Some(&house.admin), &list, "GET", None).await;
+    assert_eq!(refused.status, 503);
+    assert!(!refused.body.to_string().contains("pn"), "{}", refused.body);
     house.close().await;
 }
 

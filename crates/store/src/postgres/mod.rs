@@ -236,6 +236,18 @@ impl Postgres {
         Ok(self.changes.since(since))
     }
 
+    /// Shows every row. What this node was not told of by then was withheld from it.
+    async fn walked(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+        self.probed().await?;
+        let news = walk::walk(&self.hosts, (&self.changes, &self.warrant), visit).await?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.probed().await?;
+        let withheld = news.iter().find(|(key, revision)| self.warrant.revision(key) < *revision);
+        withheld.map_or(Ok(()), |(key, _)| Err(stale(key)))
+    }
+
     /// Learns what any node committed before this call.
     async fn probed(&self) -> Result<(), StoreError> {
         let (asking, answer) = oneshot::channel();
@@ -308,7 +320,7 @@ impl Store for Postgres {
     }
 
     fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        Box::pin(walk::walk(&self.hosts, &self.warrant, visit))
+        Box::pin(self.walked(visit))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

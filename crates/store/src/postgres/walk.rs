@@ -9,23 +9,28 @@ use crate::changes::Changes;
 use crate::types::{Revision, StoreError, Visit};
 use crate::warrant::Warrant;
 
-/// Shows every row.
+/// Shows every row. Returns watched ones that this node knows nothing of, or less.
 pub(super) async fn walk(
     hosts: &Hosts,
-    warrant: &Warrant,
+    (changes, warrant): (&Changes, &Warrant),
     mut visit: Visit<'_>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<(Vec<u8>, Revision)>, StoreError> {
+    let mut news = Vec::new();
     let link = hosts.primary(Instant::now() + OPEN_TIME).await?;
     let told = |error| failed(error).told();
     link.client.batch_execute(WALK).await.map_err(told)?;
     loop {
         let part = link.client.query(PART, &[]).await.map_err(told)?;
         if part.is_empty() {
-            return link.client.batch_execute("COMMIT").await.map_err(told);
+            link.client.batch_execute("COMMIT").await.map_err(told)?;
+            return Ok(news);
         }
         for row in &part {
             let (key, row, mac) = versioned(row)?;
             warrant.check(&key, &row, &mac)?;
+            if changes.watches(&key) && warrant.revision(&key) < row.revision {
+                news.push((key.clone(), row.revision));
+            }
             visit(&key, row)?;
         }
     }

@@ -249,17 +249,16 @@ impl Writer {
         seen: &mut Seen<'a>,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         for (key, require) in &batch.require {
-            let found = match touched.get(key.as_slice()) {
-                Some(touch) => touch.after.map(|_row| touch.revision),
-                None => {
-                    let row = point(&self.connection, key, &self.warrant)?;
-                    let revision = row.as_ref().map(|(row, _)| row.revision);
-                    if !self.warrant.is_latest(key, revision) {
-                        return Err(stale(key));
-                    }
-                    seen.insert(key, row.map(|(_, mac)| mac));
-                    revision
+            let found = if let Some(touch) = touched.get(key.as_slice()) {
+                touch.after.map(|_row| touch.revision)
+            } else {
+                let row = point(&self.connection, key, &self.warrant)?;
+                let revision = row.as_ref().map(|(row, _)| row.revision);
+                if !self.warrant.is_latest(key, revision) {
+                    return Err(stale(key));
                 }
+                seen.insert(key, row.map(|(_, mac)| mac));
+                revision
             };
             let holds = match require {
                 Require::Absent => found.is_none(),

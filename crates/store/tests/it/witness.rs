@@ -239,6 +239,22 @@ async fn news_and_rows_of_a_database_are_not_believed_if_they_are_old_or_bent() 
     assert_eq!(store.get(&[b"p/y"]).await.unwrap(), [None]);
     edit("INSERT INTO strongroom.kv SELECT * FROM gone_row");
     is_corrupt(store.get(&[b"p/y"]).await, stale);
+    // One that is withheld: no read tells, a walk does.
+    edit("DELETE FROM strongroom.kv");
+    let own = Postgres::open(&url, None, &["p/"], Checksum::new()).await.unwrap();
+    let (before, _) = own.fresh(Cursor::default()).await.unwrap();
+    own.commit(put("p/z", "told")).await.unwrap();
+    assert_eq!(own.walk(Box::new(|_, _| Ok(()))).await, Ok(()));
+    edit(
+        "CREATE FUNCTION withhold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER withhold BEFORE INSERT ON strongroom.changes
+         FOR EACH ROW EXECUTE FUNCTION withhold()",
+    );
+    own.commit(put("p/z", "withheld")).await.unwrap();
+    let (_, delta) = own.fresh(before).await.unwrap();
+    assert!(matches!(&delta, Delta::Changes(told) if told.len() == 1), "{delta:?}");
+    is_corrupt(own.walk(Box::new(|_, _| Ok(()))).await, stale);
+    edit("DROP TRIGGER withhold ON strongroom.changes");
     // A bent one.
     store.fresh(cursor).await.unwrap();
     edit(&format!(
