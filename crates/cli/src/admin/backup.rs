@@ -208,12 +208,14 @@ async fn records(
 ) -> Result<(), Failure> {
     let root_path = configuration.data_dir.join("root.key");
     check_root_key(&root_path, keys).await?;
+    let ledger = ledger_of(keys.1)?;
     let (database, directory) = if let Some(table) = &configuration.database {
-        (Database::shared(table).await?, None)
+        (Database::shared(table, Arc::new(ledger.clone())).await?, None)
     } else {
         let directory = DataDirectory::take(&configuration.data_dir)?;
-        (Database::open(&directory, None).await?, Some(directory))
+        (Database::open(&directory, None, &ledger).await?, Some(directory))
     };
+    ledger.begin(&*database.store()).await.map_err(|error| unreadable_store(&error))?;
     let added = add_records(&*database.store(), backup).await;
     let added = added.map_err(|error| not_restored(path, &error))?;
     database.close_quietly();

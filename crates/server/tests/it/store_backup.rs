@@ -141,7 +141,8 @@ async fn whatever_was_changed_in_a_file_is_told() {
     for _ in 0..600 {
         let mut place = [0; 8];
         SystemRandom.fill(&mut place);
-        let place = usize::try_from(u64::from_be_bytes(place) % (8 * file.len() as u64)).unwrap();
+        let bits = u64::try_from(8 * file.len()).unwrap();
+        let place = usize::try_from(u64::from_be_bytes(place) % bits).unwrap();
         let mut bent = file.clone();
         bent[place / 8] ^= 1 << (place % 8);
         let Ok(mut backup) = Backup::begin(&bent[..]) else {
