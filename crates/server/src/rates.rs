@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(admitted(&limiter, 1, 100), 30);
         tokio::time::advance(Duration::from_millis(500)).await;
         assert_eq!(admitted(&limiter, 1, 100), 15);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         assert_eq!(admitted(&limiter, 3, 100), 10, "one node of three has a third");
         let refused = limiter.admit(Operation::GetSecretBundle, 3).unwrap_err();
         assert_eq!(refused.refusal.code.status(), 429);

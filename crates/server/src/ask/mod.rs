@@ -1,6 +1,7 @@
 //! What a request asks for: the operation with its parameters, read and checked.
 
 mod federation;
+mod filters;
 mod identity;
 mod upkeep;
 
@@ -19,6 +20,7 @@ use strongroom_wire::{
 };
 
 pub(crate) use self::federation::FederationAsk;
+pub(crate) use self::filters::{KeyFilter, SecretFilter};
 pub(crate) use self::identity::{CompartmentFilter, IdentityAsk, NameFilter};
 pub(crate) use self::upkeep::UpkeepAsk;
 use crate::failure::Failure;
@@ -141,23 +143,6 @@ pub(crate) struct Listing {
 pub(crate) struct ByCompartment {
     pub(crate) compartment_id: Ocid,
     pub(crate) listing: Listing,
-}
-
-/// Filters of `ListKeys`.
-#[derive(Debug)]
-pub(crate) struct KeyFilter {
-    pub(crate) protection_mode: Option<&'static str>,
-    pub(crate) algorithm: Option<&'static str>,
-    pub(crate) length: Option<u64>,
-    pub(crate) curve_id: Option<&'static str>,
-}
-
-/// Filters of `ListSecrets`.
-#[derive(Debug)]
-pub(crate) struct SecretFilter {
-    pub(crate) name: Option<String>,
-    pub(crate) vault_id: Option<Ocid>,
-    pub(crate) state: Option<&'static str>,
 }
 
 impl Ask {
@@ -565,38 +550,5 @@ impl Selector {
                 Err(Refusal::invalid("query", rule))
             }
         }
-    }
-}
-
-impl KeyFilter {
-    fn read(query: &Query) -> Result<Self, Refusal> {
-        Ok(Self {
-            protection_mode: query.one_of("protectionMode", &["HSM", "SOFTWARE", "EXTERNAL"])?,
-            algorithm: query.one_of("algorithm", &["AES", "RSA", "ECDSA"])?,
-            length: query.number("length", 0, u64::from(u16::MAX))?,
-            curve_id: query.one_of("curveId", &["NIST_P256", "NIST_P384", "NIST_P521"])?,
-        })
-    }
-}
-
-const SECRET_STATES: [&str; 9] = [
-    "CREATING",
-    "ACTIVE",
-    "UPDATING",
-    "DELETING",
-    "DELETED",
-    "SCHEDULING_DELETION",
-    "PENDING_DELETION",
-    "CANCELLING_DELETION",
-    "FAILED",
-];
-
-impl SecretFilter {
-    fn read(query: &Query) -> Result<Self, Refusal> {
-        Ok(Self {
-            name: query.get("name").map(str::to_owned),
-            vault_id: query_ocid(query, "vaultId")?,
-            state: query.one_of("lifecycleState", &SECRET_STATES)?,
-        })
     }
 }
