@@ -11,11 +11,13 @@ use crate::rows;
 /// Rows of this kind are named in entries one by one, so that who has no key can check them.
 pub(crate) const AUDIT: &[u8] = b"audit/";
 
-/// Tells whether the ledger has what is done to a row. Times at which something was looked at are
-/// written every few seconds; who puts an older one back makes the scheduler wait, and nothing else.
+/// Tells whether the ledger has what is done to a row. Times at which something was looked at, and which
+/// nodes are there, are written every few seconds; who puts an older one back makes the scheduler wait,
+/// or nodes look for each other, and nothing else: what they do is conditional on the rows it is done to.
 pub(crate) fn is_entered(key: &[u8]) -> bool {
     let times = [rows::last_seen(), rows::last_checkpoint()];
-    !key.starts_with(rows::LEDGER) && times.iter().all(|time| time != key)
+    let passing = [rows::LEDGER, b"duty/", b"node/"];
+    !passing.iter().any(|kind| key.starts_with(kind)) && times.iter().all(|time| time != key)
 }
 
 /// The end of a chain as somebody saw it.
