@@ -9,7 +9,17 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
     call(root, "target/release/strongroom-proofs", arguments)
 }
 
-pub(crate) fn build(root: &Path) -> Result<(), String> {
+/// Runs each of them for a moment: as the Rust tests are built, since nothing has to be compiled for
+/// it again.
+pub(crate) fn smoke(root: &Path) -> Result<(), String> {
+    call(root, "cargo", &["build", "--quiet", "--workspace", "--bins"])?;
+    let proofs = "target/debug/strongroom-proofs";
+    call(root, proofs, &["simulate", "--smoke", "--seeds", "60"])?;
+    call(root, proofs, &["linearize", "--smoke"])?;
+    call(root, proofs, &["faults", "--smoke"])
+}
+
+fn build(root: &Path) -> Result<(), String> {
     for package in ["strongroom", "strongroom-disk", "strongroom-proofs"] {
         call(root, "cargo", &["build", "--quiet", "--release", "--package", package])?;
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{call, proofs};
+use crate::call;
 
 const CARGO_DENY: &str = "0.20.2";
 
@@ -24,7 +24,7 @@ const ALL: [Step; 13] = [
     ("edits of the database", tamper_smoke),
     ("conformance", conformance),
     ("bench, a short run", bench_smoke),
-    ("proofs, a short run", proofs_smoke),
+    ("proofs, a short run", crate::proofs::smoke),
 ];
 
 /// Runs every step, or with `quick` those that need nothing installed.
@@ -133,7 +133,16 @@ fn cargo_deny(root: &Path) -> Result<(), String> {
     let program = if right(installed) { installed } else { own.as_path() };
     if !right(program) {
         let tools = tools.display().to_string();
-        let install = ["install", "--quiet", "--locked", "--force", "--root", &tools, "cargo-deny"];
+        let install = [
+            "install",
+            "--quiet",
+            "--debug",
+            "--locked",
+            "--force",
+            "--root",
+            &tools,
+            "cargo-deny",
+        ];
         call(root, "cargo", &[install.as_slice(), &["--version", CARGO_DENY]].concat())?;
     }
     let check = ["check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
@@ -204,14 +213,6 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
     bench(&["regions", "--smoke"])?;
     bench(&["cache", "--smoke"])?;
     bench(&["nodes", "--smoke"])
-}
-
-fn proofs_smoke(root: &Path) -> Result<(), String> {
-    proofs::build(root)?;
-    for what in ["simulate", "linearize", "faults"] {
-        call(root, "target/release/strongroom-proofs", &[what, "--smoke"])?;
-    }
-    Ok(())
 }
 
 /// Files side by side, the tests of one in their order: most of them wait more than they work.
