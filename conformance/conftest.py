@@ -46,6 +46,15 @@ def pytest_configure(config):
     config.whole_run = not (config.option.keyword or given)
 
 
+# What takes longest begins first, or else one process ends long after the others.
+FIRST = ["test_kill.py", "test_rotation.py", "test_policy_differential.py", "test_regions.py", "test_kms_cli.py",
+         "test_duty.py", "test_root_key.py", "test_rates.py"]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
 def pytest_testnodedown(node, error):
     """Takes what a process of the run saw: there are several, each with files of its own."""
     for operation, client, statuses in getattr(node, "workeroutput", {}).get("seen", []):

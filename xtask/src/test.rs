@@ -218,6 +218,6 @@ fn bench_smoke(root: &Path) -> Result<(), String> {
 /// Files side by side, the tests of one in their order: most of them wait more than they work.
 fn conformance(root: &Path) -> Result<(), String> {
     let pytest = ["-m", "pytest", "conformance", "-q", "-rA", "--durations=25"];
-    let beside = ["--numprocesses=3", "--dist=loadfile"];
+    let beside = ["--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"];
     call(root, ".venv/bin/python", &[pytest.as_slice(), &beside].concat())
 }
