@@ -14,7 +14,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
 pub(crate) fn smoke(root: &Path) -> Result<(), String> {
     call(root, "cargo", &["build", "--quiet", "--workspace", "--bins"])?;
     let proofs = "target/debug/strongroom-proofs";
-    call(root, proofs, &["simulate", "--smoke", "--seeds", "60"])?;
+    call(root, proofs, &["simulate", "--smoke", "--seeds", "600"])?;
     call(root, proofs, &["linearize", "--smoke"])?;
     call(root, proofs, &["faults", "--smoke"])
 }
