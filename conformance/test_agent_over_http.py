@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import re
 import socket
+import time
 
 import pytest
 
@@ -170,3 +171,28 @@ def test_no_router_forwards_an_answer(agent, home, tmp_path):
         assert answers("::1", six, option, 1) and not answers("::1", six, option, 2)
     finally:
         assert six.end() == 0
+
+
+def test_a_connection_without_a_whole_request_is_closed_and_one_in_use_is_not(agent):
+    """From 5 to 10 s after the last whole request; sent byte by byte, a head counts only when it is whole."""
+    begun = time.monotonic()
+    used = http.client.HTTPConnection("127.0.0.1", agent.port, timeout=20)
+    with socket.create_connection(("127.0.0.1", agent.port)) as slow, \
+            socket.create_connection(("127.0.0.1", agent.port)) as silent:
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: local")
+        open_ones, closed_after = {slow, silent}, []
+        while time.monotonic() - begun < 13:
+            used.request("GET", TARGET, headers={"X-Strongroom-Token": agent.token})
+            assert used.getresponse().read() == CONTENT
+            for there in list(open_ones):
+                there.settimeout(0.1)
+                with contextlib.suppress(TimeoutError, ConnectionError):
+                    assert there.recv(64) == b""
+                    open_ones.remove(there)
+                    closed_after.append(time.monotonic() - begun)
+            if slow in open_ones:
+                with contextlib.suppress(ConnectionError):
+                    slow.sendall(b"h")
+            time.sleep(0.5)
+    used.close()
+    assert len(closed_after) == 2 and all(4 < secs < 12 for secs in closed_after), closed_after
