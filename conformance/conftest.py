@@ -65,7 +65,13 @@ def pytest_sessionfinish(session, exitstatus):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["seen"] = [[*key, sorted(statuses)] for key, statuses in record.seen.items()]
     elif exitstatus == 0 and session.config.whole_run:
-        wrong = record.settle()
-        if wrong is not None:
-            print("\n" + wrong)
+        session.config.wrong_table = record.settle()
+        if session.config.wrong_table is not None:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Tells what is wrong with the table at the end, where a failure is looked for."""
+    wrong = getattr(config, "wrong_table", None)
+    if wrong is not None:
+        terminalreporter.write_line("FAILED " + wrong, red=True)
