@@ -6,7 +6,7 @@ use crate::asymmetric::{AsymmetricKey, KeyError};
 use crate::ciphertext::{self, Context};
 use crate::hierarchy::fresh;
 use crate::locked::LockedBytes;
-use crate::scrub::{DEEP_BYTES, scrub_stack};
+use crate::scrub::{DEEP, scrub_stack};
 use crate::seal::{Binding, Layer, OpenError, SealError, Sealed, SealingKey};
 
 const DATA_KEY_BYTES: usize = 32;
@@ -75,7 +75,7 @@ impl Material {
         random: &dyn Random,
     ) -> Result<Vec<u8>, KeyError> {
         let wrapped = crate::wrapping::wrap(to, algorithm, self.expose(), random);
-        scrub_stack::<DEEP_BYTES>();
+        scrub_stack::<DEEP>();
         wrapped
     }
 }
@@ -88,6 +88,14 @@ pub struct SealedSecret {
     pub data_key: Sealed,
     /// The content.
     pub content: Sealed,
+}
+
+impl SealedSecret {
+    /// Lends the data key and the content.
+    #[must_use]
+    pub const fn lend(&self) -> (&Sealed, &Sealed) {
+        (&self.data_key, &self.content)
+    }
 }
 
 /// A version of an AES master encryption key.
@@ -151,10 +159,10 @@ impl SymmetricKey {
     pub fn open_secret(
         &self,
         binding: &Binding<'_>,
-        sealed: &SealedSecret,
+        (data_key, content): (&Sealed, &Sealed),
     ) -> Result<Sensitive, OpenError> {
-        let data_key = self.sealing.open(Layer::DataKey, &binding.encode(), &sealed.data_key)?;
-        open_content(binding, &data_key, &sealed.content)
+        let data_key = self.sealing.open(Layer::DataKey, &binding.encode(), data_key)?;
+        open_content(binding, &data_key, content)
     }
 }
 
@@ -218,13 +226,16 @@ mod tests {
             let vault_key = again.open_vault_key(&bound(&vault, 1), &sealed_vault).unwrap();
             let master = vault_key.open_material(&bound(&version, 1), shape, &sealed).unwrap();
             let Material::Symmetric(master) = master else { panic!("not symmetric") };
-            assert_eq!(master.open_secret(&bound(&secret, 3), &content).unwrap().expose(), b"pw");
-            assert!(master.open_secret(&bound(&secret, 2), &content).is_err());
-            assert!(master.open_secret(&bound(&vault, 3), &content).is_err());
+            assert_eq!(
+                master.open_secret(&bound(&secret, 3), content.lend()).unwrap().expose(),
+                b"pw"
+            );
+            assert!(master.open_secret(&bound(&secret, 2), content.lend()).is_err());
+            assert!(master.open_secret(&bound(&vault, 3), content.lend()).is_err());
             assert!(vault_key.open_material(&bound(&version, 2), shape, &sealed).is_err());
             let swapped =
                 SealedSecret { data_key: content.content.clone(), content: content.data_key };
-            assert!(master.open_secret(&bound(&secret, 3), &swapped).is_err());
+            assert!(master.open_secret(&bound(&secret, 3), swapped.lend()).is_err());
             let shown = format!("{root:?} {vault_key:?} {master:?}");
             let silent =
                 format!("RootKey(..) VaultKey(..) SymmetricKey {{ length: {length:?}, .. }}");

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::gcm::{self, NONCE_BYTES, TAG_BYTES};
 use crate::locked::LockedBytes;
-use crate::scrub::{SHALLOW_BYTES, scrub_stack};
+use crate::scrub::{SHALLOW, scrub_stack};
 
 const FORMAT: u8 = 1;
 const SALT_BYTES: usize = 32;
@@ -102,7 +102,7 @@ impl SealingKey {
         let sealing = Self(LockedBytes::with(tag.as_ref().len(), |bytes| {
             bytes.copy_from_slice(tag.as_ref());
         }));
-        scrub_stack::<SHALLOW_BYTES>();
+        scrub_stack::<SHALLOW>();
         sealing
     }
 
@@ -147,7 +147,7 @@ impl SealingKey {
         let length = gcm::open(key, nonce, &associated, plaintext.expose_mut());
         plaintext.expose_mut().truncate(length.ok_or(OpenError)?);
         if layer != Layer::Content {
-            scrub_stack::<SHALLOW_BYTES>();
+            scrub_stack::<SHALLOW>();
         }
         Ok(plaintext)
     }

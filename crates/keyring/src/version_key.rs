@@ -204,16 +204,18 @@ impl VersionKey {
     pub async fn open_secret(
         &self,
         binding: &Binding<'_>,
-        sealed: &SealedSecret,
+        (data_key, content): (&Sealed, &Sealed),
     ) -> Result<Sensitive, UseError> {
         match self {
-            Self::Software(Material::Symmetric(key)) => Ok(key.open_secret(binding, sealed)?),
+            Self::Software(Material::Symmetric(key)) => {
+                Ok(key.open_secret(binding, (data_key, content))?)
+            }
             Self::Software(Material::Asymmetric(_)) => Err(UseError::Input),
             Self::Hsm(key) => {
                 let associated = data_key_binding(binding);
-                let data_key = sealed.data_key.as_bytes().to_vec();
+                let data_key = data_key.as_bytes().to_vec();
                 let data_key = key.token()?.open(key.id.clone(), associated, data_key).await?;
-                Ok(open_content(binding, &data_key, &sealed.content)?)
+                Ok(open_content(binding, &data_key, content)?)
             }
         }
     }

@@ -9,7 +9,7 @@ use strongroom_model::{KeyShape, Random, Sensitive, WrappingAlgorithm};
 
 use crate::asymmetric::{AsymmetricKey, KeyError, Oaep, PublicKey};
 use crate::material::Material;
-use crate::scrub::{DEEP_BYTES, scrub_stack};
+use crate::scrub::{DEEP, scrub_stack};
 
 const TEMPORARY_KEY_BYTES: usize = 32;
 
@@ -29,7 +29,7 @@ pub fn unwrap(
     let material = unwrap_bytes(key, algorithm, wrapped)
         .and_then(|bytes| Material::from_bytes(shape, bytes))
         .map_err(|_error| KeyError::Input);
-    scrub_stack::<DEEP_BYTES>();
+    scrub_stack::<DEEP>();
     material
 }
 

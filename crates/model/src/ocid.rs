@@ -2,7 +2,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Random, Region};
 
@@ -14,8 +14,8 @@ const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// An Oracle Cloud identifier, `ocid1.<type>.<realm>.[region][.future].<unique>`.
 ///
 /// Source: Oracle Cloud Infrastructure documentation, "Resource Identifiers".
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Ocid(Arc<str>);
 
 /// The type segment of the identifiers that this product makes.
@@ -199,9 +199,9 @@ impl TryFrom<String> for Ocid {
     }
 }
 
-impl From<Ocid> for String {
-    fn from(ocid: Ocid) -> Self {
-        ocid.0.as_ref().to_owned()
+impl Serialize for Ocid {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
     }
 }
 

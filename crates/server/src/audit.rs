@@ -1,6 +1,7 @@
 //! Audit: a record of every outcome. A write's record is part of its commit; all others are
 //! gathered and written before the answer leaves.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -123,7 +124,8 @@ impl AuditRecord {
 }
 
 fn capped(text: &str, chars_max: usize) -> String {
-    text.chars().take(chars_max).collect()
+    // Most texts are short, and have no more characters than bytes.
+    if text.len() <= chars_max { text.to_owned() } else { text.chars().take(chars_max).collect() }
 }
 
 /// Makes the keys of audit rows: time, then a part that is this process's own, then a number.
@@ -154,10 +156,20 @@ impl AuditKeys {
     }
 }
 
+/// The beginning and the end of a row.
+const OPENING: &[u8] = b"{\"v\":1,\"row\":[";
+const CLOSING: &[u8] = b"]}";
+
+thread_local! {
+    /// Where a record is written before it joins its group: room that is used again.
+    static RECORD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 #[derive(Debug, Default)]
 struct Pending {
     first: Option<Timestamp>,
-    records: Vec<Vec<u8>>,
+    /// The row so far.
+    row: Vec<u8>,
     /// Rows of requests that were refused.
     denials: Vec<(Vec<u8>, Vec<u8>)>,
     waiting: Vec<oneshot::Sender<bool>>,
@@ -189,7 +201,7 @@ impl AuditLog {
 
     /// Tells how many records wait to be written.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner).records.len()
+        self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner).waiting.len()
     }
 
     /// Writes a record, with what explains a refusal, and waits until it is with the operating system: it survives this process
@@ -203,18 +215,22 @@ impl AuditLog {
         record: &AuditRecord,
         denial: Option<&DenialRow>,
     ) -> Result<(), StoreError> {
-        let encoded = serde_json::to_vec(record).map_err(|_error| StoreError::Closed)?;
         let row =
             |denial: &DenialRow| Ok((rows::denial(&denial.request_id), rows::encode(denial)?));
         let denial = denial.map(row).transpose()?;
         let (sender, written) = oneshot::channel();
-        {
+        RECORD.with_borrow_mut(|encoded| {
+            encoded.clear();
+            serde_json::to_writer(&mut *encoded, record).map_err(|_error| StoreError::Closed)?;
             let mut pending = self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner);
             pending.first.get_or_insert(record.time);
-            pending.records.push(encoded);
+            let before = if pending.row.is_empty() { OPENING } else { b"," };
+            pending.row.extend_from_slice(before);
+            pending.row.extend_from_slice(encoded);
             pending.denials.extend(denial);
             pending.waiting.push(sender);
-        }
+            Ok::<_, StoreError>(())
+        })?;
         self.queue.filled.notify_one();
         match written.await {
             Ok(true) => Ok(()),
@@ -238,16 +254,17 @@ async fn write_groups(queue: Arc<Queue>, store: Arc<dyn Store>) {
         }
         let group = {
             let mut pending = queue.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            mem::take(&mut *pending)
+            // The next group is likely to be as large.
+            let room = Vec::with_capacity(pending.row.len());
+            mem::replace(&mut *pending, Pending { row: room, ..Pending::default() })
         };
-        let Some(first) = group.first else { continue };
-        let row =
-            [b"{\"v\":1,\"row\":[".as_slice(), &group.records.join(&b","[..]), b"]}"].concat();
+        let (Some(first), mut row) = (group.first, group.row) else { continue };
+        row.extend_from_slice(CLOSING);
         let batch = Batch::new().put(queue.keys.at(first), row).sync(Sync::Deferred);
         let batch = group.denials.into_iter().fold(batch, |batch, (key, row)| batch.put(key, row));
         let outcome = store.commit(batch).await;
         if let Err(error) = &outcome {
-            tracing::error!(%error, records = group.records.len(), "audit records were not written");
+            tracing::error!(%error, records = group.waiting.len(), "audit records were not written");
         }
         for waiting in group.waiting {
             // A caller that went away has no use for the answer.

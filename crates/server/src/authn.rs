@@ -12,7 +12,7 @@ use crate::decode::Call;
 use crate::failure::Failure;
 
 /// Paths where a machine proves who it is by its certificate.
-const FEDERATION: [&str; 2] = ["v1/x509", "_strongroom/v1/x509/renew"];
+const FEDERATION: [&[&str]; 2] = [&["v1", "x509"], &["_strongroom", "v1", "x509", "renew"]];
 
 /// Verifies the signature of `call` and returns who made it.
 pub(crate) fn authenticate(
@@ -36,12 +36,12 @@ pub(crate) fn authenticate(
 }
 
 fn is_federation(call: &Call) -> bool {
-    let segments: Vec<&str> = call.path().split('/').filter(|part| !part.is_empty()).collect();
-    FEDERATION.contains(&segments.join("/").as_str())
+    let segments = call.path().split('/').filter(|part| !part.is_empty());
+    FEDERATION.iter().any(|path| segments.clone().eq(path.iter().copied()))
 }
 
 fn request_of(call: &Call) -> Request<'_> {
-    Request { method: &call.method, target: &call.target, headers: call }
+    Request { method: call.method.as_str(), target: &call.target, headers: call }
 }
 
 fn refuse(reject: Reject) -> Failure {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// A request with its body, as it came.
 #[derive(Debug)]
 pub(crate) struct Call {
-    pub(crate) method: String,
+    pub(crate) method: hyper::Method,
     /// Path and query as on the request line, which is what was signed.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
@@ -24,7 +24,8 @@ impl Call {
     pub(crate) async fn read(request: hyper::Request<Incoming>) -> Result<Self, Failure> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-        let bytes_max = if target.contains(RESTORE) { RESTORE_BYTES_MAX } else { BODY_BYTES_MAX };
+        let is_restore = head.uri.path().trim_end_matches('/').ends_with(RESTORE);
+        let bytes_max = if is_restore { RESTORE_BYTES_MAX } else { BODY_BYTES_MAX };
         if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
             return Err(too_large(bytes_max));
         }
@@ -34,7 +35,7 @@ impl Call {
             let limited = Limited::new(body, bytes_max).collect().await;
             limited.map_err(|error| unreadable(&*error, bytes_max))?.to_bytes()
         };
-        Ok(Self { method: head.method.as_str().to_owned(), target, headers: head.headers, body })
+        Ok(Self { method: head.method, target, headers: head.headers, body })
     }
 
     /// Returns the path of the request line.
@@ -57,7 +58,7 @@ impl Call {
 
     /// Finds the operation. Told to the caller only after the signature was verified.
     pub(crate) fn route(&self) -> Result<Matched, Failure> {
-        strongroom_wire::find(&self.method, self.path()).map_err(|missing| match missing {
+        strongroom_wire::find(self.method.as_str(), self.path()).map_err(|missing| match missing {
             NoRoute::Path => {
                 let refusal = Refusal::new(ErrorCode::NotFound, "No operation has this path.");
                 Failure::new(refusal, "no such route")

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use strongroom_keyring::{Sealed, SealedSecret};
+use strongroom_keyring::Sealed;
 use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Timestamp, Vault};
 use strongroom_store::{Change, StoreError};
 
@@ -100,8 +100,9 @@ pub(crate) struct SecretVersionRow {
 }
 
 impl SecretVersionRow {
-    pub(crate) fn sealed(&self) -> SealedSecret {
-        SealedSecret { data_key: self.data_key.clone(), content: self.content.clone() }
+    /// Lends the data key and the content.
+    pub(crate) const fn sealed(&self) -> (&Sealed, &Sealed) {
+        (&self.data_key, &self.content)
     }
 }
 

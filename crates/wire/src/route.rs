@@ -1,3 +1,6 @@
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use strongroom_model::Operation;
 
 use crate::query::percent_decode;
@@ -242,9 +245,9 @@ pub const fn template(operation: Operation) -> (Method, &'static str) {
 pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
     let asked = Method::named(method);
     let mut no_route = NoRoute::Path;
-    for operation in Operation::ALL {
+    for operation in BY_SHAPE.get(&shape(path)).into_iter().flatten() {
         let (method, template) = template(*operation);
-        if !begins(template, path) || !fits(template, path) {
+        if !fits(template, path) {
             continue;
         }
         if asked == Some(method) {
@@ -297,11 +300,22 @@ fn is_parameter(segment: &str) -> bool {
     segment.starts_with('{')
 }
 
-/// Tells cheaply of most templates that they do not fit; nothing of paths with doubled slashes.
-fn begins(template: &str, path: &str) -> bool {
-    let fixed = template.split_once("/{").map_or(template, |(fixed, _)| fixed);
-    path.starts_with(fixed) || path.contains("//")
+/// What a path has in common with the template that it fits: how many segments there are, and the
+/// second, which is a parameter in no template.
+type Shape<'a> = (usize, Option<&'a str>);
+
+fn shape(path: &str) -> Shape<'_> {
+    (segments(path).count(), segments(path).nth(1))
 }
+
+/// Few operations have templates of one shape.
+static BY_SHAPE: LazyLock<HashMap<Shape<'static>, Vec<Operation>>> = LazyLock::new(|| {
+    let mut by_shape: HashMap<_, Vec<_>> = HashMap::new();
+    for operation in Operation::ALL {
+        by_shape.entry(shape(template(*operation).1)).or_default().push(*operation);
+    }
+    by_shape
+});
 
 fn fits(template: &str, path: &str) -> bool {
     let mut given = segments(path);
@@ -350,6 +364,14 @@ mod tests {
             assert_eq!(find("GET", path), Err(NoRoute::NotImplemented), "{path}");
         }
         assert_eq!(find("GET", "/20160918/users/u/other"), Err(NoRoute::Path));
+    }
+
+    #[test]
+    fn second_segments_are_fixed() {
+        for operation in Operation::ALL {
+            let (_, second) = shape(template(*operation).1);
+            assert!(second.is_some_and(|second| !is_parameter(second)), "{operation:?}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) async fn get(
     let place = KeyPlace::of(permit)?;
     let key_version = usable_version(context.catalog, &place, &row.key_version_id)?;
     let binding = binding(&context.catalog.tenancy.id, secret, number);
-    let opened = material(&key_version)?.open_secret(&binding, &row.sealed()).await;
+    let opened = material(&key_version)?.open_secret(&binding, row.sealed()).await;
     let opened = opened.map_err(|error| match error {
         UseError::Input => Failure::internal("a secret version does not open"),
         error => unused(error, "keyId", "cannot decrypt"),

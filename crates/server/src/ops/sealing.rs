@@ -57,7 +57,7 @@ impl<'a> SecretHome<'a> {
         let row: SecretVersionRow = rows::decode(&key, &row.value)?;
         let key_version = usable_version(self.catalog, &self.key, &row.key_version_id)?;
         let binding = binding(&self.catalog.tenancy.id, secret, number);
-        let opened = material(&key_version)?.open_secret(&binding, &row.sealed()).await;
+        let opened = material(&key_version)?.open_secret(&binding, row.sealed()).await;
         let opened = opened.map_err(|error| unused(error, "keyId", "cannot decrypt"))?;
         Ok((row.secret_version, opened))
     }

@@ -143,7 +143,7 @@ impl<'a> MembershipBody<'a> {
     #[must_use]
     pub fn new(user: &'a User, group: &'a Ocid) -> Self {
         Self {
-            id: user.membership_id(group).into(),
+            id: user.membership_id(group).to_string(),
             compartment_id: user.compartment_id.as_str(),
             user_id: user.id.as_str(),
             group_id: group.as_str(),

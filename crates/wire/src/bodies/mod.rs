@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 
 pub use audit::{AuditEventBody, AuditedRequest};
 use base64::Engine;
-use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 pub use consumers::{ConsumerBody, RetirementBody, SecretChangeBody, SecretChangesBody};
 pub use crypto::{
@@ -32,7 +31,7 @@ pub use identity::{
 pub use keys::{KeyBody, KeySummary, KeyVersionBody, WrappingKeyBody};
 pub use secrets::{SecretBody, SecretBundleBody, SecretBundleVersion, SecretVersionBody};
 use serde::Serialize;
-use strongroom_model::{DefinedTags, Tags, Timestamp, rfc3339};
+use strongroom_model::{DefinedTags, Sensitive, Tags, Timestamp, rfc3339};
 pub use upkeep::{ReadOnlyBody, RootKeyBody};
 pub use vaults::{ReplicationStatus, VaultBody, VaultReplicaSummary, VaultUsage};
 
@@ -40,9 +39,14 @@ fn time<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_str(&rfc3339(*at))
 }
 
-/// Encodes while writing, so that no copy of the encoded content is left behind.
+/// Encodes into a buffer that is overwritten, so that no copy of the encoded content is left behind.
 fn base64<S: serde::Serializer>(content: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Base64Display::new(content, &STANDARD))
+    let room = base64::encoded_len(content.len(), true).unwrap_or_default();
+    let mut encoded = Sensitive::new(vec![0; room]);
+    let written = STANDARD.encode_slice(content, encoded.expose_mut());
+    let written = written.map_err(serde::ser::Error::custom)?;
+    let text = encoded.expose().get(..written).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    serializer.serialize_str(text.unwrap_or_default())
 }
 
 /// Encodes what is no secret, at once: faster, and leaves a copy behind.
