@@ -32,7 +32,9 @@ def free_port():
 def house(tmp_path_factory):
     port = free_port()
     keys = f"metrics_listen = '127.0.0.1:{port}'\nexpected_networks = ['10.0.0.0/8', '127.0.0.1']"
-    made = House(tmp_path_factory.mktemp("metrics"), 1, (keys, "")).furnish()
+    directory = tmp_path_factory.mktemp("metrics")
+    sink = f"[[audit_sink]]\nname = 'lines'\nfile = '{directory}/audit.jsonl'\n"
+    made = House(directory, 1, (keys, sink)).furnish()
     made.metrics = f"http://127.0.0.1:{port}/metrics"
     made.secret = made.new_secret(0, "measured", b"c4n4ry-metrics")
     yield made

@@ -14,6 +14,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 pub use self::growing::{GrowingFile, reader};
 pub use self::publish::{Access, PublishError, Standing, publish, rewrite, standing, withdraw};
 
@@ -137,6 +139,23 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
 }
 
+/// Appends to a file, and syncs it. A new one is born 0600; one that is there keeps its mode, so that
+/// who collects logs can be let in. What is no regular file is refused.
+///
+/// # Errors
+/// Any error of the file system; a part of the content may have been written then.
+pub fn append(path: &Path, content: &[u8]) -> io::Result<()> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(PRIVATE);
+    let mut file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    file.write_all(content)?;
+    file.sync_data()
+}
+
 /// Removes a file if it is there.
 ///
 /// # Errors
@@ -253,6 +272,22 @@ mod tests {
         assert_eq!(create_new(&path, b"two").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         replace(&path, b"three").unwrap();
         assert_eq!((mode(&path), read_private(&path).unwrap()), (0o600, b"three".to_vec()));
+    }
+
+    #[test]
+    fn what_is_appended_to_is_private_or_as_its_owner_made_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        append(&path, b"one\n").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        set_mode(&path, fs::Permissions::from_mode(0o640));
+        append(&path, b"two\n").unwrap();
+        assert_eq!((mode(&path), read(&path).unwrap()), (0o640, b"one\ntwo\n".to_vec()));
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(append(&link, b"x").is_err());
+        assert!(append(directory.path(), b"x").is_err());
+        assert!(append(Path::new("/dev/null"), b"x").is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use strongroom_wire::bodies::{AuditEventBody, AuditedRequest};
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredRecord {
     pub(crate) time: Timestamp,
-    request_id: String,
+    pub(crate) request_id: String,
     operation: Option<String>,
     principal_id: Option<String>,
     #[serde(default)]
@@ -42,7 +42,7 @@ pub(crate) struct StoredRecord {
     action: String,
     #[serde(default)]
     path: String,
-    status: u16,
+    pub(crate) status: u16,
     code: Option<String>,
 }
 

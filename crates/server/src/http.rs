@@ -29,6 +29,7 @@ use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
+use crate::sinks::{self, NamedSink};
 use crate::sweep::keep_swept;
 use crate::tls::TlsIdentity;
 
@@ -36,6 +37,8 @@ const HEADER_TIME: Duration = Duration::from_secs(15);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 const REQUEST_TIME: Duration = Duration::from_mins(1);
 const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How long a sink that is just taking audit events is waited for.
+const SENDING_TIME: Duration = Duration::from_secs(2);
 const VAULT_PAUSE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
@@ -52,6 +55,7 @@ pub struct Server {
     host: Option<String>,
     regions: Option<Arc<dyn RegionLine>>,
     metrics: Option<TcpListener>,
+    sinks: Vec<NamedSink>,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,7 @@ pub struct Serving {
     stop: watch::Sender<bool>,
     doors: tokio::task::JoinHandle<()>,
     keepers: JoinSet<()>,
+    senders: JoinSet<()>,
     rotator: tokio::task::JoinHandle<()>,
     duty: tokio::task::JoinHandle<()>,
     shared: Arc<Shared>,
@@ -112,7 +117,8 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
         let address = listener.local_addr().map_err(listen_error(address))?;
         let entry = Entry::Bound(listener);
-        Ok(Self { entry, address, tls: None, host: None, regions: None, metrics: None })
+        let (tls, host, regions, metrics) = (None, None, None, None);
+        Ok(Self { entry, address, tls, host, regions, metrics, sinks: Vec::new() })
     }
 
     /// Serves TLS with `identity`.
@@ -131,6 +137,12 @@ impl Server {
     #[must_use]
     pub fn with_regions(self, line: Arc<dyn RegionLine>) -> Self {
         Self { regions: Some(line), ..self }
+    }
+
+    /// Sends the audit log to `sinks`.
+    #[must_use]
+    pub fn with_sinks(self, sinks: Vec<NamedSink>) -> Self {
+        Self { sinks, ..self }
     }
 
     /// Serves metrics at an address of their own, without TLS and to anyone who reaches it.
@@ -164,6 +176,7 @@ impl Server {
         let opened = endpoints.open(address.ip(), scheme, &host);
         open_vaults(&shared, address.ip()).await?;
         shared.nodes.look(&*shared.store, shared.clock.now()).await?;
+        sinks::begin(&*shared.store, &self.sinks).await?;
         let listener = match self.entry {
             Entry::Bound(listener) => listener,
             Entry::Answered(lobby) => {
@@ -182,7 +195,11 @@ impl Server {
         if let Some(line) = self.regions {
             keepers.spawn(keep_replicating(Arc::clone(&shared), line));
         }
-        Ok(Serving { base_url, stop, doors, keepers, rotator, duty, shared })
+        let mut senders = JoinSet::new();
+        for sink in self.sinks {
+            senders.spawn(sinks::keep_sending(Arc::clone(&shared), sink, stop.subscribe()));
+        }
+        Ok(Serving { base_url, stop, doors, keepers, senders, rotator, duty, shared })
     }
 }
 
@@ -239,6 +256,10 @@ impl Serving {
         if timeout(DRAIN_TIME, self.rotator).await.is_err() {
             rotating.abort();
             tracing::warn!("a step of a rotation was cut after {DRAIN_TIME:?}");
+        }
+        let sent = async { while self.senders.join_next().await.is_some() {} };
+        if timeout(SENDING_TIME, sent).await.is_err() {
+            tracing::warn!("audit events that were on their way may be sent again");
         }
         self.keepers.shutdown().await;
         self.duty.abort();

@@ -45,6 +45,7 @@ mod secret_deletion;
 mod secret_rows;
 mod shared;
 mod sightings;
+mod sinks;
 mod store_backup;
 mod sweep;
 mod target;
@@ -67,6 +68,7 @@ pub use regions::{
 };
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{LoadError, Parts, Shared};
+pub use sinks::{AuditSink, NamedSink, SinkAnswer, SinkEvent};
 pub use store_backup::{
     Backup, Header, NewBackup, Restore, StoreBackupError, Summary, add_records, back_up, restore,
 };

@@ -339,6 +339,8 @@ row_keys! {
     node(name: &str) = "node/{name}";
     /// A key version whose material a token may still hold, although nobody needs it.
     doomed(version: &Ocid) = "doomed/{version}";
+    /// Up to which entry of a chain a sink has the audit log; without a chain, that the sink has begun.
+    sink(name: &str, chain: &str) = "sink/{name}/{chain}";
     /// When a checkpoint was last waited for.
     last_checkpoint() = "meta/checkpoint";
 }

@@ -1,27 +1,19 @@
 //! The way to other regions: HTTP, over TLS unless the URL says otherwise.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
 use strongroom_server::{RegionAnswer, RegionLine, SignedMessage};
 
+use crate::dialling::{HttpClient, client};
 use crate::function::chain;
 
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const MESSAGE_CHARS_MAX: usize = 400;
 
 /// Sends messages to regions over HTTP. Certificates are checked against the system's authorities,
 /// or those that `SSL_CERT_FILE` names; that a region is itself is proved by its signature.
-pub struct HttpLine(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpLine(HttpClient);
 
 impl std::fmt::Debug for HttpLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -35,22 +27,7 @@ impl HttpLine {
     /// # Errors
     /// What TLS lacks here.
     pub fn new() -> Result<Self, String> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIME));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut roots = RootCertStore::empty();
-        // A machine without authorities can serve without TLS, behind a proxy.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let builder = HttpsConnectorBuilder::new().with_tls_config(tls);
-        let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        Ok(Self(client(None)?))
     }
 
     async fn send(&self, url: &str, message: SignedMessage) -> Result<SignedMessage, String> {

@@ -14,6 +14,7 @@ pub(crate) mod init;
 mod memory;
 pub(crate) mod serve;
 pub(crate) mod signals;
+mod sinks;
 mod supervisor;
 mod targets;
 pub(crate) mod token;

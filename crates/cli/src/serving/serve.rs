@@ -18,6 +18,7 @@ use strongroom_targets::HttpLine;
 use super::database::{Database, DatabaseTable};
 use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::signals::EndSignals;
+use super::sinks::{self, SinkTable};
 use super::supervisor::Supervisor;
 use super::targets::TargetTable;
 use super::unseal::Unseal;
@@ -87,6 +88,9 @@ pub(crate) struct Configuration {
     /// Where backups may go.
     #[serde(default)]
     backup: Vec<BackupTable>,
+    /// Where the audit log goes beside the database.
+    #[serde(default)]
+    audit_sink: Vec<SinkTable>,
     /// Systems whose passwords are rotated.
     #[serde(default)]
     target: Vec<TargetTable>,
@@ -303,7 +307,8 @@ pub(crate) async fn run(
 
 async fn bind(configuration: &Configuration) -> Result<Server, Failure> {
     let tls = configuration.tls.as_ref().map(read_tls).transpose()?;
-    let server = Server::bind(configuration.listen).await.map_err(not_started)?;
+    let sinks = sinks::start(&configuration.audit_sink)?;
+    let server = Server::bind(configuration.listen).await.map_err(not_started)?.with_sinks(sinks);
     let server = server.with_host(configuration.host.clone());
     let server = match tls {
         Some(identity) => server.with_tls(identity),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::ledger::{LedgerKeys, row_hash};
 use strongroom_model::Timestamp;
-use strongroom_store::{Effect, Mac};
+use strongroom_store::{Effect, Mac, StoreError};
 
 use super::digest::Digest;
 use crate::rows;
@@ -11,12 +11,13 @@ use crate::rows;
 /// Rows of this kind are named in entries one by one, so that who has no key can check them.
 pub(crate) const AUDIT: &[u8] = b"audit/";
 
-/// Tells whether the ledger has what is done to a row. Times at which something was looked at, and which
-/// nodes are there, are written every few seconds; who puts an older one back makes the scheduler wait,
-/// or nodes look for each other, and nothing else: what they do is conditional on the rows it is done to.
+/// Tells whether the ledger has what is done to a row. Times at which something was looked at, which
+/// nodes are there, and how far the audit log was sent, are written every few seconds; who puts an older
+/// one back makes the scheduler wait, nodes look for each other, or events be sent twice, and nothing
+/// else: what nodes do is conditional on the rows it is done to.
 pub(crate) fn is_entered(key: &[u8]) -> bool {
     let times = [rows::last_seen(), rows::last_checkpoint()];
-    let passing = [rows::LEDGER, b"duty/", b"node/"];
+    let passing = [rows::LEDGER, b"duty/", b"node/", b"sink/"];
     !passing.iter().any(|kind| key.starts_with(kind)) && times.iter().all(|time| time != key)
 }
 
@@ -109,6 +110,12 @@ impl Entry {
         }
         Self { time, previous, after, change, audit, removed }
     }
+}
+
+/// Returns the keys of the audit rows that an entry tells of.
+pub(crate) fn audit_rows_of(key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
+    let entry: Entry = rows::decode(key, value)?;
+    Ok(entry.audit.into_keys().map(String::into_bytes).collect())
 }
 
 /// The first part of a key.

@@ -21,6 +21,7 @@ use strongroom_store::{Chain, Effect, Entered, Mac, Revision, Store, StoreError,
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::digest::Digest;
+pub(crate) use self::entry::audit_rows_of;
 use self::entry::{AUDIT, Entry, Hashed, Head, is_entered};
 pub use self::export::{ExportError, Exported, check_export};
 pub(crate) use self::keeping::{keep_checkpoints, keep_verifying, write_checkpoints};

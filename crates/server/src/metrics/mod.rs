@@ -65,6 +65,11 @@ pub(crate) struct LookedUp {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfSink {
+    sink: String,
+}
+
 /// A histogram of durations.
 pub(crate) type Durations = Family<OfOperation, Histogram, fn() -> Histogram>;
 
@@ -89,6 +94,9 @@ pub(crate) struct Metrics {
     pub(crate) store_errors: Counter,
     /// Whether the last commit came to nothing. There is one every few seconds.
     pub(crate) commits_fail: AtomicBool,
+    sink_events: Family<OfSink, Counter>,
+    sink_failures: Family<OfSink, Counter>,
+    sink_behind: Family<OfSink, Gauge>,
     /// What is looked at when it is asked for.
     commits: Counter,
     commit_groups: Counter,
@@ -127,6 +135,9 @@ impl Metrics {
             fresh_duration: durations(),
             store_errors: Counter::default(),
             commits_fail: AtomicBool::new(false),
+            sink_events: Family::default(),
+            sink_failures: Family::default(),
+            sink_behind: Family::default(),
             commits: Counter::default(),
             commit_groups: Counter::default(),
             feed_subscribers: Gauge::default(),
@@ -187,6 +198,13 @@ impl Metrics {
         add(to, "feed_subscribers", "Callers who wait for changes", self.feed_subscribers.clone());
         let help = "Audit records that wait to be written, and answers with them";
         add(to, "audit_records_waiting", help, self.audit_waiting.clone());
+        let help = "Audit events that a sink has taken";
+        add(to, "audit_sink_events", help, self.sink_events.clone());
+        let help = "Attempts to give a sink audit events that failed";
+        add(to, "audit_sink_failures", help, self.sink_failures.clone());
+        let help = "Age of the oldest audit event that a sink has not taken, zero if it has all";
+        let behind = self.sink_behind.clone();
+        to.register_with_unit("audit_sink_behind", help, Unit::Seconds, behind);
         let help = "Rotations of which a step is being done";
         add(to, "rotations_running", help, self.rotations_running.clone());
         let help = "Whether this node does what falls due";
@@ -223,6 +241,29 @@ impl Metrics {
     /// Counts a step of what falls due.
     pub(crate) fn note_scheduled(&self, operation: &'static str) {
         self.scheduled.get_or_create(&Done { operation }).inc();
+    }
+
+    /// Begins to count for a sink.
+    pub(crate) fn begin_sink(&self, sink: &str) {
+        self.note_taken(sink, 0);
+        drop(self.sink_failures.get_or_create(&OfSink { sink: sink.to_owned() }));
+        self.note_sent_until(sink, None);
+    }
+
+    /// Counts events that a sink has taken.
+    pub(crate) fn note_taken(&self, sink: &str, events: usize) {
+        let events = u64::try_from(events).unwrap_or(u64::MAX);
+        self.sink_events.get_or_create(&OfSink { sink: sink.to_owned() }).inc_by(events);
+    }
+
+    /// Counts an attempt that failed.
+    pub(crate) fn note_not_taken(&self, sink: &str) {
+        self.sink_failures.get_or_create(&OfSink { sink: sink.to_owned() }).inc();
+    }
+
+    /// Takes how many seconds ago the oldest event was that a sink has not taken, if it has not all.
+    pub(crate) fn note_sent_until(&self, sink: &str, behind: Option<i64>) {
+        self.sink_behind.get_or_create(&OfSink { sink: sink.to_owned() }).set(behind.unwrap_or(0));
     }
 
     /// Renders everything, as it is now.

@@ -1,0 +1,299 @@
+//! The audit log on its way to other systems. What is sent is read from the log in the store, in the
+//! order of the ledger: there is nothing else that could grow or be lost, and a sink that was away goes
+//! on from where it was.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write};
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use strongroom_model::{Ocid, Timestamp};
+use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_range};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::audit_event::StoredRecord;
+use crate::duty::Shift;
+use crate::ledger::audit_rows_of;
+use crate::rows;
+use crate::shared::Shared;
+
+/// How often is looked for new events, at most; and for what part of the time.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOKING_PART: u32 = 20;
+
+/// Entries of the ledger that are read at once.
+const ENTRIES: usize = 32;
+
+/// Events that are sent at once, unless one row of the log has more.
+const EVENTS: usize = 256;
+
+/// How long a sink may take.
+const TAKING_TIME: Duration = Duration::from_secs(30);
+
+/// How long a sink that takes nothing is left alone.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// An audit event on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SinkEvent {
+    /// When the request came.
+    pub time: Timestamp,
+    /// The request's identifier.
+    pub id: String,
+    /// Whether it was refused.
+    pub is_refusal: bool,
+    /// The event as OCI's Audit API has it: JSON of printable ASCII, without a line break.
+    pub text: String,
+}
+
+/// Where events go: the server itself writes no files and dials nobody.
+pub trait AuditSink: Debug + Send + std::marker::Sync + 'static {
+    /// Takes events. What was taken is safe; what fails is given again, so that some of it may be
+    /// taken twice.
+    fn take<'a>(&'a self, events: &'a [SinkEvent]) -> SinkAnswer<'a>;
+}
+
+/// What became of events, to be awaited; or why they were not taken.
+pub type SinkAnswer<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// A sink and what it is called: what is remembered of it, and metrics, go by the name.
+#[derive(Debug, Clone)]
+pub struct NamedSink {
+    /// Lower-case letters, digits and hyphens.
+    pub name: String,
+    /// Where events go.
+    pub sink: Arc<dyn AuditSink>,
+}
+
+/// How far each chain of the ledger was sent.
+type Places = BTreeMap<String, u64>;
+
+/// Has new sinks begin with what is recorded from now on.
+pub(crate) async fn begin(store: &dyn Store, sinks: &[NamedSink]) -> Result<(), StoreError> {
+    for NamedSink { name, .. } in sinks {
+        let begun = rows::sink(name, "");
+        if store.get(&[begun.as_slice()]).await?.into_iter().any(|row| row.is_some()) {
+            continue;
+        }
+        let mut batch = Batch::new().require(begun.clone(), Require::Absent);
+        batch = batch.put(begun, rows::encode(&0_u64)?);
+        let mut range = prefix_range(rows::LEDGER);
+        loop {
+            let last = store.scan(range.clone(), Order::Descending, 1).await?;
+            let Some((key, _)) = last.into_iter().next() else { break };
+            let (chain, number) = rows::ledger_place(&key).ok_or_else(unreadable)?;
+            batch = batch.put(rows::sink(name, chain), rows::encode(&number)?);
+            range.end = rows::ledger(chain, 0);
+        }
+        match store.commit(batch).await {
+            // Another node has begun.
+            Ok(_) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Corrupt("an entry of the ledger cannot be read".to_owned())
+}
+
+/// Sends what is recorded while this node is on duty, until the server is to stop.
+pub(crate) async fn keep_sending(
+    shared: Arc<Shared>,
+    sink: NamedSink,
+    mut stopping: watch::Receiver<bool>,
+) {
+    shared.metrics.begin_sink(&sink.name);
+    loop {
+        let shift = tokio::select! {
+            shift = shared.duty.begun() => shift,
+            // Whoever could stop it being gone means the same.
+            _ = stopping.wait_for(|stop| *stop) => return,
+        };
+        let tenancy = shared.known().tenancy.id.clone();
+        match places(&*shared.store, &sink.name).await {
+            Ok(places) => {
+                let (shared, sink) = (&*shared, &sink);
+                let sender = Sender { shared, sink, shift, tenancy, places };
+                if sender.run(&mut stopping).await.is_break() {
+                    return;
+                }
+            }
+            Err(error) => tracing::warn!(sink = sink.name, %error, "what was sent is not known"),
+        }
+        sleep(PAUSE_MIN).await;
+    }
+}
+
+async fn places(store: &dyn Store, name: &str) -> Result<Places, StoreError> {
+    let prefix = rows::sink(name, "");
+    let mut range = prefix_range(&prefix);
+    let mut places = Places::new();
+    loop {
+        let page = store.scan(range.clone(), Order::Ascending, EVENTS).await?;
+        let Some((last, _)) = page.last() else { return Ok(places) };
+        range.start = [last.as_slice(), b"\0"].concat();
+        for (key, row) in page {
+            let chain = key.strip_prefix(prefix.as_slice()).unwrap_or_default();
+            let chain = String::from_utf8(chain.to_vec()).map_err(|_error| unreadable())?;
+            places.insert(chain, rows::decode(&key, &row.value)?);
+        }
+    }
+}
+
+/// Why sending stops.
+enum Stop {
+    Store(StoreError),
+    Sink(String),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// One sink, and one shift.
+struct Sender<'a> {
+    shared: &'a Shared,
+    sink: &'a NamedSink,
+    shift: Shift,
+    tenancy: Ocid,
+    places: Places,
+}
+
+impl Sender<'_> {
+    /// Sends until another node is on duty, or the server is to stop, which cuts nothing short that is
+    /// being taken.
+    async fn run(mut self, stopping: &mut watch::Receiver<bool>) -> ControlFlow<()> {
+        let (name, mut pause) = (self.sink.name.as_str(), PAUSE_MIN);
+        while self.shared.duty.holds(&self.shift) {
+            let began = Instant::now();
+            let rest = match self.look().await {
+                Ok(()) => {
+                    self.shared.metrics.note_sent_until(name, None);
+                    pause = PAUSE_MIN;
+                    LOOK.max(began.elapsed().saturating_mul(LOOKING_PART))
+                }
+                Err(Stop::Store(error)) if Shift::is_over(&error) => break,
+                Err(Stop::Store(error)) => {
+                    tracing::warn!(sink = name, %error, "audit events cannot be read");
+                    PAUSE_MIN
+                }
+                Err(Stop::Sink(why)) => {
+                    self.shared.metrics.note_not_taken(name);
+                    tracing::warn!(sink = name, why, again_in = ?pause, "audit events were not taken");
+                    let rest = pause;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                    rest
+                }
+            };
+            tokio::select! {
+                () = sleep(rest) => {}
+                _ = stopping.wait_for(|stop| *stop) => return ControlFlow::Break(()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Goes through all chains, from where each was left.
+    async fn look(&mut self) -> Result<(), Stop> {
+        let mut range = prefix_range(rows::LEDGER);
+        loop {
+            let page = self.shared.store.scan(range.clone(), Order::Ascending, ENTRIES).await?;
+            let Some((first, _)) = page.first() else { return Ok(()) };
+            let (chain, number) = rows::ledger_place(first).ok_or_else(unreadable)?;
+            let (chain, sent) = (chain.to_owned(), self.places.get(chain).copied().unwrap_or(0));
+            if number <= sent {
+                range.start = rows::ledger(&chain, sent.saturating_add(1));
+                continue;
+            }
+            let last = self.send(&chain, &page).await?;
+            range.start = rows::ledger(&chain, last.saturating_add(1));
+        }
+    }
+
+    /// Sends what is in the first entries of a page, as far as they are of a chain; returns the last.
+    async fn send(
+        &mut self,
+        chain: &str,
+        page: &[(Vec<u8>, strongroom_store::Versioned)],
+    ) -> Result<u64, Stop> {
+        let (mut events, mut last) = (Vec::new(), 0);
+        for (key, row) in page {
+            let (of, number) = rows::ledger_place(key).ok_or_else(unreadable)?;
+            if of != chain || events.len() >= EVENTS {
+                break;
+            }
+            let keys = audit_rows_of(key, &row.value)?;
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let found =
+                if keys.is_empty() { Vec::new() } else { self.shared.store.get(&keys).await? };
+            for (key, row) in keys.into_iter().zip(found) {
+                // A row without a value was removed.
+                let Some(row) = row else { continue };
+                for record in rows::decode::<Vec<StoredRecord>>(key, &row.value)? {
+                    events.push(event(record, &self.tenancy)?);
+                }
+            }
+            last = number;
+        }
+        if let Some(oldest) = events.first() {
+            let name = self.sink.name.as_str();
+            let behind = self.shared.clock.now().duration_since(oldest.time).as_secs();
+            self.shared.metrics.note_sent_until(name, Some(behind));
+            let taking = timeout(TAKING_TIME, self.sink.sink.take(&events)).await;
+            taking
+                .unwrap_or_else(|_elapsed| Err("it takes too long".to_owned()))
+                .map_err(Stop::Sink)?;
+            self.shared.metrics.note_taken(name, events.len());
+            let place = rows::sink(name, chain);
+            let batch = self.shift.fence(Batch::new()).put(place, rows::encode(&last)?);
+            self.shared.store.commit(batch.sync(Sync::Deferred)).await?;
+        }
+        self.places.insert(chain.to_owned(), last);
+        Ok(last)
+    }
+}
+
+fn event(record: StoredRecord, tenancy: &Ocid) -> Result<SinkEvent, StoreError> {
+    let (time, id, is_refusal) = (record.time, record.request_id.clone(), record.status >= 400);
+    let text = serde_json::to_string(&record.event(tenancy, None));
+    let text = text.map_err(|_error| StoreError::Corrupt("an audit record".to_owned()))?;
+    Ok(SinkEvent { time, id, is_refusal, text: in_ascii(&text) })
+}
+
+/// Writes JSON without characters that a terminal or a log's reader might take for something else.
+fn in_ascii(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for character in json.chars() {
+        if matches!(character, ' '..='~') {
+            plain.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let written = write!(plain, "\\u{unit:04x}");
+            debug_assert!(written.is_ok(), "a String takes everything");
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_printable_ascii_is_left_and_it_means_the_same() {
+        let value =
+            serde_json::json!({"a": "\u{1b}[2J \u{9b}1m\u{202e}x\u{7f}\n\u{1f511} \\ \" ä"});
+        let text = in_ascii(&value.to_string());
+        assert!(text.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+}
