@@ -1,5 +1,4 @@
-//! What the server dials: target systems whose secrets are rotated (functions over HTTP, roles of
-//! PostgreSQL), other regions, and where the audit log goes.
+//! What the server dials: target systems whose secrets are rotated (functions over HTTP, roles of PostgreSQL), other regions, and where the audit log goes.
 
 mod dialling;
 mod function;
