@@ -50,6 +50,7 @@ mod store_backup;
 mod sweep;
 mod target;
 mod tls;
+mod traces;
 
 pub use backup_places::{BackupFront, BackupPlace};
 pub use beat::Beat;
@@ -75,6 +76,7 @@ pub use store_backup::{
 pub use strongroom_policy::Semantics;
 pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets};
 pub use tls::{TlsError, TlsIdentity};
+pub use traces::{TraceSink, TracedRequest, Tracing};
 
 /// Prefixes of the rows whose changes a store must tell, see [`strongroom_store::Store::fresh`].
 pub const WATCHED: &[&str] = &rows::WATCHED;

@@ -32,6 +32,7 @@ use crate::probes::{self, Probe};
 use crate::regions;
 use crate::reply::{self, Reply};
 use crate::shared::Shared;
+use crate::traces::{Outcome, Trace};
 
 /// Answers a request that came in at `door`.
 pub(crate) async fn answer(
@@ -60,14 +61,23 @@ pub(crate) async fn answer(
         AuditRecord::begun(shared.clock.now(), request_id.as_str().to_owned(), source.to_string());
     record.note_request(&request);
     note_address(shared, source, &request_id);
-    let travelled = CatchPanic::new(travel(shared, (door, source), request, &mut record)).await;
+    let tracer = shared.tracer.as_ref();
+    let mut trace = tracer
+        .and_then(|tracer| tracer.begin(request.headers(), (record.time, began), &*shared.random));
+    let notes = (&mut record, &mut trace);
+    let travelled = CatchPanic::new(travel(shared, (door, source), request, notes)).await;
     let outcome = travelled.unwrap_or_else(|| Err(Failure::internal("a stage panicked")));
     let outcome = settle(shared, outcome, &mut record).await;
+    Trace::mark(&mut trace, "settle");
     let told = match &outcome {
         Ok(_) => (200, None),
         Err(Failure { refusal, .. }) => (refusal.code.status(), Some(refusal.code.name())),
     };
     shared.metrics.note(record.operation, told, began.elapsed());
+    if let (Some(tracer), Some(trace)) = (tracer, &trace) {
+        let outcome = Outcome::of(&record, told);
+        tracer.end(trace, &outcome, &*shared.random);
+    }
     match outcome {
         Ok(reply) => reply::success(reply, &request_id),
         Err(failure) => {
@@ -102,14 +112,17 @@ async fn travel(
     shared: &Shared,
     (door, source): (&Door, IpAddr),
     request: Request<Incoming>,
-    record: &mut AuditRecord,
+    (record, trace): (&mut AuditRecord, &mut Option<Trace>),
 ) -> Result<Reply, Failure> {
     shared.check_alarm()?;
     shared.limiter.admit_address(source)?;
     let call = Call::read(request).await?;
+    Trace::mark(trace, "read");
     let view = shared.view().await?;
+    Trace::mark(trace, "view");
     let catalog = &*view.catalog;
     let principal = authenticate(&call, catalog, record.time)?;
+    Trace::mark(trace, "authenticate");
     record.note_principal(&principal);
     let matched = call.route()?;
     record.operation = Some(matched.operation.name());
@@ -121,10 +134,12 @@ async fn travel(
     let located = locate(&ask, door, shared, &view).await?;
     let located = Located { needs: ask.more_needs(), ..located };
     note_located(record, &located);
+    Trace::mark(trace, "locate");
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
     let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
     let permit = authorize(&wish, located, catalog, shared)?;
+    Trace::mark(trace, "authorize");
     let secret = permit.located.secret.as_deref().map(|found| &found.0);
     regions::admit_secret(operation, secret)?;
     let vault = permit.located.vault.as_deref().map(|entry| &entry.vault);
@@ -141,7 +156,9 @@ async fn travel(
         now,
         record,
     };
-    ops::perform(context, permit, ask).await
+    let reply = ops::perform(context, permit, ask).await;
+    Trace::mark(trace, "perform");
+    reply
 }
 
 /// Notes what a request is about, and where each thing is that permissions are checked on.

@@ -34,6 +34,7 @@ use crate::rows;
 use crate::secret_cache::SecretCache;
 use crate::sightings::Sightings;
 use crate::target::Targets;
+use crate::traces::{Tracer, Tracing};
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ pub struct Parts {
     pub beat: Beat,
     /// What vouches for the rows, if the store was opened with it.
     pub vouching: Option<Vouching>,
+    /// Where traces go, if requests are traced.
+    pub tracing: Option<Tracing>,
 }
 
 /// Why a server does not start.
@@ -130,6 +133,7 @@ pub struct Shared {
     pub(crate) sightings: Sightings,
     pub(crate) expected: Vec<AddressRange>,
     pub(crate) audit: AuditLog,
+    pub(crate) tracer: Option<Tracer>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
@@ -178,6 +182,7 @@ impl Shared {
             .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
         let shared = Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&store), Arc::clone(&audit_keys)),
+            tracer: parts.tracing.map(|tracing| Tracer::start(tracing, &metrics)),
             store,
             metrics,
             keys,

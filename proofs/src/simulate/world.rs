@@ -181,6 +181,7 @@ impl World {
             is_alone: false,
             beat: Beat::Timer,
             vouching: None,
+            tracing: None,
         }
     }
 

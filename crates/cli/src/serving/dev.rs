@@ -314,6 +314,7 @@ impl Dev<'_> {
             machine_id: Some(sample.instance_id.clone()),
             beat: Beat::Exact,
             vouching,
+            tracing: None,
         };
         let shared = Shared::load(parts).await.map_err(not_taken_up)?;
         self.check_region(shared.region())?;

@@ -11,14 +11,14 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{AddressRange, Limits, Sensitive, SystemClock, private_file};
 use strongroom_server::{
     BackupFront, BackupPlace, Beat, Ledger, Parts, RateClass, Rates, SECRET_CACHE_BYTES, Semantics,
-    Server, Serving, Shared, StartError, TlsIdentity, Vouching,
+    Server, Serving, Shared, StartError, TlsIdentity, Tracing, Vouching,
 };
 use strongroom_targets::HttpLine;
 
 use super::database::{Database, DatabaseTable};
 use super::directory::{DataDirectory, ledger_of, not_taken_up, unreadable_store};
 use super::signals::EndSignals;
-use super::sinks::{self, SinkTable};
+use super::sinks::{self, SinkTable, TracesTable};
 use super::supervisor::Supervisor;
 use super::targets::TargetTable;
 use super::unseal::Unseal;
@@ -91,6 +91,8 @@ pub(crate) struct Configuration {
     /// Where the audit log goes beside the database.
     #[serde(default)]
     audit_sink: Vec<SinkTable>,
+    /// Where traces of requests go; nowhere if absent.
+    traces: Option<TracesTable>,
     /// Systems whose passwords are rotated.
     #[serde(default)]
     target: Vec<TargetTable>,
@@ -232,7 +234,7 @@ impl Configuration {
         &self,
         database: &Database,
         (root_key, ledger): (RootKey, Ledger),
-        token: Option<Token>,
+        (token, tracing): (Option<Token>, Option<Tracing>),
         accepts_rollback: bool,
     ) -> Result<Parts, Failure> {
         Ok(Parts {
@@ -261,6 +263,7 @@ impl Configuration {
                 accepts_rollback,
                 ..Vouching::with(ledger)
             }),
+            tracing,
         })
     }
 
@@ -280,6 +283,8 @@ pub(crate) async fn run(
     memory::protect();
     let mut signals = EndSignals::catch()?;
     let server = bind(&configuration).await?;
+    let traces = configuration.traces.as_ref();
+    let tracing = traces.map(|to| to.start(&configuration.base_url())).transpose()?;
     let token = configuration.token()?;
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let line = HttpLine::new().map_err(|why| {
@@ -291,7 +296,8 @@ pub(crate) async fn run(
     let server = server.with_regions(Arc::new(line)).starting();
     let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
     let keys = (root_key, ledger);
-    let parts = configuration.parts(&database, keys, token.clone(), arguments.accept_rollback)?;
+    let outward = (token.clone(), tracing);
+    let parts = configuration.parts(&database, keys, outward, arguments.accept_rollback)?;
     let shared = Shared::load(parts).await.map_err(not_taken_up)?;
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");

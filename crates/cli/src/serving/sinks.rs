@@ -1,12 +1,12 @@
-//! Where the audit log goes, as the configuration names it.
+//! Where the audit log and traces go, as the configuration names it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use strongroom_model::{Sensitive, private_file};
-use strongroom_server::{AuditSink, NamedSink};
-use strongroom_targets::{Dialect, FileSink, SocketSink, WebhookSink};
+use strongroom_server::{AuditSink, NamedSink, Tracing};
+use strongroom_targets::{Dialect, FileSink, OtlpSink, Post, SocketSink, WebhookSink};
 
 use crate::failure::Failure;
 
@@ -72,27 +72,63 @@ impl SinkTable {
             (None, None, Some(path), None) => {
                 Ok(Arc::new(SocketSink::new(&absolute(path)?, Dialect::Journal)))
             }
-            (None, None, None, Some(url)) => Ok(Arc::new(self.webhook(url)?)),
+            (None, None, None, Some(url)) => {
+                let (token, ca) = (self.token_file.as_deref(), self.ca_file.as_deref());
+                let post = post(url, token, ca).map_err(|why| format!("webhook: {why}"))?;
+                Ok(Arc::new(WebhookSink(post)))
+            }
             _ => Err("needs one of file, syslog, journal and webhook".to_owned()),
         }
     }
+}
 
-    fn webhook(&self, url: &str) -> Result<WebhookSink, String> {
-        let unread =
-            |path: &Path, error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
-        let token = self.token_file.as_deref().map(|path| {
-            let token = private_file::read_private(path).map_err(|error| unread(path, &error))?;
-            let mut token = Sensitive::new(token);
-            if token.expose().ends_with(b"\n") {
-                token.expose_mut().pop();
-            }
-            Ok::<_, String>(token)
-        });
-        let token = token.transpose()?;
-        let ca = self.ca_file.as_deref();
-        let ca = ca.map(|path| private_file::read(path).map_err(|error| unread(path, &error)));
-        let ca = ca.transpose()?;
-        WebhookSink::new(url, token.as_ref().map(Sensitive::expose), ca.as_deref())
+/// Makes the way to a URL, with what is in the files that the configuration names beside it.
+fn post(url: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Post, String> {
+    let unread = |path: &Path, error| format!("`{}`: {error}", path.display());
+    let token = token.map(|path| {
+        let token = private_file::read_private(path).map_err(|error| unread(path, error))?;
+        let mut token = Sensitive::new(token);
+        if token.expose().ends_with(b"\n") {
+            token.expose_mut().pop();
+        }
+        Ok::<_, String>(token)
+    });
+    let token = token.transpose()?;
+    let ca = ca.map(|path| private_file::read(path).map_err(|error| unread(path, error)));
+    Post::new(url, token.as_ref().map(Sensitive::expose), ca.transpose()?.as_deref())
+}
+
+/// A collector of OpenTelemetry's, and how much it is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TracesTable {
+    /// URL that traces are posted to, `…/v1/traces` as a rule.
+    otlp: String,
+    /// Which part of the requests is traced whose caller does not say.
+    #[serde(default = "all")]
+    ratio: f64,
+    token_file: Option<PathBuf>,
+    ca_file: Option<PathBuf>,
+}
+
+const fn all() -> f64 {
+    1.0
+}
+
+impl TracesTable {
+    /// Makes the way to the collector, which knows this server by `instance`.
+    pub(crate) fn start(&self, instance: &str) -> Result<Tracing, Failure> {
+        let refused = |why: String| {
+            Failure::configuration("bad-configuration", "cannot use [traces]").because(why)
+        };
+        if !(0.0..=1.0).contains(&self.ratio) {
+            return Err(refused("ratio must be from 0 to 1".to_owned()));
+        }
+        let is_enough = |lots: &u16| f64::from(*lots) >= self.ratio * 1000.0;
+        let per_mille = (0..=1000).find(is_enough).unwrap_or(1000);
+        let (token, ca) = (self.token_file.as_deref(), self.ca_file.as_deref());
+        let post = post(&self.otlp, token, ca).map_err(|why| refused(format!("otlp: {why}")))?;
+        Ok(Tracing { sink: Arc::new(OtlpSink::new(post, instance)), per_mille })
     }
 }
 

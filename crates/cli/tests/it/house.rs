@@ -60,6 +60,7 @@ impl House {
             machine_id: None,
             beat: Beat::Exact,
             vouching: None,
+            tracing: None,
         };
         let shared = Shared::load(parts).await.unwrap();
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

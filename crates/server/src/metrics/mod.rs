@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     pub(crate) store_errors: Counter,
     /// Whether the last commit came to nothing. There is one every few seconds.
     pub(crate) commits_fail: AtomicBool,
+    pub(crate) traces_lost: Counter,
     sink_events: Family<OfSink, Counter>,
     sink_failures: Family<OfSink, Counter>,
     sink_behind: Family<OfSink, Gauge>,
@@ -135,6 +136,7 @@ impl Metrics {
             fresh_duration: durations(),
             store_errors: Counter::default(),
             commits_fail: AtomicBool::new(false),
+            traces_lost: Counter::default(),
             sink_events: Family::default(),
             sink_failures: Family::default(),
             sink_behind: Family::default(),
@@ -198,6 +200,8 @@ impl Metrics {
         add(to, "feed_subscribers", "Callers who wait for changes", self.feed_subscribers.clone());
         let help = "Audit records that wait to be written, and answers with them";
         add(to, "audit_records_waiting", help, self.audit_waiting.clone());
+        let help = "Traces that were not taken, or for which there was no room";
+        add(to, "traces_lost", help, self.traces_lost.clone());
         let help = "Audit events that a sink has taken";
         add(to, "audit_sink_events", help, self.sink_events.clone());
         let help = "Attempts to give a sink audit events that failed";

@@ -105,6 +105,7 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         is_alone: true,
         beat: Beat::Exact,
         vouching: None,
+        tracing: None,
     };
     Shared::load(parts).await.map(drop).map_err(|error| error.to_string())
 }
