@@ -75,7 +75,15 @@ pub(crate) async fn answer(
     };
     shared.metrics.note(record.operation, told, began.elapsed());
     if let (Some(tracer), Some(trace)) = (tracer, &trace) {
-        let outcome = Outcome::of(&record, told);
+        let (status, code) = told;
+        let outcome = Outcome {
+            operation: record.operation,
+            method: &record.action,
+            status,
+            code,
+            request_id: &record.request_id,
+            source: &record.source,
+        };
         tracer.end(trace, &outcome, &*shared.random);
     }
     match outcome {

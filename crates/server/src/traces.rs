@@ -10,7 +10,6 @@ use strongroom_model::{Random, Timestamp};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::audit::AuditRecord;
 use crate::metrics::Metrics;
 use crate::sinks::SinkAnswer;
 
@@ -91,20 +90,6 @@ pub(crate) struct Outcome<'a> {
     pub(crate) code: Option<&'static str>,
     pub(crate) request_id: &'a str,
     pub(crate) source: &'a str,
-}
-
-impl<'a> Outcome<'a> {
-    /// Takes a request's record, and the status and code that it was answered with.
-    pub(crate) fn of(record: &'a AuditRecord, (status, code): (u16, Option<&'static str>)) -> Self {
-        Self {
-            operation: record.operation,
-            method: &record.action,
-            status,
-            code,
-            request_id: &record.request_id,
-            source: &record.source,
-        }
-    }
 }
 
 /// A traced request as it is told.
