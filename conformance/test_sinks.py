@@ -88,9 +88,24 @@ def webhook(tmp_path):
     made.server.shutdown()
 
 
+FOUNDED = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on():
+    """A test that fails leaves no server behind."""
+    yield
+    while FOUNDED:
+        process = FOUNDED.pop().process
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 def served(directory, sinks, metrics=None):
     """A server of its own with these sinks, founded and not started."""
     server = Server(directory)
+    FOUNDED.append(server)
     text = server.config.read_text()
     listen = f"metrics_listen = '127.0.0.1:{metrics}'\n" if metrics else ""
     server.config.write_text(listen + text + "".join(sinks))
@@ -264,6 +279,7 @@ def test_when_the_node_on_duty_dies_another_goes_on(tmp_path, webhook):
     private(tmp_path / "token", b"letmein")
     tables = sink("siem", "webhook", webhook.url, token_file=tmp_path / "token", ca_file=webhook.authority)
     house = House(tmp_path / "house", 2, ("", tables)).furnish()
+    FOUNDED.extend(house.nodes)
     ids = [request for node in house.nodes for request in ask(node, 5)]
     wait(lambda: set(ids) <= {event["eventId"] for event in webhook.taken})
     duty = max(house.nodes, key=lambda node: b"on duty for what falls due" in node.log.read_bytes())

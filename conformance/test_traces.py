@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from serving import Server, free_port
 from test_serve import private, strongroom
-from test_sinks import wait
+from test_sinks import FOUNDED, nothing_runs_on, wait  # noqa: F401
 
 CANARY = "canary-51d0"
 STAGES = ["read", "view", "authenticate", "locate", "authorize", "perform", "settle"]
@@ -55,6 +55,7 @@ def collector():
 
 def served(directory, url, *more):
     server = Server(directory)
+    FOUNDED.append(server)
     port = free_port()
     text = server.config.read_text()
     tables = "".join(f"{line}\n" for line in more)
