@@ -11,7 +11,7 @@ mod publish;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -139,21 +139,31 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     Err(io::Error::new(io::ErrorKind::FileTooLarge, why))
 }
 
-/// Appends to a file, and syncs it. A new one is born 0600; one that is there keeps its mode, so that
-/// who collects logs can be let in. What is no regular file is refused.
+/// Appends lines to a file, and syncs it. A new one is born 0600; one that is there keeps its mode, so
+/// that who collects logs can be let in. What is no regular file is refused. A line that was cut, by a
+/// power cut or a full disk, is ended before the first.
 ///
 /// # Errors
-/// Any error of the file system; a part of the content may have been written then.
-pub fn append(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Any error of the file system; the file is as long as before then, unless that fails as well.
+pub fn append_lines(path: &Path, lines: &[u8]) -> io::Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(PRIVATE);
+    options.read(true).append(true).create(true).mode(PRIVATE);
     let mut file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
     }
-    file.write_all(content)?;
-    file.sync_data()
+    let mut last = [b'\n'];
+    if let Some(place) = found.len().checked_sub(1) {
+        file.read_exact_at(&mut last, place)?;
+    }
+    let end: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    let written = file.write_all(&[end, lines].concat()).and_then(|()| file.sync_data());
+    if written.is_err() {
+        file.set_len(found.len())?;
+    }
+    written
 }
 
 /// Removes a file if it is there.
@@ -278,16 +288,20 @@ mod tests {
     fn what_is_appended_to_is_private_or_as_its_owner_made_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        append(&path, b"one\n").unwrap();
+        append_lines(&path, b"one\n").unwrap();
         assert_eq!(mode(&path), 0o600);
         set_mode(&path, fs::Permissions::from_mode(0o640));
-        append(&path, b"two\n").unwrap();
-        assert_eq!((mode(&path), read(&path).unwrap()), (0o640, b"one\ntwo\n".to_vec()));
+        append_lines(&path, b"two\ncut").unwrap();
+        append_lines(&path, b"three\n").unwrap();
+        assert_eq!(
+            (mode(&path), read(&path).unwrap()),
+            (0o640, b"one\ntwo\ncut\nthree\n".to_vec())
+        );
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(append(&link, b"x").is_err());
-        assert!(append(directory.path(), b"x").is_err());
-        assert!(append(Path::new("/dev/null"), b"x").is_err());
+        assert!(append_lines(&link, b"x").is_err());
+        assert!(append_lines(directory.path(), b"x").is_err());
+        assert!(append_lines(Path::new("/dev/null"), b"x").is_err());
     }
 
     #[test]

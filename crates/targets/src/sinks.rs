@@ -28,7 +28,7 @@ impl AuditSink for FileSink {
         let lines: String = events.iter().flat_map(|event| [event.text.as_str(), "\n"]).collect();
         let path = self.0.clone();
         Box::pin(async move {
-            let append = move || private_file::append(&path, lines.as_bytes());
+            let append = move || private_file::append_lines(&path, lines.as_bytes());
             let appended = tokio::task::spawn_blocking(append).await;
             let appended = appended.map_err(|error| error.to_string())?;
             appended.map_err(|error| format!("`{}`: {error}", self.0.display()))
