@@ -49,6 +49,12 @@ fn root() -> PathBuf {
     own.parent().unwrap_or(own).to_owned()
 }
 
+/// Builds all programs and examples as the Rust tests build them. Parts of the workspace by themselves
+/// would have other features of their dependencies, and be compiled anew.
+fn build_as_tested(root: &Path) -> Result<(), String> {
+    call(root, "cargo", &["build", "--quiet", "--workspace", "--bins", "--examples"])
+}
+
 /// Runs a program in the workspace and fails if it does.
 fn call(root: &Path, program: &str, arguments: &[&str]) -> Result<(), String> {
     let status = Command::new(program).args(arguments).current_dir(root).status();

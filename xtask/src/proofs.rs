@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::call;
+use crate::{build_as_tested, call};
 
 /// Builds the server and the program that tries what it promises, and runs that. They are built one
 /// after the other: the simulation has a runtime whose time it turns, which the server does not ship.
@@ -12,7 +12,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
 /// Runs each of them for a moment: as the Rust tests are built, since nothing has to be compiled for
 /// it again.
 pub(crate) fn smoke(root: &Path) -> Result<(), String> {
-    call(root, "cargo", &["build", "--quiet", "--workspace", "--bins"])?;
+    build_as_tested(root)?;
     let proofs = "target/debug/strongroom-proofs";
     call(root, proofs, &["simulate", "--smoke", "--seeds", "600"])?;
     call(root, proofs, &["linearize", "--smoke"])?;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::call;
+use crate::{build_as_tested, call};
 
 /// Edits with `--smoke`, and how many of them with the program itself.
 const SMOKE: [&str; 4] = ["--edits", "300", "--binary", "6"];
@@ -8,9 +8,7 @@ const WHOLE: [&str; 4] = ["--edits", "10000", "--binary", "100"];
 
 /// Edits the database of a server in every way that the example of the server crate knows.
 pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
-    call(root, "cargo", &["build", "--quiet", "--package", "strongroom"])?;
-    let example = ["--package", "strongroom-server", "--example", "tamper"];
-    call(root, "cargo", &[&["build", "--quiet"], example.as_slice()].concat())?;
+    build_as_tested(root)?;
     let (fixed, rest) = match arguments {
         ["--smoke", rest @ ..] => (SMOKE, rest),
         rest => (WHOLE, rest),

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use crate::call;
+use crate::{build_as_tested, call};
 
 const CARGO_DENY: &str = "0.20.2";
 
@@ -179,14 +179,13 @@ fn release_build(root: &Path) -> Result<(), String> {
 
 /// No documentation has examples that are tests: looking for them would take half a minute.
 fn rust_tests(root: &Path) -> Result<(), String> {
-    call(root, "cargo", &["test", "--quiet", "--workspace", "--lib", "--bins", "--tests"])
+    let kinds = ["--lib", "--bins", "--tests", "--examples"];
+    call(root, "cargo", &[["test", "--quiet", "--workspace"].as_slice(), &kinds].concat())
 }
 
 /// Implementations of others in Python, held against ours.
 fn oracles(root: &Path) -> Result<(), String> {
-    let examples =
-        ["-p", "strongroom-signing", "-p", "strongroom-keyring", "-p", "strongroom-client"];
-    call(root, "cargo", &[&["build", "--quiet", "--examples"], examples.as_slice()].concat())?;
+    build_as_tested(root)?;
     nist_vectors(root)?;
     for (script, example) in [
         ("crates/signing/tests/oracle/compare_signers.py", "target/debug/examples/sign"),
@@ -213,12 +212,8 @@ fn nist_vectors(root: &Path) -> Result<(), String> {
 /// Bent ciphertexts and wrapped keys; bent statements and matching rules; bent authorization
 /// headers, tokens and certificates: 25 s each, in a debug build, so that overflows end it.
 fn fuzz_smoke(root: &Path) -> Result<(), String> {
-    for (package, example) in [
-        ("strongroom-keyring", "fuzz"),
-        ("strongroom-policy", "fuzz_policy"),
-        ("strongroom-signing", "fuzz_signing"),
-    ] {
-        call(root, "cargo", &["build", "--quiet", "--example", example, "-p", package])?;
+    build_as_tested(root)?;
+    for example in ["fuzz", "fuzz_policy", "fuzz_signing"] {
         call(root, &format!("target/debug/examples/{example}"), &["25"])?;
     }
     Ok(())
