@@ -14,6 +14,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::statements::Statements;
 use crate::types::StoreError;
 
+/// Plans of prepared statements are kept, from when the table was small as well: every one of them has
+/// an index, and none is to go without. What has no other way looks dear then, and must not be compiled.
+const SETTINGS: &str = "-c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000 \
+                        -c enable_seqscan=off -c jit=off";
+
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How long hosts that are slow are waited for.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
@@ -251,7 +256,7 @@ fn alone(config: &Config, host: &Host, port: u16) -> Config {
     one.application_name("strongroom").connect_timeout(CONNECT_TIME);
     one.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
     one.tcp_user_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_secs(10));
-    one.options("-c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000");
+    one.options(SETTINGS);
     one
 }
 

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::agreement::told_once;
-use crate::postgres::Server;
+use crate::postgres::{Server, psql};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_acknowledged_change_is_told_on_every_node_once() {
@@ -43,6 +43,37 @@ async fn every_acknowledged_change_is_told_on_every_node_once() {
         })
         .collect();
     told_once(&*other, cursor, writers, 200).await;
+}
+
+/// Plans that were made when there was next to nothing do not read all rows later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_statement_goes_through_all_rows() {
+    let server = Server::start();
+    let url = server.new_database("plans");
+    let store = Postgres::open(&url, None, &[], Checksum::new()).await.unwrap();
+    let key = |number: u32| format!("v/{number:08}").into_bytes();
+    for number in 0..20 {
+        store.commit(Batch::new().put(key(number), vec![1])).await.unwrap();
+        store.get(&[key(number).as_slice()]).await.unwrap();
+        store.scan(prefix_range(b"v/"), Order::Ascending, 2).await.unwrap();
+    }
+    for start in (1000..21_000).step_by(1000) {
+        let batch = (start..start + 1000).fold(Batch::new(), |batch, n| batch.put(key(n), vec![1]));
+        store.commit(batch).await.unwrap();
+    }
+    for number in 0..50 {
+        let found = store.get(&[key(number + 5000).as_slice()]).await.unwrap();
+        let revision = found[0].as_ref().unwrap().revision;
+        let batch = Batch::new().require(key(number + 5000), Require::Revision(revision));
+        let batch = batch.put(key(number + 5000), vec![2]).delete(key(number + 9000));
+        store.commit(batch).await.unwrap();
+        store.scan(prefix_range(b"v/"), Order::Descending, 2).await.unwrap();
+    }
+    // The database counts with a delay of a second at most.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let read = "(SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'kv')";
+    let check = format!("DO $$ BEGIN ASSERT {read} < 20000, {read}::text; END $$");
+    psql(&["-d", &url, "-c", &check]);
 }
 
 /// Of commits that require the same, on two nodes, one happens.
