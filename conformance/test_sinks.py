@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -31,16 +32,19 @@ CANARY = "canary-7f3b"
 @contextlib.contextmanager
 def journald():
     """The machine's journal, or one that is started for the test."""
-    probe = JOURNAL / "socket"
     own = None
-    if subprocess.run(["pgrep", "-x", "systemd-journal"], check=False, capture_output=True).returncode:
-        probe.unlink(missing_ok=True)
+    if not listens(JOURNAL / "socket"):
         own = subprocess.Popen([JOURNALD])
-        wait(lambda: probe.exists() and (JOURNAL / "dev-log").exists())
+        wait(lambda: listens(JOURNAL / "socket") and listens(JOURNAL / "dev-log"))
     yield
     if own is not None:
         own.terminate()
         own.wait()
+
+
+def listens(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def wait(done, seconds=20):
