@@ -26,6 +26,17 @@ def own_vault(tmp_path):
         server.process.wait()
 
 
+@pytest.fixture
+def founded():
+    """Takes servers that a test starts: one that fails leaves none of them behind."""
+    servers = []
+    yield servers
+    for server in servers:
+        if server.process is not None and server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
 @pytest.fixture(scope="module")
 def turnable(tmp_path_factory):
     """A server whose clock can be turned."""

@@ -92,24 +92,10 @@ def webhook(tmp_path):
     made.server.shutdown()
 
 
-FOUNDED = []
-
-
-@pytest.fixture(autouse=True)
-def nothing_runs_on():
-    """A test that fails leaves no server behind."""
-    yield
-    while FOUNDED:
-        process = FOUNDED.pop().process
-        if process is not None and process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def served(directory, sinks, metrics=None):
+def served(founded, directory, sinks, metrics=None):
     """A server of its own with these sinks, founded and not started."""
     server = Server(directory)
-    FOUNDED.append(server)
+    founded.append(server)
     text = server.config.read_text()
     listen = f"metrics_listen = '127.0.0.1:{metrics}'\n" if metrics else ""
     server.config.write_text(listen + text + "".join(sinks))
@@ -149,11 +135,11 @@ def exported(server):
     return [event for line in lines for event in line.get("events", [])]
 
 
-def test_all_kinds_have_every_event_once(tmp_path, webhook):
+def test_all_kinds_have_every_event_once(founded, tmp_path, webhook):
     private(tmp_path / "token", b"letmein\n")
     file = tmp_path / "audit.jsonl"
     with journald():
-        server = served(tmp_path / "server", [
+        server = served(founded, tmp_path / "server", [
             sink("lines", "file", file),
             sink("daemon", "syslog", JOURNAL / "dev-log"),
             sink("journal", "journal", JOURNAL / "socket"),
@@ -215,9 +201,9 @@ def metric(port, name):
     return float(re.search(rf"^strongroom_{name}{{sink=\"siem\"}} (\S+)$", text, re.M)[1])
 
 
-def test_a_sink_that_was_away_goes_on_where_it_was(tmp_path, webhook):
+def test_a_sink_that_was_away_goes_on_where_it_was(founded, tmp_path, webhook):
     metrics = free_port()
-    server = served(tmp_path / "server", [sink("siem", "webhook", webhook.url, ca_file=webhook.authority)], metrics)
+    server = served(founded, tmp_path / "server", [sink("siem", "webhook", webhook.url, ca_file=webhook.authority)], metrics)
     server.start()
     ids = ask(server, 5)
     wait(lambda: len(webhook.taken) == 5)
@@ -238,8 +224,8 @@ def test_a_sink_that_was_away_goes_on_where_it_was(tmp_path, webhook):
     assert server.end() == 0
 
 
-def test_a_sink_begins_with_what_is_recorded_from_then_on(tmp_path):
-    server = served(tmp_path / "server", [])
+def test_a_sink_begins_with_what_is_recorded_from_then_on(founded, tmp_path):
+    server = served(founded, tmp_path / "server", [])
     server.start()
     ask(server, 3)
     assert server.end() == 0
@@ -279,11 +265,11 @@ def test_wrong_sinks_are_refused_with_the_rule(tmp_path, tables, why):
     assert os.listdir(server.data) == []
 
 
-def test_when_the_node_on_duty_dies_another_goes_on(tmp_path, webhook):
+def test_when_the_node_on_duty_dies_another_goes_on(founded, tmp_path, webhook):
     private(tmp_path / "token", b"letmein")
     tables = sink("siem", "webhook", webhook.url, token_file=tmp_path / "token", ca_file=webhook.authority)
     house = House(tmp_path / "house", 2, ("", tables)).furnish()
-    FOUNDED.extend(house.nodes)
+    founded.extend(house.nodes)
     ids = [request for node in house.nodes for request in ask(node, 5)]
     wait(lambda: set(ids) <= {event["eventId"] for event in webhook.taken})
     duty = max(house.nodes, key=lambda node: b"on duty for what falls due" in node.log.read_bytes())

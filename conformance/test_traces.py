@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from serving import Server, free_port
 from test_serve import private, strongroom
-from test_sinks import FOUNDED, nothing_runs_on, wait  # noqa: F401
+from test_sinks import wait
 
 CANARY = "canary-51d0"
 STAGES = ["read", "view", "authenticate", "locate", "authorize", "perform", "settle"]
@@ -53,9 +53,9 @@ def collector():
     server.server_close()
 
 
-def served(directory, url, *more):
+def served(founded, directory, url, *more):
     server = Server(directory)
-    FOUNDED.append(server)
+    founded.append(server)
     port = free_port()
     text = server.config.read_text()
     tables = "".join(f"{line}\n" for line in more)
@@ -83,10 +83,10 @@ def roots(spans):
     return {attributes(span)["oci.request_id"]: span for _, span in spans if span.kind == SERVER}
 
 
-def test_a_request_and_its_stages(tmp_path):
+def test_a_request_and_its_stages(founded, tmp_path):
     private(tmp_path / "token", b"letmein\n")
     with collector() as (url, spans, shown):
-        server = served(tmp_path / "server", url, f"token_file = '{tmp_path}/token'").furnish()
+        server = served(founded, tmp_path / "server", url, f"token_file = '{tmp_path}/token'").furnish()
         secret = server.new_secret("s", CANARY.encode())
         answer = server.client(oci.secrets.SecretsClient).get_secret_bundle(secret.id)
         refused = ask(server)
@@ -116,10 +116,10 @@ def test_a_request_and_its_stages(tmp_path):
         assert server.end() == 0
 
 
-def test_the_caller_decides_whether_its_trace_goes_on(tmp_path):
+def test_the_caller_decides_whether_its_trace_goes_on(founded, tmp_path):
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     with collector() as (url, spans, _):
-        server = served(tmp_path / "server", url, "ratio = 0.0")
+        server = served(founded, tmp_path / "server", url, "ratio = 0.0")
         for _ in range(20):
             ask(server)
             ask(server, traceparent=f"00-{trace}-{parent}-00")
@@ -132,8 +132,8 @@ def test_the_caller_decides_whether_its_trace_goes_on(tmp_path):
         assert server.end() == 0
 
 
-def test_traces_that_nobody_takes_are_counted_and_delay_nothing(tmp_path):
-    server = served(tmp_path / "server", f"http://127.0.0.1:{free_port()}/v1/traces")
+def test_traces_that_nobody_takes_are_counted_and_delay_nothing(founded, tmp_path):
+    server = served(founded, tmp_path / "server", f"http://127.0.0.1:{free_port()}/v1/traces")
     for _ in range(20):
         ask(server)
 

@@ -12,6 +12,7 @@ pub(crate) mod directory;
 pub(crate) mod imds;
 pub(crate) mod init;
 mod memory;
+mod secret_file;
 pub(crate) mod serve;
 pub(crate) mod signals;
 mod sinks;

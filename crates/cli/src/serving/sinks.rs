@@ -8,6 +8,7 @@ use strongroom_model::{Sensitive, private_file};
 use strongroom_server::{AuditSink, NamedSink, Tracing};
 use strongroom_targets::{Dialect, FileSink, OtlpSink, Post, SocketSink, WebhookSink};
 
+use super::secret_file::read_secret;
 use crate::failure::Failure;
 
 const NAME_CHARS_MAX: usize = 32;
@@ -85,14 +86,7 @@ impl SinkTable {
 /// Makes the way to a URL, with what is in the files that the configuration names beside it.
 fn post(url: &str, token: Option<&Path>, ca: Option<&Path>) -> Result<Post, String> {
     let unread = |path: &Path, error| format!("`{}`: {error}", path.display());
-    let token = token.map(|path| {
-        let token = private_file::read_private(path).map_err(|error| unread(path, error))?;
-        let mut token = Sensitive::new(token);
-        if token.expose().ends_with(b"\n") {
-            token.expose_mut().pop();
-        }
-        Ok::<_, String>(token)
-    });
+    let token = token.map(|path| read_secret(path).map_err(|error| unread(path, error)));
     let token = token.transpose()?;
     let ca = ca.map(|path| private_file::read(path).map_err(|error| unread(path, error)));
     Post::new(url, token.as_ref().map(Sensitive::expose), ca.transpose()?.as_deref())

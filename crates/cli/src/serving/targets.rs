@@ -10,6 +10,7 @@ use strongroom_server::{TargetSystem, Targets};
 use strongroom_signing::PrivateKey;
 use strongroom_targets::{Function, FunctionParts, Postgres, PostgresParts, TlsMode};
 
+use super::secret_file::read_secret;
 use crate::failure::Failure;
 
 /// A target system: what secrets call it, and what it is.
@@ -104,12 +105,8 @@ fn file_error(path: &Path, error: &dyn std::fmt::Display) -> String {
 
 impl PostgresTable {
     fn start(&self) -> Result<Postgres, String> {
-        let password = private_file::read_private(&self.admin_password_file)
+        let password = read_secret(&self.admin_password_file)
             .map_err(|error| file_error(&self.admin_password_file, &error))?;
-        let mut password = Sensitive::new(password);
-        if password.expose().ends_with(b"\n") {
-            password.expose_mut().pop();
-        }
         let tls = match &self.ca_file {
             Some(path) => {
                 let pem = private_file::read(path).map_err(|error| file_error(path, &error))?;
