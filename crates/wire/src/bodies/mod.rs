@@ -46,7 +46,8 @@ fn base64<S: serde::Serializer>(content: &[u8], serializer: S) -> Result<S::Ok, 
     let written = STANDARD.encode_slice(content, encoded.expose_mut());
     let written = written.map_err(serde::ser::Error::custom)?;
     let text = encoded.expose().get(..written).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    serializer.serialize_str(text.unwrap_or_default())
+    // An answer without its content would look like an empty secret.
+    serializer.serialize_str(text.ok_or_else(|| serde::ser::Error::custom("it is not encoded"))?)
 }
 
 /// Encodes what is no secret, at once: faster, and leaves a copy behind.
