@@ -19,6 +19,12 @@ struct Read {
     answer: Result<CachedSecret, CacheError>,
 }
 
+/// When the cache had been told of a change, and the version that it made.
+struct Invalidation {
+    told: Instant,
+    version: u64,
+}
+
 fn mood(dice: &mut Dice) -> Mood {
     match dice.roll(12) {
         0 => Mood::Refuses(401),
@@ -33,7 +39,7 @@ fn mood(dice: &mut Dice) -> Mood {
 
 /// Reads of one key beside changes, invalidations, delays, refusals and outages, in an order that a
 /// seed decides.
-async fn history(seed: u64, has_feed: bool) -> (Arc<World>, Vec<Read>, Vec<Instant>) {
+async fn history(seed: u64, has_feed: bool) -> (Arc<World>, Vec<Read>, Vec<Invalidation>) {
     let mut dice = Dice::new(Some(seed));
     let world = World::new(has_feed);
     let cache = cache(&world, lifetimes(TTL, STALE));
@@ -50,13 +56,15 @@ async fn history(seed: u64, has_feed: bool) -> (Arc<World>, Vec<Read>, Vec<Insta
             }
             2 if has_feed => {
                 world.change("a");
+                let version = world.state().version;
                 sleep(Duration::from_millis(1)).await;
-                invalidated.push(Instant::now());
+                invalidated.push(Invalidation { told: Instant::now(), version });
             }
             2 | 3 => {
                 world.state().version += 1;
                 cache.invalidate("a");
-                invalidated.push(Instant::now());
+                let (told, version) = (Instant::now(), world.state().version);
+                invalidated.push(Invalidation { told, version });
             }
             4..8 => {
                 let millis = u64::try_from(dice.roll(8_000)).unwrap();
@@ -80,7 +88,7 @@ async fn read(cache: Cache, key: SecretKey, reads: Arc<Mutex<Vec<Read>>>) {
 }
 
 /// Checks a read against all that was known when it began.
-fn check(world: &World, read: &Read, invalidated: &[Instant]) -> Result<(), String> {
+fn check(world: &World, read: &Read, invalidated: &[Invalidation]) -> Result<(), String> {
     let Ok(found) = &read.answer else { return Ok(()) };
     let state = world.state();
     let from = state.readings[reading(found)];
@@ -91,9 +99,10 @@ fn check(world: &World, read: &Read, invalidated: &[Instant]) -> Result<(), Stri
     if age > BOUND + Duration::from_secs(3) {
         return Err(format!("used for {age:?}"));
     }
-    let is_old = |at: &&Instant| **at <= read.begun && **at > from.begun;
+    let is_old = |at: &&Invalidation| at.told <= read.begun && at.version > from.version;
     if let Some(at) = invalidated.iter().rev().find(is_old) {
-        return Err(format!("read {:?} before what invalidated it", *at - from.begun));
+        let (found, made) = (from.version, at.version);
+        return Err(format!("version {found} after the cache was told of version {made}"));
     }
     let is_masked = |(asked, told): &&(Instant, Instant)| *told < read.begun && *asked > from.begun;
     match state.refused.iter().find(is_masked) {
