@@ -118,13 +118,14 @@ impl Scene {
     async fn writes(&self, plan: &Plan, journal: &mut Journal) -> Outcome<()> {
         let node = self.nodes.first().ok_or("there is no node")?;
         let place = Place::at(node.address());
-        let mut targets = Vec::with_capacity(CONNECTIONS);
-        for client in 0..CONNECTIONS {
-            let id = self.secret(&format!("write-{client}"))?;
-            targets.push(format!("/20180608/secrets/{id}"));
-        }
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..plan.rounds {
+            // New ones for each round: a secret has 1,000 active versions at most.
+            let mut targets = Vec::with_capacity(CONNECTIONS);
+            for client in 0..CONNECTIONS {
+                let id = self.secret(&format!("write-{round}-{client}"))?;
+                targets.push(format!("/20180608/secrets/{id}"));
+            }
             let lists = updates(&self.identity, &targets, place.port, round).await?;
             let secs = plan.duration().as_secs().max(1);
             let told = self.database.server().pgbench(INSERT, CONNECTIONS, secs)?;
