@@ -68,13 +68,20 @@ class Server:
         return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=900, check=False)
 
     def start(self):
+        refused = self.try_start()
+        assert not refused, refused
+        return self
+
+    def try_start(self):
+        """Starts it; if it ends before it is ready, returns its exit code and what it said."""
         log = self.directory / "log"
         with open(log, "wb") as file:
             self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stdout=file, stderr=file)
         while b'"ready"' not in log.read_bytes():
-            assert self.process.poll() is None, log.read_text()
+            if (code := self.process.poll()) is not None:
+                return code, log.read_text()
             time.sleep(0.01)
-        return self
+        return None
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)

@@ -38,16 +38,20 @@ class Target(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked, self.lock, self.vaults = collections.Counter(), threading.Lock(), None
+        self.making = threading.Lock()
 
     def pending(self, secret_id):
         """The pending version of a secret; makes one if there is none."""
-        versions = self.vaults.list_secret_versions(secret_id).data
-        there = [version for version in versions if "PENDING" in version.stages]
-        if not there:
-            made = content_of(b"made by the function", stage="PENDING")
-            self.vaults.update_secret(secret_id, m.UpdateSecretDetails(secret_content=made))
-            return self.pending(secret_id)
-        return there[0].version_number
+        def there():
+            versions = self.vaults.list_secret_versions(secret_id).data
+            return [version.version_number for version in versions if "PENDING" in version.stages]
+
+        # The node that was stopped and its successor may ask at the same time.
+        with self.making:
+            if not there():
+                made = content_of(b"made by the function", stage="PENDING")
+                self.vaults.update_secret(secret_id, m.UpdateSecretDetails(secret_content=made))
+            return there()[0]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -107,7 +107,7 @@ def test_errors_reach_the_user_whole(vault, tmp_path):
     assert (error["status"], error["code"]) == (401, "NotAuthenticated")
     assert error["opc-request-id"].count("/") == 2
 
-    done = vault.oci(*get[:-1], vault.dev["secret_id"][:-1] + "7", ok=False)
+    done = vault.oci(*get[:-1], vault.dev["secret_id"] + "7", ok=False)
     error = json.loads(done.stderr[done.stderr.index("{"):])
     assert (done.returncode, error["status"], error["code"]) == (1, 404, "NotAuthorizedOrNotFound")
 
