@@ -34,24 +34,28 @@ class Target(http.server.ThreadingHTTPServer):
     """A rotation function that counts how often it was asked for what; it does nothing twice."""
 
     daemon_threads = True
+    # What waits to be accepted does not wait for its SYN to be sent again.
+    request_queue_size = 128
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked, self.lock, self.vaults = collections.Counter(), threading.Lock(), None
         self.making = threading.Lock()
 
-    def pending(self, secret_id):
-        """The pending version of a secret; makes one if there is none."""
-        def there():
+    def pending(self, secret_id, current):
+        """The pending version that follows the current one, made if there is none; none if another is current."""
+        def numbers(stage):
             versions = self.vaults.list_secret_versions(secret_id).data
-            return [version.version_number for version in versions if "PENDING" in version.stages]
+            return [version.version_number for version in versions if stage in version.stages]
 
-        # The node that was stopped and its successor may ask at the same time.
+        # The node that was stopped and its successor may ask at the same time, or the former when all is done.
         with self.making:
-            if not there():
+            if numbers("CURRENT") != [current]:
+                return None
+            if not numbers("PENDING"):
                 made = content_of(b"made by the function", stage="PENDING")
                 self.vaults.update_secret(secret_id, m.UpdateSecretDetails(secret_content=made))
-            return there()[0]
+            return numbers("PENDING")[0]
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -64,8 +68,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.asked[secret, step, number] += 1
         if step == "CREATE_PENDING_VERSION":
-            number = self.server.pending(secret)
-        body = json.dumps({"responseCode": 200, "versionNo": number, "returnMessage": "ok"}).encode()
+            number = self.server.pending(secret, number)
+        said = {"responseCode": 200, "returnMessage": "ok"} if number else {"responseCode": 409, "returnMessage": "too late"}
+        body = json.dumps({"versionNo": number, **said}).encode()
         self.send_response(200)
         self.send_header("content-length", len(body))
         self.end_headers()
