@@ -39,7 +39,7 @@ use crate::witness::Witness;
 
 /// Connections that read, and transactions that are under way at a time.
 const READERS: usize = 4;
-const WRITERS: usize = 4;
+const WRITERS: usize = 2;
 /// How long a read is tried.
 const READ_TIME: Duration = Duration::from_secs(5);
 const OPEN_TIME: Duration = Duration::from_secs(10);

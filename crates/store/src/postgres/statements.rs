@@ -34,23 +34,33 @@ FROM now LEFT JOIN strongroom.changes c
     AND NOT pg_visible_in_snapshot(c.x, $1::text::pg_snapshot)
 ORDER BY c.ver, c.n";
 
-/// Keys are locked in one order by everybody, so that nobody waits in a circle.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key";
-const REVISIONS: &str = "SELECT k, ver, mac FROM strongroom.kv WHERE k = ANY($1)";
-const NUMBERS: &str = "SELECT nextval('strongroom.revision') FROM generate_series(1, $1::bigint)";
+/// Keys are locked in one order by everybody, so that nobody waits in a circle. Those that a group
+/// has conditions on and leaves as they are may be so locked by many at a time.
+const LOCK: &str = "
+SELECT CASE WHEN changes THEN pg_advisory_xact_lock(key)::text
+            ELSE pg_advisory_xact_lock_shared(key)::text END
+FROM unnest($1::bigint[], $2::boolean[]) AS locked (key, changes)";
+/// What the keys are that a group concerns, and a new number for each of its commits.
+const BEGUN: &str = "
+SELECT k, ver, mac FROM strongroom.kv WHERE k = ANY($1)
+UNION ALL SELECT NULL, nextval('strongroom.revision'), NULL FROM generate_series(1, $2::bigint)";
 const GO_ON: &str = "
 SELECT setval('strongroom.revision', greatest($1, last_value)) FROM strongroom.revision";
-const PUT: &str = "
-INSERT INTO strongroom.kv (k, v, ver, mac)
-SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[])
-ON CONFLICT (k) DO UPDATE SET v = excluded.v, ver = excluded.ver, mac = excluded.mac";
-const DELETE: &str = "DELETE FROM strongroom.kv WHERE k = ANY($1)";
-const TELL: &str = "
-INSERT INTO strongroom.changes (x, n, k, v, ver, mac)
-SELECT pg_current_xact_id(), told.n, told.k, told.v, told.ver, told.mac
-FROM unnest($1::integer[], $2::bytea[], $3::bytea[], $4::bigint[], $5::bytea[])
-    AS told (n, k, v, ver, mac)";
-const OUTCOME: &str = "INSERT INTO strongroom.outcomes (id) VALUES ($1)";
+/// All that a group writes. No key is both put and deleted.
+const WRITE: &str = "
+WITH put AS (
+    INSERT INTO strongroom.kv (k, v, ver, mac)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[])
+    ON CONFLICT (k) DO UPDATE SET v = excluded.v, ver = excluded.ver, mac = excluded.mac
+), deleted AS (
+    DELETE FROM strongroom.kv WHERE k = ANY($5)
+), told AS (
+    INSERT INTO strongroom.changes (x, n, k, v, ver, mac)
+    SELECT pg_current_xact_id(), told.n, told.k, told.v, told.ver, told.mac
+    FROM unnest($6::integer[], $7::bytea[], $8::bytea[], $9::bigint[], $10::bytea[])
+        AS told (n, k, v, ver, mac)
+)
+INSERT INTO strongroom.outcomes (id) VALUES ($11)";
 const HAPPENED: &str = "SELECT EXISTS (SELECT FROM strongroom.outcomes WHERE id = $1)";
 
 #[derive(Clone)]
@@ -60,13 +70,9 @@ pub(super) struct Statements {
     pub(super) scan_down: Prepared,
     pub(super) probe: Prepared,
     pub(super) lock: Prepared,
-    pub(super) revisions: Prepared,
-    pub(super) numbers: Prepared,
+    pub(super) begun: Prepared,
     pub(super) go_on: Prepared,
-    pub(super) put: Prepared,
-    pub(super) delete: Prepared,
-    pub(super) tell: Prepared,
-    pub(super) outcome: Prepared,
+    pub(super) write: Prepared,
     pub(super) happened: Prepared,
 }
 
@@ -78,13 +84,9 @@ impl Statements {
             scan_down: client.prepare(SCAN_DOWN).await?,
             probe: client.prepare(PROBE).await?,
             lock: client.prepare(LOCK).await?,
-            revisions: client.prepare(REVISIONS).await?,
-            numbers: client.prepare(NUMBERS).await?,
+            begun: client.prepare(BEGUN).await?,
             go_on: client.prepare(GO_ON).await?,
-            put: client.prepare(PUT).await?,
-            delete: client.prepare(DELETE).await?,
-            tell: client.prepare(TELL).await?,
-            outcome: client.prepare(OUTCOME).await?,
+            write: client.prepare(WRITE).await?,
             happened: client.prepare(HAPPENED).await?,
         })
     }

@@ -117,7 +117,7 @@ impl Writer {
     /// Commits a group: again where it surely did not happen, and never twice.
     async fn commit(&mut self, batches: &[Batch]) -> Vec<Outcome> {
         let until = Instant::now() + COMMIT_TIME;
-        let keys = lock_keys(batches);
+        let locks = Locks::of(batches);
         loop {
             let link = match self.slot.link(until).await {
                 Ok(link) => link,
@@ -128,7 +128,7 @@ impl Writer {
                 self.last = Some(Arc::clone(&link));
             }
             let name = self.names.next();
-            let why = match self.group(&link, batches, &keys, &name).await {
+            let why = match self.group(&link, batches, &locks, &name).await {
                 Ok(outcomes) => {
                     self.chain.kept(sync_of(batches));
                     return outcomes;
@@ -139,7 +139,7 @@ impl Writer {
                 Err(Broken::Before(Failed::Passing(why))) => why,
                 Err(Broken::Perhaps { outcomes, why }) => {
                     self.slot.give_up(&link).await;
-                    match self.happened(&keys, &name, until).await {
+                    match self.happened(&locks, &name, until).await {
                         Ok(true) => {
                             self.chain.kept(sync_of(batches));
                             return outcomes;
@@ -166,11 +166,11 @@ impl Writer {
         &mut self,
         link: &Arc<Link>,
         batches: &[Batch],
-        keys: &[i64],
+        locks: &Locks,
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let slot = Arc::clone(&self.slot);
-        let work = self.work(link, batches, keys, name);
+        let work = self.work(link, batches, locks, name);
         match slot.answer(link, ANSWER_TIME, work).await {
             Ok(Ok(outcomes)) => Ok(outcomes),
             Ok(Err(Broken::Before(why))) => {
@@ -193,11 +193,11 @@ impl Writer {
         &mut self,
         link: &Link,
         batches: &[Batch],
-        keys: &[i64],
+        locks: &Locks,
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let (client, statements) = (&link.client, &link.statements);
-        let begin = match sync_of(batches) {
+        let opening = match sync_of(batches) {
             Sync::Full => "BEGIN ISOLATION LEVEL READ COMMITTED",
             Sync::Deferred => {
                 "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO off"
@@ -207,31 +207,33 @@ impl Writer {
         let touched: Vec<&[u8]> = touched.into_iter().collect();
         let count = i64::try_from(batches.len()).unwrap_or(i64::MAX);
         // Sent together: each runs when the one before it is done.
-        let (lock_of, revisions_of, numbers_of): (
-            [&Parameter<'_>; 1],
-            [&Parameter<'_>; 1],
-            [&Parameter<'_>; 1],
-        ) = ([&keys], [&touched], [&count]);
-        let ((), _, held, numbers) = tokio::try_join!(
-            client.batch_execute(begin),
+        let (lock_of, begun_of): (_, [&Parameter<'_>; 2]) =
+            (locks.parameters(), [&touched, &count]);
+        let ((), _, begun) = tokio::try_join!(
+            client.batch_execute(opening),
             client.query(&statements.lock, &lock_of),
-            client.query(&statements.revisions, &revisions_of),
-            client.query(&statements.numbers, &numbers_of),
+            client.query(&statements.begun, &begun_of),
         )
         .map_err(|error| Broken::Before(failed(error)))?;
         let read = |error| Broken::Before(failed(error));
         let mut plan = Plan::default();
-        for row in &held {
-            let key: Vec<u8> = row.try_get(0).map_err(read)?;
+        let mut numbers = Vec::with_capacity(batches.len());
+        for row in &begun {
+            let number: i64 = row.try_get(1).map_err(read)?;
+            let Some(key) = row.try_get::<_, Option<Vec<u8>>>(0).map_err(read)? else {
+                numbers.push(number);
+                continue;
+            };
             let mac: Vec<u8> = row.try_get(2).map_err(read)?;
             // One that is too short, or too long, was not written here: it proves nothing.
             plan.before.insert(key.clone(), mac.try_into().unwrap_or_default());
-            plan.current.insert(key, row.try_get(1).map_err(read)?);
+            plan.current.insert(key, number);
         }
-        let mut outcomes = Vec::with_capacity(batches.len());
-        for (batch, number) in batches.iter().zip(&numbers) {
-            outcomes.push(plan.take(batch, number.try_get(0).map_err(read)?, &self.changes));
-        }
+        let outcomes: Vec<Outcome> = batches
+            .iter()
+            .zip(numbers)
+            .map(|(batch, number)| plan.take(batch, number, &self.changes))
+            .collect();
         if plan.written.is_empty() {
             client.batch_execute("ROLLBACK").await.map_err(read)?;
             return Ok(outcomes);
@@ -245,11 +247,11 @@ impl Writer {
 
     /// Finds out whether a group was committed. Its keys are locked first: whatever still holds them
     /// is then over, one way or the other. An error says that it cannot be found out.
-    async fn happened(&self, keys: &[i64], name: &[u8], until: Instant) -> Result<bool, ()> {
+    async fn happened(&self, locks: &Locks, name: &[u8], until: Instant) -> Result<bool, ()> {
         loop {
             let link = self.slot.link(until).await.map_err(|_error| ())?;
             let (client, statements) = (&link.client, &link.statements);
-            let (lock_of, name_of): ([&Parameter<'_>; 1], [&Parameter<'_>; 1]) = ([&keys], [&name]);
+            let (lock_of, name_of): (_, [&Parameter<'_>; 1]) = (locks.parameters(), [&name]);
             let asked = async {
                 tokio::try_join!(
                     client.batch_execute("BEGIN"),
@@ -365,20 +367,22 @@ impl<'a> Plan<'a> {
         if let Some(highest) = self.numbered {
             client.execute(&statements.go_on, &[&highest]).await.map_err(failed)?;
         }
-        let put: [&Parameter<'_>; 4] = [&keys, &values, &numbers, &macs];
-        let delete: [&Parameter<'_>; 1] = [&gone];
-        let tell: [&Parameter<'_>; 5] =
-            [&order, &told_keys, &told_values, &told_numbers, &told_macs];
-        let outcome: [&Parameter<'_>; 1] = [&name];
-        tokio::try_join!(
-            client.execute(&statements.put, &put),
-            client.execute(&statements.delete, &delete),
-            client.execute(&statements.tell, &tell),
-            client.execute(&statements.outcome, &outcome),
-            client.batch_execute("COMMIT"),
-        )
-        .map(|_done| ())
-        .map_err(failed)
+        let write: [&Parameter<'_>; 11] = [
+            &keys,
+            &values,
+            &numbers,
+            &macs,
+            &gone,
+            &order,
+            &told_keys,
+            &told_values,
+            &told_numbers,
+            &told_macs,
+            &name,
+        ];
+        tokio::try_join!(client.execute(&statements.write, &write), client.batch_execute("COMMIT"),)
+            .map(|_done| ())
+            .map_err(failed)
     }
 }
 
@@ -387,12 +391,30 @@ fn sync_of(batches: &[Batch]) -> Sync {
     batches.iter().map(|batch| batch.sync).max().unwrap_or_default()
 }
 
-/// The locks of a group: one number for each key, in order. Keys that share one wait for each other.
-fn lock_keys(batches: &[Batch]) -> Vec<i64> {
-    let each = batches.iter().flat_map(keys_of);
-    let numbered = batches.iter().any(|batch| batch.number.is_some());
-    let numbering = numbered.then_some(NUMBERING);
-    each.map(lock_key).chain(numbering).collect::<BTreeSet<i64>>().into_iter().collect()
+/// The locks of a group: one number for each key, in order, and whether the group changes what has
+/// it. Keys that share a number share the lock.
+struct Locks {
+    numbers: Vec<i64>,
+    changes: Vec<bool>,
+}
+
+impl Locks {
+    fn of(batches: &[Batch]) -> Self {
+        let conditions = batches.iter().flat_map(|batch| &batch.require);
+        let kept = conditions.map(|(key, _)| (lock_key(key), false));
+        let written = batches.iter().flat_map(|batch| &batch.changes);
+        let written = written.map(|(key, _)| (lock_key(key), true));
+        let numbered = batches.iter().any(|batch| batch.number.is_some());
+        let numbering = numbered.then_some((NUMBERING, true));
+        // Of a number that comes twice, the later counts.
+        let each: BTreeMap<i64, bool> = kept.chain(written).chain(numbering).collect();
+        let (numbers, changes) = each.into_iter().unzip();
+        Self { numbers, changes }
+    }
+
+    fn parameters(&self) -> [&Parameter<'_>; 2] {
+        [&self.numbers, &self.changes]
+    }
 }
 
 /// The keys that a batch has conditions on, and those that it changes.

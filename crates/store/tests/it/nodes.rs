@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use strongroom_store::{
-    Batch, Cursor, Delta, Order, Postgres, Require, Store, StoreError, Sync, prefix_range,
+    Batch, Cursor, Delta, Order, Postgres, Require, Revision, Store, StoreError, Sync, prefix_range,
 };
 
 use crate::witness::Checksum;
@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_postgres::NoTls;
 
 use crate::agreement::told_once;
 use crate::postgres::{Server, psql};
@@ -109,6 +110,51 @@ async fn conditions_hold_across_nodes() {
         let rows = nodes[0].scan(rows, Order::Ascending, 9).await.unwrap();
         assert_eq!(rows.len(), 1, "what was refused changed something");
     }
+}
+
+/// FNV-1a, as it has been since the first version: nodes of two versions share the locks.
+fn lock_of(key: &[u8]) -> i64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    key.iter().fold(0xcbf2_9ce4_8422_2325, step).cast_signed()
+}
+
+async fn is_waiting(task: &mut JoinHandle<Result<Revision, StoreError>>) -> bool {
+    tokio::time::timeout(Duration::from_millis(300), task).await.is_err()
+}
+
+/// Many may have conditions on one row at a time, but not while it changes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conditions_on_one_row_wait_only_for_its_changes() {
+    let server = Server::start();
+    let url = server.new_database("shared");
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
+    let guard = store.commit(Batch::new().put(b"guard".to_vec(), vec![1])).await.unwrap();
+    let depends = |number: u8| {
+        Batch::new()
+            .require(b"guard".to_vec(), Require::Revision(guard))
+            .put(b"row".to_vec(), vec![number])
+    };
+    let begin = |batch| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.commit(batch).await })
+    };
+    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let lock = lock_of(b"guard");
+    let shared = format!("BEGIN; SELECT pg_advisory_xact_lock_shared({lock})");
+    other.batch_execute(&shared).await.unwrap();
+    store.commit(depends(1)).await.unwrap();
+    let mut change = begin(Batch::new().put(b"guard".to_vec(), vec![2]));
+    assert!(is_waiting(&mut change).await, "changed what another has a condition on");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    change.await.unwrap().unwrap();
+    let exclusive = format!("BEGIN; SELECT pg_advisory_xact_lock({lock})");
+    other.batch_execute(&exclusive).await.unwrap();
+    let mut dependent = begin(depends(2));
+    assert!(is_waiting(&mut dependent).await, "decided while another changes it");
+    other.batch_execute("ROLLBACK").await.unwrap();
+    let key = b"guard".to_vec();
+    assert_eq!(dependent.await.unwrap(), Err(StoreError::Conflict { key }));
 }
 
 /// Writers that note what was acknowledged.
