@@ -206,6 +206,7 @@ impl Writer {
         self.switch(sync)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
         let (mut told, mut touched, mut seen) = (Vec::new(), Touched::new(), Seen::new());
+        let before = self.last;
         let mut outcomes = Vec::with_capacity(batches.len());
         for batch in batches {
             outcomes.push(match self.conflict(batch, &touched, &mut seen)? {
@@ -213,8 +214,12 @@ impl Writer {
                 None => Ok(self.apply(batch, &mut told, (&mut touched, &seen))?),
             });
         }
-        self.enter(&touched)?;
-        self.remember_last()?;
+        // A transaction that writes nothing brings nothing to the disk, not what was deferred either.
+        let writes = self.last != before || !touched.is_empty();
+        if writes {
+            self.enter(&touched)?;
+            self.remember_last()?;
+        }
         {
             let warrant = Arc::clone(&self.warrant);
             let _settling = warrant.settled();
@@ -222,22 +227,24 @@ impl Writer {
             let written = |touch: &Touch<'_>| touch.after.map(|_row| touch.revision);
             warrant.note(touched.iter().map(|(key, touch)| (*key, written(touch))));
         }
-        self.chain.kept(sync);
-        self.unsynced = match sync {
-            Sync::Full => None,
-            Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),
-        };
+        if writes {
+            self.chain.kept(sync);
+            self.unsynced = match sync {
+                Sync::Full => None,
+                Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),
+            };
+        }
         self.changes.publish(told);
-        self.count(&outcomes, sync);
+        self.count(&outcomes, writes && sync == Sync::Full);
         Ok(outcomes)
     }
 
-    fn count(&self, outcomes: &[Result<Revision, StoreError>], sync: Sync) {
+    fn count(&self, outcomes: &[Result<Revision, StoreError>], is_synced: bool) {
         let done = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
         stats.commits += u64::try_from(done).unwrap_or(u64::MAX);
         stats.groups += 1;
-        stats.syncs += u64::from(sync == Sync::Full);
+        stats.syncs += u64::from(is_synced);
     }
 
     /// Finds a condition that does not hold. Rows that the transaction has not touched are read, and
@@ -332,9 +339,6 @@ impl Writer {
 
     /// Adds the entry of a transaction to the chain.
     fn enter(&mut self, touched: &Touched<'_>) -> Result<(), StoreError> {
-        if touched.is_empty() {
-            return Ok(());
-        }
         let mut effects = Vec::with_capacity(touched.len());
         for (key, touch) in touched {
             effects.push(Effect { key, before: touch.before, after: touch.after });
@@ -373,10 +377,11 @@ impl Writer {
         if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is being read".to_owned())) }
     }
 
-    /// Brings deferred commits to the disk: a full commit syncs the log before it too.
+    /// Brings deferred commits to the disk: a full commit syncs the log before it too. One that has no
+    /// rows writes its number.
     fn sync(&mut self) -> Result<(), StoreError> {
         if self.unsynced.is_some() {
-            self.transact(&[])?;
+            self.transact(&[Batch::new()])?;
         }
         Ok(())
     }

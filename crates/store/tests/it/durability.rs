@@ -9,6 +9,7 @@ use strongroom_store::{Batch, Sqlite, Store, Sync};
 use crate::witness::Checksum;
 
 const CHILD: &str = "STRONGROOM_STORE_CHILD";
+const DEFERRING_CHILD: &str = "STRONGROOM_STORE_DEFERRING_CHILD";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_commits_share_a_transaction() {
@@ -58,6 +59,37 @@ async fn steady_deferred_commits_reach_the_disk_all_the_same() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert!(store.stats().syncs >= 2, "{:?}", store.stats());
+}
+
+/// Defers a commit, and ends as one that is killed later. Runs only as the child of the test below.
+#[tokio::test]
+async fn child_that_defers_a_commit() {
+    let Some(path) = std::env::var_os(DEFERRING_CHILD) else {
+        return;
+    };
+    let store = Sqlite::open(path.as_ref(), &[], Checksum::new()).unwrap();
+    store.commit(Batch::new().put(b"a".to_vec(), vec![7; 700]).sync(Sync::Deferred)).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    std::process::abort();
+}
+
+/// What the kernel was asked for, not what the store counted: a transaction that writes nothing syncs
+/// nothing.
+#[test]
+fn a_deferred_commit_is_synced_though_nothing_follows_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let calls = directory.path().join("calls");
+    let traced = Command::new("strace")
+        .args(["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-o", calls.to_str().unwrap()])
+        .arg(std::env::current_exe().unwrap())
+        .args(["durability::child_that_defers_a_commit", "--exact"])
+        .env(DEFERRING_CHILD, directory.path().join("s.db"))
+        .output()
+        .unwrap();
+    assert!(!traced.status.success(), "the child ended by itself");
+    let calls = std::fs::read_to_string(calls).unwrap();
+    let last = |name: &str| calls.rfind(name).unwrap();
+    assert!(last("sync(") > last("pwrite64("), "written, and not synced:\n{calls}");
 }
 
 /// Writes until killed, saying on standard output what was acknowledged. Runs only as the child of
