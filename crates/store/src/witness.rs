@@ -42,10 +42,12 @@ pub trait Chain: Send + std::marker::Sync {
     /// A [`StoreError`] if there can be no such row.
     fn next(&mut self, effects: &[Effect<'_>]) -> Result<Option<Entered>, StoreError>;
 
-    /// The row that `next` returned last, if it did, is in the store; with [`Sync::Full`], it and all
-    /// that were kept before `next` was called are on the disk.
+    /// What `next` was called for is in the store, and the row that it returned, if it did; with
+    /// [`Sync::Full`], it is on the disk, and with it all that was made since `lost` was called last,
+    /// by any chain, and kept before `next` was called.
     fn kept(&mut self, sync: Sync);
 
-    /// What is not on the disk may not be there any more, or never come.
+    /// What is not on the disk may not be there any more, or never come. An engine whose connections
+    /// break calls it for each that it has anew, before the first `next` on it.
     fn lost(&mut self);
 }

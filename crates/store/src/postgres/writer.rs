@@ -129,10 +129,7 @@ impl Writer {
             }
             let name = self.names.next();
             let why = match self.group(&link, batches, &locks, &name).await {
-                Ok(outcomes) => {
-                    self.chain.kept(sync_of(batches));
-                    return outcomes;
-                }
+                Ok(outcomes) => return outcomes,
                 Err(Broken::Before(Failed::Lasting(error))) => {
                     return vec![Err(error); batches.len()];
                 }
@@ -239,14 +236,18 @@ impl Writer {
             return Ok(outcomes);
         }
         match plan.write(link, name, (&self.warrant, &mut *self.chain)).await {
-            Ok(()) => Ok(outcomes),
+            Ok(()) => {
+                self.chain.kept(sync_of(batches));
+                Ok(outcomes)
+            }
             Err(Failed::Lasting(error)) => Err(Broken::Before(Failed::Lasting(error))),
             Err(Failed::Passing(why)) => Err(Broken::Perhaps { outcomes, why }),
         }
     }
 
-    /// Finds out whether a group was committed. Its keys are locked first: whatever still holds them
-    /// is then over, one way or the other. An error says that it cannot be found out.
+    /// Finds out whether a group was committed, and makes sure that it stays: who waited for the
+    /// standbys may have been told to stop waiting. Its keys are locked first: whatever still holds
+    /// them is then over, one way or the other. An error says that it cannot be found out.
     async fn happened(&self, locks: &Locks, name: &[u8], until: Instant) -> Result<bool, ()> {
         loop {
             let link = self.slot.link(until).await.map_err(|_error| ())?;
@@ -256,14 +257,12 @@ impl Writer {
                 tokio::try_join!(
                     client.batch_execute("BEGIN"),
                     client.query(&statements.lock, &lock_of),
-                    client.query_one(&statements.happened, &name_of),
-                    client.batch_execute("ROLLBACK"),
+                    client.execute(&statements.happened, &name_of),
+                    client.batch_execute("COMMIT"),
                 )
             };
-            if let Ok(Ok(((), _, row, ()))) = self.slot.answer(&link, ANSWER_TIME, asked).await
-                && let Ok(happened) = row.try_get(0)
-            {
-                return Ok(happened);
+            if let Ok(Ok(((), _, rows, ()))) = self.slot.answer(&link, ANSWER_TIME, asked).await {
+                return Ok(rows > 0);
             }
             self.slot.give_up(&link).await;
             if Instant::now() >= until {

@@ -310,6 +310,34 @@ async fn commits_whose_connection_breaks_are_settled() {
     println!("{} commits acknowledged, all there", there.len());
 }
 
+/// An operator ends what waits for a standby: the commit can be seen then, but no standby has it, and
+/// nobody is told that it is safe.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_stopped_waiting_for_standbys_is_not_acknowledged_before_they_have_it() {
+    let server = Server::start();
+    let url = server.new_database("waits");
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
+    let standbys = |names: &str| {
+        server.sql(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'"));
+        server.sql("SELECT pg_reload_conf()");
+    };
+    standbys("nobody");
+    let committing = Arc::clone(&store);
+    let batch = Batch::new().put(b"a".to_vec(), vec![1]);
+    let mut commit = tokio::spawn(async move { committing.commit(batch).await });
+    let mut seen = false;
+    while !seen {
+        assert!(is_waiting(&mut commit).await, "acknowledged without a standby");
+        server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        );
+        seen = store.get(&[b"a"]).await.unwrap()[0].is_some();
+    }
+    assert!(is_waiting(&mut commit).await, "acknowledged because it can be seen");
+    standbys("");
+    commit.await.unwrap().unwrap();
+}
+
 /// The primary is killed under load and a standby promoted: what was acknowledged is there, the gap
 /// is short, and the old primary is not believed when it is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

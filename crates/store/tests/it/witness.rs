@@ -1,7 +1,7 @@
 //! A witness with a checksum for a MAC, and what becomes of rows that somebody else wrote.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use strongroom_store::{
@@ -13,6 +13,8 @@ use strongroom_store::{
 #[derive(Debug, Default)]
 pub(crate) struct Checksum {
     chained: bool,
+    /// What its chains were asked, in turn.
+    calls: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Checksum {
@@ -41,13 +43,15 @@ impl Witness for Checksum {
     }
 
     fn chain(&self) -> Box<dyn Chain> {
-        Box::new(Effects { chained: self.chained, next: AtomicU64::new(0) })
+        let calls = Arc::clone(&self.calls);
+        Box::new(Effects { chained: self.chained, next: AtomicU64::new(0), calls })
     }
 }
 
 struct Effects {
     chained: bool,
     next: AtomicU64,
+    calls: Arc<Mutex<Vec<&'static str>>>,
 }
 
 impl Chain for Effects {
@@ -63,12 +67,14 @@ impl Chain for Effects {
                 }
             )
         });
+        self.calls.lock().unwrap().push("next");
         let number = self.next.load(Ordering::Relaxed);
         let key = format!("l/{number:04}").into_bytes();
         Ok(self.chained.then(|| (key, told.collect::<String>().into_bytes())))
     }
 
     fn kept(&mut self, _sync: Sync) {
+        self.calls.lock().unwrap().push("kept");
         self.next.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -184,7 +190,7 @@ async fn readers_beside_a_writer_are_not_alarmed() {
 async fn each_group_is_entered_with_what_it_did_to_each_row() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.db");
-    let witness = Arc::new(Checksum { chained: true });
+    let witness = Arc::new(Checksum { chained: true, ..Checksum::default() });
     let store = Sqlite::open(&path, &[], Arc::<Checksum>::clone(&witness)).unwrap();
     store.commit(put("a", "1").put(b"b".to_vec(), b"2".to_vec())).await.unwrap();
     store.commit(put("a", "3").delete(b"b".to_vec())).await.unwrap();
@@ -196,6 +202,42 @@ async fn each_group_is_entered_with_what_it_did_to_each_row() {
     store.close();
     let again = Sqlite::open(&path, &[], witness).unwrap();
     assert_eq!(again.get(&[b"a"]).await.unwrap()[0].as_ref().unwrap().value, b"3");
+}
+
+/// An entry that was not written is not kept by the next group, which writes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_written_is_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let server = crate::postgres::Server::start();
+    let url = server.new_database("kept");
+    let (of_file, of_server) = (Checksum::new(), Checksum::new());
+    let file = Sqlite::open(&path, &[], Arc::<Checksum>::clone(&of_file)).unwrap();
+    let witness = Arc::<Checksum>::clone(&of_server);
+    let database = Postgres::open(&url, None, &[], witness).await.unwrap();
+    let stores: [(&dyn Store, _); 2] = [(&file, of_file), (&database, of_server)];
+    for (store, _) in &stores {
+        store.commit(put("a", "1")).await.unwrap();
+    }
+    crate::postgres::psql(&[
+        "-d",
+        &url,
+        "-c",
+        "ALTER TABLE strongroom.kv ADD CHECK (k <> 'refused')",
+    ]);
+    // Each of the writers has its turn.
+    for _ in 0..4 {
+        let refused = database.commit(put("refused", "1")).await;
+        assert!(matches!(refused, Err(StoreError::Io(_))), "{refused:?}");
+    }
+    for (store, witness) in stores {
+        for _ in 0..4 {
+            let unmet = store.commit(put("a", "2").require(b"a".to_vec(), Require::Absent)).await;
+            assert!(matches!(unmet, Err(StoreError::Conflict { .. })), "{unmet:?}");
+        }
+        let calls = witness.calls.lock().unwrap().clone();
+        assert_eq!(calls.iter().filter(|call| **call == "kept").count(), 1, "{calls:?}");
+    }
 }
 
 /// The news that nodes have of each other are rows too.
