@@ -41,7 +41,8 @@ struct Tally {
     failures: Vec<String>,
 }
 
-/// Runs histories, checks each, and says what was found.
+/// Runs histories, checks each, lets all nodes verify what is in the store then, and says what was
+/// found.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let first = if options.seed.is_none() && options.smoke { 0 } else { options.first() };
     let count = options.count(SMOKE_HISTORIES, HISTORIES);
@@ -63,8 +64,14 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     }
     let reads = options.reads.unwrap_or(if options.smoke { SMOKE_READS } else { READS });
     let allowed = revocation::run(&cluster, first, reads)?;
+    // A node that starts verifies the store.
+    for node in &mut cluster.nodes {
+        node.kill()?;
+        node.start()?;
+    }
     tally.print(first, began.elapsed());
     println!("{reads} reads through other nodes after revocations: {allowed} allowed");
+    println!("{} nodes started again, and found the store whole", cluster.nodes.len());
     let broken = tally.failures.len();
     println!(
         "linearize: {} histories from seed {first}, {} operations: {broken} failed; \

@@ -215,8 +215,10 @@ async fn records(
         let directory = DataDirectory::take(&configuration.data_dir)?;
         (Database::open(&directory, None, &ledger).await?, Some(directory))
     };
-    ledger.begin(&*database.store()).await.map_err(|error| unreadable_store(&error))?;
-    let added = add_records(&*database.store(), backup).await;
+    let store = database.store();
+    let begun = async { ledger.settle(&*store, ledger.begin(&*store).await?).await };
+    begun.await.map_err(|error| unreadable_store(&error))?;
+    let added = add_records(&*store, backup).await;
     let added = added.map_err(|error| not_restored(path, &error))?;
     database.close_quietly();
     drop(directory);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_model::private_file;
-use strongroom_store::{Batch, StoreError};
+use strongroom_store::StoreError;
 use tokio::time::{Instant, sleep};
 
 use super::entry::Head;
-use super::{Ledger, Vouching};
-use crate::rows;
+use super::{Ledger, Vouching, reach_the_disk};
 use crate::shared::Shared;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
@@ -25,7 +24,7 @@ pub(crate) async fn keep_checkpoints(shared: &Shared) {
     let (mut last, mut was_behind) = (None, true);
     loop {
         if was_behind {
-            reach_the_disk(shared).await;
+            wait_for_the_disk(shared).await;
         }
         let heads = vouching.ledger.heads();
         if last.as_ref() != Some(&heads) && write(vouching, heads.clone()).await {
@@ -41,18 +40,14 @@ pub(crate) async fn keep_checkpoints(shared: &Shared) {
 pub(crate) async fn write_checkpoints(shared: &Shared) {
     let Some(vouching) = shared.vouching.as_ref() else { return };
     if !vouching.checkpoint_files.is_empty() {
-        reach_the_disk(shared).await;
+        wait_for_the_disk(shared).await;
         write(vouching, vouching.ledger.heads()).await;
     }
 }
 
-/// Waits until everything that was committed is on the disk: what is not may be lost with the machine,
-/// and a checkpoint must not have seen it.
-async fn reach_the_disk(shared: &Shared) {
-    let row = rows::encode(&shared.clock.now());
-    let commit =
-        async { shared.store.commit(Batch::new().put(rows::last_checkpoint(), row?)).await };
-    if let Err(error) = commit.await {
+/// What is not on the disk may be lost with the machine, and a checkpoint must not have seen it.
+async fn wait_for_the_disk(shared: &Shared) {
+    if let Err(error) = reach_the_disk(&*shared.clock, &*shared.store).await {
         tracing::warn!(%error, "a checkpoint does not have everything");
     }
 }

@@ -17,7 +17,9 @@ use std::time::Duration;
 use strongroom_keyring::ledger::{LedgerBytes, LedgerKeys, row_hash};
 use strongroom_keyring::{RootKey, SealError};
 use strongroom_model::{Clock, Random, private_file};
-use strongroom_store::{Chain, Effect, Entered, Mac, Revision, Store, StoreError, Sync, Witness};
+use strongroom_store::{
+    Batch, Chain, Effect, Entered, Mac, Revision, Store, StoreError, Sync, Witness,
+};
 
 pub use self::checkpoint::{Checkpoint, CheckpointError};
 use self::digest::Digest;
@@ -82,7 +84,14 @@ pub(crate) async fn take_up(
             other => other?,
         }
     }
+    vouching.ledger.settle(store, verified).await?;
     Ok(taken_back)
+}
+
+/// Waits until everything that was committed is on the disk.
+async fn reach_the_disk(clock: &dyn Clock, store: &dyn Store) -> Result<(), StoreError> {
+    let row = rows::encode(&clock.now())?;
+    store.commit(Batch::new().put(rows::last_checkpoint(), row)).await.map(|_revision| ())
 }
 
 /// Checks that a store is not older than a checkpoint, if there is one.
@@ -125,16 +134,31 @@ struct Known {
     before: Vec<Head>,
     /// Entries of chains that those come after.
     unnamed: u64,
+    /// Entries that this process made, of which some may not have been kept.
+    made: u64,
     /// The ends of the chains of this process.
-    latest: BTreeMap<String, Head>,
+    latest: BTreeMap<String, Made>,
     /// Of these, how far each is on the disk.
-    durable: BTreeMap<String, Head>,
+    durable: BTreeMap<String, Made>,
+}
+
+/// The end of a chain, and how many entries there were in the process when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Made {
+    order: u64,
+    head: Head,
 }
 
 impl Known {
     /// Begins after the chains that are there.
     fn take_up(&mut self, before: Vec<Head>, unnamed: u64) {
         (self.before, self.unnamed) = (before, unnamed);
+    }
+
+    /// Everything that was kept, and made after the first so many.
+    fn kept_after(&self, order: u64) -> BTreeMap<String, Made> {
+        let kept = self.latest.iter().filter(|(_, made)| made.order > order);
+        kept.map(|(chain, made)| (chain.clone(), made.clone())).collect()
     }
 }
 
@@ -165,7 +189,8 @@ impl Ledger {
     /// What is on the disk: nothing but a change by somebody else can make it be missing.
     fn heads(&self) -> Vec<Head> {
         let known = self.known();
-        known.before.iter().chain(known.durable.values()).cloned().collect()
+        let durable = known.durable.values().map(|made| &made.head);
+        known.before.iter().chain(durable).cloned().collect()
     }
 
     /// Tells whether there are entries that may not be on the disk yet.
@@ -193,7 +218,7 @@ impl Witness for Ledger {
 
     fn chain(&self) -> Box<dyn Chain> {
         let (ledger, kept) = (self.clone(), BTreeMap::new());
-        Box::new(OwnChain { ledger, name: None, last: None, next: None, kept })
+        Box::new(OwnChain { ledger, name: None, since: 0, last: None, next: None, kept })
     }
 }
 
@@ -201,16 +226,19 @@ impl Witness for Ledger {
 struct OwnChain {
     ledger: Ledger,
     name: Option<String>,
+    /// How many entries there were when something may have been lost: commits of this chain bring
+    /// none of them to the disk. The store that has the later ones may never have had the others.
+    since: u64,
     last: Option<Head>,
-    next: Option<Head>,
+    next: Option<Made>,
     /// What was kept, by all chains, when the last entry was made.
-    kept: BTreeMap<String, Head>,
+    kept: BTreeMap<String, Made>,
 }
 
 impl Chain for OwnChain {
     fn next(&mut self, effects: &[Effect<'_>]) -> Result<Option<Entered>, StoreError> {
         self.next = None;
-        self.kept.clone_from(&self.ledger.known().latest);
+        self.kept = self.ledger.known().kept_after(self.since);
         if !effects.iter().any(|effect| is_entered(effect.key)) {
             return Ok(None);
         }
@@ -226,22 +254,27 @@ impl Chain for OwnChain {
         let place = (inner.clock.now(), previous, after);
         let value = rows::encode(&Entry::of(effects, (&inner.keys, &key), place))?;
         let hash = Hashed(Digest(row_hash(&key, &value)));
-        self.next = Some(Head { chain: name.clone(), number, hash });
+        let head = Head { chain: name.clone(), number, hash };
+        let mut known = self.ledger.known();
+        known.made += 1;
+        self.next = Some(Made { order: known.made, head });
         Ok(Some((key, value)))
     }
 
     fn kept(&mut self, sync: Sync) {
         let mut known = self.ledger.known();
-        if let Some(head) = self.next.take() {
-            known.latest.insert(head.chain.clone(), head.clone());
-            self.kept.insert(head.chain.clone(), head.clone());
-            self.last = Some(head);
+        if let Some(made) = self.next.take() {
+            known.latest.insert(made.head.chain.clone(), made.clone());
+            self.kept.insert(made.head.chain.clone(), made.clone());
+            self.last = Some(made.head);
         }
         if sync == Sync::Full {
-            for (chain, head) in std::mem::take(&mut self.kept) {
+            for (chain, made) in std::mem::take(&mut self.kept) {
                 // One that was given up meanwhile is among those before.
-                if known.latest.contains_key(&chain) {
-                    known.durable.insert(chain, head);
+                let is_known = known.latest.contains_key(&chain);
+                let is_later = known.durable.get(&chain).is_none_or(|last| last.order < made.order);
+                if is_known && is_later {
+                    known.durable.insert(chain, made);
                 }
             }
         }
@@ -250,11 +283,12 @@ impl Chain for OwnChain {
     /// What may not be there is not built upon: another chain begins, after what is on the disk.
     fn lost(&mut self) {
         (self.last, self.next) = (None, None);
-        let Some(name) = self.name.take() else { return };
         let mut known = self.ledger.known();
+        self.since = known.made;
+        let Some(name) = self.name.take() else { return };
         known.latest.remove(&name);
         if let Some(durable) = known.durable.remove(&name) {
-            known.before.push(durable);
+            known.before.push(durable.head);
         }
     }
 }

@@ -7,8 +7,11 @@ use strongroom_store::{Store, StoreError, Versioned};
 
 use super::digest::Digest;
 use super::entry::{AUDIT, Entry, Hashed, Head, is_entered, kind};
-use super::{Checkpoint, Ledger};
+use super::{Checkpoint, Ledger, reach_the_disk};
 use crate::rows;
+
+/// How often a store is verified again that lost entries meanwhile.
+const SETTLINGS: usize = 4;
 
 /// What a verification went through.
 #[derive(Debug, Clone, Default)]
@@ -47,11 +50,22 @@ impl Ledger {
     /// store cannot be read.
     pub async fn verify(&self, store: &dyn Store) -> Result<Verified, StoreError> {
         let held = self.heads();
-        let mut walk = Walk::new(&self.0.keys);
-        store.walk(Box::new(|key, row| walk.visit(key, &row))).await?;
-        let (verified, references) = walk.end()?;
+        let (verified, references) = self.walk(store).await?;
+        match are_there(store, references.iter().chain(&held)).await {
+            // The walk may have seen what was lost with the database's primary since then.
+            Err(StoreError::Corrupt(_)) => {}
+            other => return other.map(|()| verified),
+        }
+        let (verified, references) = self.walk(store).await?;
         are_there(store, references.iter().chain(&held)).await?;
         Ok(verified)
+    }
+
+    /// Goes through all rows; returns what was found, and the entries that others came after.
+    async fn walk(&self, store: &dyn Store) -> Result<(Verified, Vec<Head>), StoreError> {
+        let mut walk = Walk::new(&self.0.keys);
+        store.walk(Box::new(|key, row| walk.visit(key, &row))).await?;
+        walk.end()
     }
 
     /// Verifies, and goes on from where the chains end: those of this process come after them.
@@ -63,6 +77,31 @@ impl Ledger {
         let named = verified.heads.iter().map(|head| head.number).sum::<u64>();
         self.known().take_up(verified.heads.clone(), verified.entries.saturating_sub(named));
         Ok(verified)
+    }
+
+    /// Makes sure that what this process goes on from, as [`Self::begin`] found it, is on the disk:
+    /// other nodes may have committed a moment ago what they do not wait for, and what is lost if the
+    /// database's primary is. Nothing is to come after that.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn settle(
+        &self,
+        store: &dyn Store,
+        mut verified: Verified,
+    ) -> Result<Verified, StoreError> {
+        for _ in 0..SETTLINGS {
+            reach_the_disk(&*self.0.clock, store).await?;
+            match are_there(store, verified.heads.iter()).await {
+                Err(StoreError::Corrupt(why)) => {
+                    tracing::warn!(why, "the store lost something while it was verified");
+                    self.known().take_up(Vec::new(), 0);
+                    verified = self.begin(store).await?;
+                }
+                other => return other.map(|()| verified),
+            }
+        }
+        Err(StoreError::Corrupt("entries of the ledger do not stay".to_owned()))
     }
 
     /// Tells whether everything that a checkpoint saw is in the store.

@@ -10,7 +10,8 @@ use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Sensitive, SystemClock};
 use strongroom_server::{Ledger, Semantics, Targets, Verified, Vouching, WATCHED};
 use strongroom_store::{
-    Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Sync, Witness,
+    Answer, Batch, Chain, Cursor, Delta, Effect, Entered, Mac, Order, Range, Revision, Snapshot,
+    Sqlite, Store, StoreError, Sync, Versioned, Visit, Witness,
 };
 
 use crate::house::House;
@@ -318,6 +319,107 @@ async fn a_checkpoint_has_what_is_on_the_disk_alone() {
     assert!(key.ends_with(b"/00000000000000000001"), "another chain");
     let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
     assert_eq!(entry["row"]["after"][0]["number"], 3, "after what is on the disk: {entry}");
+}
+
+/// Connections of a process break one after the other. What one chain commits on its new connection
+/// brings nothing to the disk that another entered before: the server may have lost that.
+#[tokio::test]
+async fn a_commit_on_another_connection_makes_nothing_durable_that_came_before_it() {
+    let desk = Desk::new();
+    let (ledger, store) = desk.open();
+    ledger.begin(&store).await.unwrap();
+    let (mut one, mut other) = (ledger.chain(), ledger.chain());
+    let effect = |key| [Effect { key, before: None, after: Some((b"v", [1; 32])) }];
+    let number = |ledger: &Ledger| {
+        let note = ledger.checkpoint();
+        note.lines().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    one.next(&effect(b"s/a")).unwrap().unwrap();
+    one.kept(Sync::Full);
+    one.next(&effect(b"s/b")).unwrap().unwrap();
+    one.kept(Sync::Deferred);
+    other.lost();
+    other.next(&effect(b"s/c")).unwrap().unwrap();
+    other.kept(Sync::Full);
+    assert_eq!(number(&ledger), 2, "the first of one, and that of the other");
+    one.lost();
+    let (_, entry) = one.next(&effect(b"s/d")).unwrap().unwrap();
+    let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
+    assert_eq!(entry["row"]["after"][0]["number"], 1, "after what may be lost: {entry}");
+    one.kept(Sync::Deferred);
+    other.next(&effect(b"s/e")).unwrap().unwrap();
+    other.kept(Sync::Full);
+    assert_eq!(number(&ledger), 4, "what was kept since is on the disk");
+}
+
+/// A store that loses, when it is first written to, what another process committed last.
+#[derive(Debug)]
+struct Losing {
+    store: Sqlite,
+    path: PathBuf,
+    lost: AtomicBool,
+}
+
+impl Store for Losing {
+    fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>> {
+        self.store.get(keys)
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Vec<u8>, Versioned)>> {
+        self.store.scan(range, order, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> Answer<'_, Revision> {
+        if !self.lost.swap(true, Ordering::Relaxed) {
+            let connection = Connection::open(&self.path).unwrap();
+            connection.busy_timeout(Duration::from_secs(5)).unwrap();
+            let last =
+                "DELETE FROM kv WHERE k IN (SELECT max(k) FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*')
+                        OR k = CAST('audit/1' AS BLOB)";
+            assert_eq!(connection.execute(last, []).unwrap(), 2);
+        }
+        self.store.commit(batch)
+    }
+
+    fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
+        self.store.fresh(since)
+    }
+
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        self.store.walk(visit)
+    }
+
+    fn forget(&self) -> Answer<'_, ()> {
+        self.store.forget()
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        self.store.snapshot()
+    }
+}
+
+#[tokio::test]
+async fn a_node_does_not_build_upon_what_is_lost_while_it_starts() {
+    for settles in [true, false] {
+        let desk = Desk::new();
+        desk.process(vec![put("s/a", "1")]).await;
+        desk.process(vec![put("audit/1", "record")]).await;
+        let (ledger, store) = desk.open();
+        let losing = Losing { store, path: desk.path(), lost: AtomicBool::new(false) };
+        let verified = ledger.begin(&losing).await.unwrap();
+        if settles {
+            ledger.settle(&losing, verified).await.unwrap();
+        }
+        losing.commit(put("s/b", "2")).await.unwrap();
+        losing.store.close();
+        let verified = desk.verify().await;
+        assert_eq!(verified.is_ok(), settles, "{verified:?}");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
