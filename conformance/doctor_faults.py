@@ -207,7 +207,7 @@ def silent(world):
 def over_tls(code, what, trusted=True, name="127.0.0.1", days=(-1, 10), scheme="https"):
     @planted(code, what)
     def plant(world):
-        both, authority = servers.certificate(world.directory, name, days)
+        both, authority = servers.certificate(world.directory, name, days=days)
         _, other = servers.certificate(world.directory, "other.test")
         with servers.front(world.dev["base_url"], certificate=both) as url:
             url = url.replace("https", scheme)

@@ -145,27 +145,31 @@ def deaf():
             one.close()
 
 
-def certificate(directory, name="127.0.0.1", days=(-1, 10)):
-    """A certificate with its key, and the authority that issued it: two files."""
+def certificate(directory, *names, days=(-1, 10)):
+    """A certificate for names, or this machine's, with its key, and the authority that issued it: two files."""
+    names = names or ("127.0.0.1",)
     now = datetime.datetime.now(datetime.UTC)
     root = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority")])
     basic = x509.BasicConstraints(ca=True, path_length=None)
     made = builder(issuer, issuer, root.public_key(), now, (-400, 400)).add_extension(basic, True).sign(root, hashes.SHA256())
     key = ec.generate_private_key(ec.SECP256R1())
-    try:
-        names = [x509.IPAddress(ipaddress.ip_address(name))]
-    except ValueError:
-        names = [x509.DNSName(name)]
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     leaf = builder(subject, issuer, key.public_key(), now, days).add_extension(
-        x509.SubjectAlternativeName(names), False).sign(root, hashes.SHA256())
+        x509.SubjectAlternativeName([general_name(name) for name in names]), False).sign(root, hashes.SHA256())
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    both, authority = directory / f"{name}{days[0]}.pem", directory / f"{name}{days[0]}-authority.pem"
+    both, authority = directory / f"{names[0]}{days[0]}.pem", directory / f"{names[0]}{days[0]}-authority.pem"
     both.write_bytes(private + leaf.public_bytes(pem))
     authority.write_bytes(made.public_bytes(pem))
     return both, authority
+
+
+def general_name(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def builder(subject, issuer, key, now, days):

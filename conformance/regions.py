@@ -35,11 +35,11 @@ def private(path, content):
 class Link:
     """A TCP link to a port: bytes go through, until it is cut; `bend` sees those that come back."""
 
-    def __init__(self, upstream):
+    def __init__(self, upstream, scheme="http"):
         self.upstream, self.is_cut, self.delay, self.bend = upstream, False, 0, None
         self.carried = bytearray()
         self.streams, self.listener = [], socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.url = f"{scheme}://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -49,7 +49,7 @@ class Link:
                 here.close()
                 continue
             try:
-                there = socket.create_connection(("127.0.0.1", self.upstream))
+                there = socket.create_connection(self.upstream)
             except OSError:
                 here.close()
                 continue
@@ -87,23 +87,27 @@ class Link:
 
 
 class Region:
-    """A server that is one region of a tenancy."""
+    """A server that is one region of a tenancy. `more` is for its configuration; with `authorities`, a
+    file, it speaks TLS, and believes servers that one of them vouches for."""
 
-    def __init__(self, directory, name):
+    def __init__(self, directory, name, place=None, more="", authorities=None):
         self.name, self.directory, self.process = name, directory / name, None
-        self.directory.mkdir()
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.link = Link(self.port)
+        self.directory.mkdir(parents=True)
+        address, self.port = self.place = place or ("127.0.0.1", free_port())
+        scheme = "https" if authorities else "http"
+        self.url = f"{scheme}://{address}:{self.port}"
+        self.link = Link(self.place, scheme)
+        self.authorities = authorities
+        self.environment = {**os.environ, **({"SSL_CERT_FILE": str(authorities)} if authorities else {})}
         private(self.directory / "passphrase", b"correct horse " + name.encode())
         self.config = self.directory / "strongroom.toml"
         self.config.write_text(
-            f"data_dir = '{self.directory}/data'\nlisten = '127.0.0.1:{self.port}'\n"
-            f"[unseal]\npassphrase_file = '{self.directory}/passphrase'\n")
+            f"data_dir = '{self.directory}/data'\nlisten = '{address}:{self.port}'\n"
+            f"[unseal]\npassphrase_file = '{self.directory}/passphrase'\n{more}")
 
     def strongroom(self, *arguments, code=0):
         done = subprocess.run(
-            [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
+            [str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False, env=self.environment)
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stdout + done.stderr
 
@@ -133,7 +137,8 @@ class Region:
         log = self.directory / "log"
         mark = log.stat().st_size if log.exists() else 0
         with open(log, "ab") as file:
-            self.process = subprocess.Popen([str(BINARY), "serve", "--config", str(self.config)], stderr=file)
+            self.process = subprocess.Popen(
+                [str(BINARY), "serve", "--config", str(self.config)], stderr=file, env=self.environment)
         until = time.monotonic() + READY_SECS_MAX
         while b'"ready"' not in log.read_bytes()[mark:]:
             assert self.process.poll() is None and time.monotonic() < until, log.read_text()[mark:]
@@ -149,10 +154,16 @@ class Region:
         return status if of is None else next(peer for peer in status["regions"] if peer["region"] == of.name)
 
     def client(self, kind, endpoint=None, **profile):
-        return record.Recorded(kind(
+        made = kind(
             {**self.profile, **profile}, service_endpoint=endpoint or self.url,
             retry_strategy=oci.retry.NoneRetryStrategy(),
-            circuit_breaker_strategy=oci.circuit_breaker.NoCircuitBreakerStrategy()))
+            circuit_breaker_strategy=oci.circuit_breaker.NoCircuitBreakerStrategy())
+        if self.authorities:
+            session = made.base_client.session
+            session.verify = str(self.authorities)
+            # Bundles that the environment names would be believed instead.
+            session.trust_env = False
+        return record.Recorded(made)
 
     def write_profile(self):
         """Writes a configuration as Oracle's tools read it."""
