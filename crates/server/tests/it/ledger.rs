@@ -284,6 +284,16 @@ async fn a_store_that_somebody_changes_ends_all_answers() {
     house.close().await;
 }
 
+/// What writes a row that was not there.
+fn effect(key: &[u8]) -> [Effect<'_>; 1] {
+    [Effect { key, before: None, after: Some((b"v", [1; 32])) }]
+}
+
+/// How many entries a checkpoint tells of.
+fn entries_in(checkpoint: &str) -> u64 {
+    checkpoint.lines().nth(1).unwrap().parse().unwrap()
+}
+
 /// A chain whose deferred entries may be lost with the machine: what is not on the disk is in no
 /// checkpoint, and is not built upon.
 #[tokio::test]
@@ -292,26 +302,25 @@ async fn a_checkpoint_has_what_is_on_the_disk_alone() {
     let (ledger, store) = desk.open();
     ledger.begin(&store).await.unwrap();
     let mut chain = ledger.chain();
-    let effect = |key| [Effect { key, before: None, after: Some((b"v", [1; 32])) }];
-    let number = |ledger: &Ledger| {
-        let note = ledger.checkpoint();
-        note.lines().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     chain.next(&effect(b"s/a")).unwrap().unwrap();
     chain.kept(Sync::Deferred);
-    assert_eq!(number(&ledger), 0, "one that is deferred");
+    assert_eq!(entries_in(&ledger.checkpoint()), 0, "one that is deferred");
     chain.next(&effect(b"s/b")).unwrap().unwrap();
     chain.kept(Sync::Full);
-    assert_eq!(number(&ledger), 2, "a full one brings those before it");
+    assert_eq!(entries_in(&ledger.checkpoint()), 2, "a full one brings those before it");
     let mut other = ledger.chain();
     other.next(&effect(b"s/c")).unwrap().unwrap();
     chain.next(&effect(b"s/d")).unwrap().unwrap();
     other.kept(Sync::Deferred);
     chain.kept(Sync::Full);
-    assert_eq!(number(&ledger), 3, "one that was kept after the full one began may be behind it");
+    assert_eq!(
+        entries_in(&ledger.checkpoint()),
+        3,
+        "one that was kept after the full one began may be behind it"
+    );
     assert!(other.next(&effect(b"meta/seen")).unwrap().is_none());
     other.kept(Sync::Full);
-    assert_eq!(number(&ledger), 4, "one that is not entered counts too");
+    assert_eq!(entries_in(&ledger.checkpoint()), 4, "one that is not entered counts too");
     chain.next(&effect(b"s/e")).unwrap().unwrap();
     chain.kept(Sync::Deferred);
     chain.lost();
@@ -329,11 +338,6 @@ async fn a_commit_on_another_connection_makes_nothing_durable_that_came_before_i
     let (ledger, store) = desk.open();
     ledger.begin(&store).await.unwrap();
     let (mut one, mut other) = (ledger.chain(), ledger.chain());
-    let effect = |key| [Effect { key, before: None, after: Some((b"v", [1; 32])) }];
-    let number = |ledger: &Ledger| {
-        let note = ledger.checkpoint();
-        note.lines().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     one.next(&effect(b"s/a")).unwrap().unwrap();
     one.kept(Sync::Full);
     one.next(&effect(b"s/b")).unwrap().unwrap();
@@ -341,7 +345,7 @@ async fn a_commit_on_another_connection_makes_nothing_durable_that_came_before_i
     other.lost();
     other.next(&effect(b"s/c")).unwrap().unwrap();
     other.kept(Sync::Full);
-    assert_eq!(number(&ledger), 2, "the first of one, and that of the other");
+    assert_eq!(entries_in(&ledger.checkpoint()), 2, "the first of one, and that of the other");
     one.lost();
     let (_, entry) = one.next(&effect(b"s/d")).unwrap().unwrap();
     let entry: serde_json::Value = serde_json::from_slice(&entry).unwrap();
@@ -349,7 +353,7 @@ async fn a_commit_on_another_connection_makes_nothing_durable_that_came_before_i
     one.kept(Sync::Deferred);
     other.next(&effect(b"s/e")).unwrap().unwrap();
     other.kept(Sync::Full);
-    assert_eq!(number(&ledger), 4, "what was kept since is on the disk");
+    assert_eq!(entries_in(&ledger.checkpoint()), 4, "what was kept since is on the disk");
 }
 
 /// A store that loses, when it is first written to, what another process committed last.
