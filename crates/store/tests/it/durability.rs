@@ -1,6 +1,7 @@
 //! What was acknowledged is there after the process was killed; commits share syncs.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use strongroom_store::{Batch, Sqlite, Store, Sync};
 use crate::witness::Checksum;
 
 const CHILD: &str = "STRONGROOM_STORE_CHILD";
-const DEFERRING_CHILD: &str = "STRONGROOM_STORE_DEFERRING_CHILD";
+/// What the child that defers a commit finds where it runs.
+const DEFERRING: &str = "deferring";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_commits_share_a_transaction() {
@@ -64,10 +66,10 @@ async fn steady_deferred_commits_reach_the_disk_all_the_same() {
 /// Defers a commit, and ends as one that is killed later. Runs only as the child of the test below.
 #[tokio::test]
 async fn child_that_defers_a_commit() {
-    let Some(path) = std::env::var_os(DEFERRING_CHILD) else {
+    if !Path::new(DEFERRING).exists() {
         return;
-    };
-    let store = Sqlite::open(path.as_ref(), &[], Checksum::new()).unwrap();
+    }
+    let store = Sqlite::open(Path::new("s.db"), &[], Checksum::new()).unwrap();
     store.commit(Batch::new().put(b"a".to_vec(), vec![7; 700]).sync(Sync::Deferred)).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
     std::process::abort();
@@ -78,12 +80,13 @@ async fn child_that_defers_a_commit() {
 #[test]
 fn a_deferred_commit_is_synced_though_nothing_follows_it() {
     let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join(DEFERRING)).unwrap();
     let calls = directory.path().join("calls");
     let traced = Command::new("strace")
         .args(["-f", "-qq", "-e", "trace=pwrite64,fsync,fdatasync", "-o", calls.to_str().unwrap()])
         .arg(std::env::current_exe().unwrap())
         .args(["durability::child_that_defers_a_commit", "--exact"])
-        .env(DEFERRING_CHILD, directory.path().join("s.db"))
+        .current_dir(directory.path())
         .output()
         .unwrap();
     assert!(!traced.status.success(), "the child ended by itself");
