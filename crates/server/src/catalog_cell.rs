@@ -102,9 +102,7 @@ impl CatalogCell {
 /// Reads everything. Kinds are read in the order in which they refer to each other.
 async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
-    if store.get(&[rows::restoring().as_slice()]).await?.into_iter().any(|row| row.is_some()) {
-        return Err(rows::incomplete());
-    }
+    rows::check_whole(store).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
         return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::Sealed;
 use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Timestamp, Vault};
-use strongroom_store::{Change, StoreError};
+use strongroom_store::{Change, Store, StoreError};
 
 const VERSION: u32 = 1;
 
@@ -174,6 +174,12 @@ pub(crate) fn incomplete() -> StoreError {
     let why = "it is not whole: the restore of a backup was begun and is not finished \
                (strongroom admin restore goes on with it)";
     StoreError::Foreign(why.to_owned())
+}
+
+/// Checks that no restore was begun and is not finished.
+pub(crate) async fn check_whole(store: &dyn Store) -> Result<(), StoreError> {
+    let mark = store.get(&[restoring().as_slice()]).await?;
+    if mark.iter().any(Option::is_some) { Err(incomplete()) } else { Ok(()) }
 }
 
 /// Returns the secret whose row changed, if the row is one.

@@ -84,10 +84,7 @@ pub(crate) async fn take_up(
             other => other?,
         }
     }
-    // What a restore has left behind is left as it is, for the restore to go on: nobody loads it.
-    if store.get(&[rows::restoring().as_slice()]).await?.iter().all(Option::is_none) {
-        vouching.ledger.settle(store, verified).await?;
-    }
+    vouching.ledger.settle(store, verified).await?;
     Ok(taken_back)
 }
 

@@ -84,12 +84,14 @@ impl Ledger {
     /// database's primary is. Nothing is to come after that.
     ///
     /// # Errors
-    /// As [`Self::verify`].
+    /// As [`Self::verify`]. [`StoreError::Foreign`] if a restore was begun and is not finished; nothing
+    /// is written then.
     pub async fn settle(
         &self,
         store: &dyn Store,
         mut verified: Verified,
-    ) -> Result<Verified, StoreError> {
+    ) -> Result<(), StoreError> {
+        rows::check_whole(store).await?;
         for _ in 0..SETTLINGS {
             reach_the_disk(&*self.0.clock, store).await?;
             match are_there(store, verified.heads.iter()).await {
@@ -98,7 +100,7 @@ impl Ledger {
                     self.known().take_up(Vec::new(), 0);
                     verified = self.begin(store).await?;
                 }
-                other => return other.map(|()| verified),
+                other => return other,
             }
         }
         Err(StoreError::Corrupt("entries of the ledger do not stay".to_owned()))

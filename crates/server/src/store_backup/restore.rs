@@ -91,9 +91,7 @@ pub async fn add_records<R: Read>(
     store: &dyn Store,
     mut backup: Backup<R>,
 ) -> Result<u64, StoreBackupError> {
-    if store.get(&[rows::restoring().as_slice()]).await?.iter().any(Option::is_some) {
-        return Err(rows::incomplete().into());
-    }
+    rows::check_whole(store).await?;
     let mut added = 0_u64;
     loop {
         let (rows, is_last) = some_rows(&mut backup, b"")?;
