@@ -7,7 +7,7 @@ use strongroom_keyring::{RootKey, StreamError, SystemRandom};
 use strongroom_model::{Clock, Limits, Random, Region, Sensitive, SystemClock};
 use strongroom_server::{
     Backup, Beat, Ledger, NewBackup, NewTenancy, Parts, Restore, Semantics, Shared,
-    StoreBackupError, Summary, Targets, WATCHED, back_up, found_tenancy, restore,
+    StoreBackupError, Summary, Targets, Vouching, WATCHED, back_up, found_tenancy, restore,
 };
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Order, Revision, Sqlite, Store, Versioned, prefix_range};
@@ -86,6 +86,10 @@ async fn records_of(store: &dyn Store) -> Vec<String> {
 }
 
 async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
+    loads_vouching(store, None).await
+}
+
+async fn loads_vouching(store: Arc<dyn Store>, ledger: Option<&Ledger>) -> Result<(), String> {
     let parts = Parts {
         store,
         root_key: root_key(1),
@@ -104,10 +108,18 @@ async fn loads(store: Arc<dyn Store>) -> Result<(), String> {
         machine_id: None,
         is_alone: true,
         beat: Beat::Exact,
-        vouching: None,
+        vouching: ledger.cloned().map(Vouching::with),
         tracing: None,
     };
     Shared::load(parts).await.map(drop).map_err(|error| error.to_string())
+}
+
+/// A store in a file, and the ledger that vouches for its rows.
+fn vouched(directory: &tempfile::TempDir) -> (Ledger, Arc<dyn Store>) {
+    let ledger = Ledger::new(&root_key(1), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+    let path = directory.path().join("s.db");
+    let store = Sqlite::open(&path, WATCHED, Arc::new(ledger.clone())).unwrap();
+    (ledger, Arc::new(store))
 }
 
 #[tokio::test]
@@ -117,10 +129,7 @@ async fn rows_and_their_numbers_come_back_on_another_engine() {
     assert_eq!(written.rows, u64::try_from(rows_of(&*store).await.len()).unwrap());
     assert_eq!(verify(&file, &root_key(1)).unwrap(), written);
     let directory = tempfile::tempdir().unwrap();
-    let ledger = Ledger::new(&root_key(1), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-    let path = directory.path().join("s.db");
-    let sqlite: Arc<dyn Store> =
-        Arc::new(Sqlite::open(&path, WATCHED, Arc::new(ledger.clone())).unwrap());
+    let (ledger, sqlite) = vouched(&directory);
     let restored = restore(&target(Arc::clone(&sqlite), false), opened(&file[..])).await.unwrap();
     assert_eq!(restored, written);
     assert_eq!(rows_of(&*sqlite).await, rows_of(&*store).await);
@@ -210,11 +219,12 @@ async fn an_interrupted_restore_never_looks_whole_and_goes_on() {
     let store = founded().await;
     let (written, file) = backup_of(&*store).await;
     let (_, other) = backup_of(&*store).await;
-    let begun: Arc<dyn Store> = Arc::new(Memory::new(WATCHED));
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, begun) = vouched(&directory);
     for part in [200, file.len() / 4, file.len() / 2, file.len() - 20_000] {
         let backup = opened(Broken(Cursor::new(&file), part.max(70_000)));
         assert!(restore(&target(Arc::clone(&begun), false), backup).await.is_err());
-        let refused = loads(Arc::clone(&begun)).await.unwrap_err();
+        let refused = loads_vouching(Arc::clone(&begun), Some(&ledger)).await.unwrap_err();
         assert!(refused.contains("not whole"), "{refused}");
         let another = restore(&target(Arc::clone(&begun), false), opened(&other[..])).await;
         assert!(matches!(another, Err(StoreBackupError::OtherBegun)), "{another:?}");
@@ -224,7 +234,7 @@ async fn an_interrupted_restore_never_looks_whole_and_goes_on() {
     let restored = restore(&target(Arc::clone(&begun), false), opened(&file[..])).await.unwrap();
     assert_eq!(restored, written);
     assert_eq!(rows_of(&*begun).await, rows_of(&*store).await);
-    loads(begun).await.unwrap();
+    loads_vouching(begun, Some(&ledger)).await.unwrap();
 }
 
 #[tokio::test]
