@@ -10,6 +10,7 @@ mod logging;
 mod proxies;
 mod serving;
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -117,7 +118,14 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(run(arguments.command, &Environment::read())),
+        Ok(runtime) => {
+            let environment = Environment::read();
+            // Behind a pointer that hides its type: for each way to drive a future, the program would
+            // hold all commands once more.
+            let command: Pin<Box<dyn Future<Output = _>>> =
+                Box::pin(run(arguments.command, &environment));
+            runtime.block_on(command)
+        }
         Err(error) => Err(Failure::new(Exit::Defect, "no-runtime", "cannot start the runtime")
             .because(error.to_string())),
     };
