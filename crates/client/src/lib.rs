@@ -27,7 +27,7 @@ mod workloads;
 
 pub use answers::{Key, Secret, SecretBundle, SecretSummary, SecretVersionSummary, VaultSummary};
 pub use cache::{
-    CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX,
+    CacheError, CacheMetrics, CacheSettings, CachedSecret, Lifetimes, NEGATIVE_MAX, RenderedSecret,
     STALE_IF_ERROR_MAX, SecretCache, SecretKey, SecretName, SecurityClass, TTL_MAX, ToldTime,
     Upstream,
 };

@@ -1,18 +1,23 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    AGE, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{Method, Request, Response, StatusCode};
-use strongroom_client::{CacheError, CachedSecret, ClientError};
+use strongroom_client::{CacheError, CachedSecret, ClientError, RenderedSecret, SecretBundle};
 use strongroom_model::Sensitive;
 
 use super::Agent;
 use super::dialects::{self, Form, Refusal, Wish, form_of};
-use super::gate::{Asker, check_http, may_read};
+use super::gate::{Asker, Caller, check_http, may_read};
 use super::known::{InForce, Target};
 
 /// Headers of an answer, those that hyper adds included.
 const HEADERS: usize = 8;
+
+const VERSION: HeaderName = HeaderName::from_static("x-strongroom-version");
+const STALE: HeaderName = HeaderName::from_static("x-strongroom-stale");
 
 /// An answer before it is HTTP.
 struct Answer {
@@ -28,6 +33,8 @@ enum Body {
     Own(Sensitive),
     /// The content of a secret as it is held.
     Held(CachedSecret),
+    /// A secret in the form that was asked for.
+    Rendered(RenderedSecret),
 }
 
 impl AsRef<[u8]> for Body {
@@ -35,6 +42,7 @@ impl AsRef<[u8]> for Body {
         match self {
             Self::Own(bytes) => bytes.expose(),
             Self::Held(secret) => secret.content().expose(),
+            Self::Rendered(secret) => secret.as_ref(),
         }
     }
 }
@@ -64,12 +72,12 @@ impl Answer {
         headers.reserve(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if let Some((version, age, is_stale)) = self.about {
-            headers.insert("x-strongroom-version", HeaderValue::from(version));
-            headers.insert("age", HeaderValue::from(age));
+            headers.insert(VERSION, HeaderValue::from(version));
+            headers.insert(AGE, HeaderValue::from(age));
             if is_stale {
-                headers.insert("x-strongroom-stale", HeaderValue::from_static("true"));
+                headers.insert(STALE, HeaderValue::from_static("true"));
             }
         }
         response
@@ -80,19 +88,19 @@ impl Agent {
     /// Answers a request.
     pub(super) async fn answer(
         &self,
-        asker: Asker,
+        caller: &Caller,
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         let rules = self.in_force();
-        let answer = match admit(asker, &request, &rules) {
-            Ok(wish) => self.grant(asker, wish, &rules).await,
+        let answer = match admit(caller.asker, &request, &rules) {
+            Ok(wish) => self.grant(caller, wish, &rules).await,
             Err((status, why)) => Answer::refused(form_of(request.uri().path()), status, &why),
         };
         self.counters.count(answer.status);
         answer.into_response()
     }
 
-    async fn grant(&self, asker: Asker, wish: Wish, rules: &InForce) -> Answer {
+    async fn grant(&self, caller: &Caller, wish: Wish, rules: &InForce) -> Answer {
         match wish {
             Wish::Health => Answer::text(200, "ok"),
             Wish::Ready if self.holdings.unmade() > 0 => Answer::text(503, "files are missing"),
@@ -103,9 +111,9 @@ impl Agent {
                 ..Answer::text(200, self.metrics().trim_end())
             },
             Wish::Secret(target) => {
-                let answer = self.secret(asker, &target, rules).await;
+                let answer = self.secret(caller.asker, &target, rules).await;
                 if tracing::enabled!(target: "audit", tracing::Level::INFO) {
-                    self.records.add(asker, &target.reference, answer.status);
+                    self.records.add(&caller.record, &target.record, answer.status);
                 }
                 answer
             }
@@ -149,13 +157,16 @@ impl Agent {
             },
         };
         let content_type = form.content_type();
+        let render = |bundle: &SecretBundle, content: &Sensitive| {
+            dialects::render(form, bundle, content.expose(), &target.reference)
+        };
         let body = match (form, part) {
             (Form::Bytes, None) => Body::Held(found),
             (Form::Bytes, Some(part)) => Body::Own(part),
-            (form, part) => {
-                let content = part.as_ref().unwrap_or_else(|| found.content());
-                Body::Own(dialects::render(form, &found, content, &target.reference))
-            }
+            (_, None) => Body::Rendered(
+                found.rendered(&target.label, |bundle| render(bundle, &bundle.content)),
+            ),
+            (_, Some(part)) => Body::Own(render(found.bundle(), &part)),
         };
         Answer { status: 200, content_type, body, about }
     }

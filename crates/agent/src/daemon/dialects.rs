@@ -7,7 +7,7 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use strongroom_client::{CachedSecret, SecretBundle};
+use strongroom_client::SecretBundle;
 use strongroom_model::Sensitive;
 
 use super::Rules;
@@ -95,8 +95,7 @@ impl Asked<'_> {
     }
 
     fn target(&self, reference: String, form: Form) -> Wish {
-        let resolved = self.rules.references.resolve(&reference);
-        Wish::Secret(Arc::new(Target { reference, form, resolved }))
+        Wish::Secret(Arc::new(Target::new(reference, form, &*self.rules.references)))
     }
 
     fn own(&self) -> Result<Wish, Refusal> {
@@ -187,17 +186,13 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Renders a secret in a form.
+/// Renders a secret, or a part of it, in a form.
 pub(super) fn render(
     form: Form,
-    found: &CachedSecret,
-    content: &Sensitive,
+    bundle: &SecretBundle,
+    content: &[u8],
     reference: &str,
 ) -> Sensitive {
-    rendered(form, found.bundle(), content.expose(), reference)
-}
-
-fn rendered(form: Form, bundle: &SecretBundle, content: &[u8], reference: &str) -> Sensitive {
     let around = bundle.secret_id.len()
         + reference.len()
         + bundle.stages.iter().map(|stage| stage.len() + 8).sum::<usize>()
@@ -384,7 +379,7 @@ mod tests {
         let long = [b"\"".repeat(25_000), b"\x01".repeat(25_000), b"\xff".repeat(25_000)];
         for content in texts.into_iter().chain(long.iter().map(Vec::as_slice)) {
             let read = |form| -> Value {
-                let rendered = rendered(form, &bundle, content, &reference);
+                let rendered = render(form, &bundle, content, &reference);
                 serde_json::from_slice(rendered.expose()).unwrap()
             };
             let text = std::str::from_utf8(content).ok();

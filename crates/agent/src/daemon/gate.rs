@@ -7,6 +7,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use strongroom_signing::is_same_secret;
 
 use super::Rules;
+use super::records::Who;
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,19 @@ pub(super) enum Asker {
     Process { uid: u32, gid: u32, pid: Option<i32> },
     /// Something that reached the loopback address.
     Loopback(IpAddr),
+}
+
+/// Whoever is at the other end of a connection.
+pub(super) struct Caller {
+    pub(super) asker: Asker,
+    /// What lines of reads say of it.
+    pub(super) record: Who,
+}
+
+impl From<Asker> for Caller {
+    fn from(asker: Asker) -> Self {
+        Self { asker, record: asker.into() }
+    }
 }
 
 /// Headers that carry the token: ours, and those of the programs whose place this one takes.

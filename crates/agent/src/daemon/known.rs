@@ -6,7 +6,8 @@ use hyper::Uri;
 use quick_cache::sync::Cache;
 
 use super::dialects::{self, Form, Refusal, Wish};
-use super::{Resolved, Rules};
+use super::records::What;
+use super::{References, Resolved, Rules};
 
 /// Requests that are remembered, and how long they may be.
 const KNOWN_MAX: usize = 2048;
@@ -17,8 +18,21 @@ const BYTES_MAX: usize = 512;
 pub(super) struct Target {
     pub(super) reference: String,
     pub(super) form: Form,
+    /// Under which an answer is kept with the content: who asks the same is told the same.
+    pub(super) label: String,
+    /// What the line of a read says of it.
+    pub(super) record: What,
     /// What the reference means, or what is wrong with it.
     pub(super) resolved: Result<Resolved, String>,
+}
+
+impl Target {
+    pub(super) fn new(reference: String, form: Form, references: &dyn References) -> Self {
+        let resolved = references.resolve(&reference);
+        let label = format!("{form:?} {reference}");
+        let record = What::from(reference.as_str());
+        Self { reference, form, label, record, resolved }
+    }
 }
 
 /// Rules, and what requests mean by them: reading the same one again costs a look into a table.

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 
 use super::Agent;
-use super::gate::Asker;
+use super::gate::{Asker, Caller};
 
 /// How long a connection waits for a whole request at least; at most twice as long.
 const HEADER_TIME: Duration = Duration::from_secs(5);
@@ -102,10 +102,10 @@ async fn converse<S>(agent: Arc<Agent>, asker: Asker, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (agent, traffic) = (&*agent, &Traffic::default());
+    let (agent, caller, traffic) = (&*agent, &Caller::from(asker), &Traffic::default());
     let service = service_fn(|request: Request<Incoming>| async move {
         traffic.begin();
-        let answer = agent.answer(asker, request).await;
+        let answer = agent.answer(caller, request).await;
         traffic.end();
         Ok::<_, Infallible>(answer)
     });
@@ -113,6 +113,7 @@ where
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
+        biased;
         ended = connection => if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended");
         },

@@ -38,20 +38,30 @@ struct Waiting {
     second: (i64, String),
 }
 
-/// The fields of a line, in the shape of the log's other lines.
-#[derive(Serialize)]
-struct Fields<'a> {
-    message: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gid: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<std::net::IpAddr>,
-    reference: &'a str,
-    status: u16,
+/// What lines say of who asks: fields in JSON, rendered once for a connection.
+#[derive(Debug)]
+pub(super) struct Who(String);
+
+impl From<Asker> for Who {
+    fn from(asker: Asker) -> Self {
+        Self(match asker {
+            Asker::Process { uid, gid, pid: Some(pid) } => {
+                format!(r#""uid":{uid},"gid":{gid},"pid":{pid}"#)
+            }
+            Asker::Process { uid, gid, pid: None } => format!(r#""uid":{uid},"gid":{gid}"#),
+            Asker::Loopback(address) => format!(r#""address":"{address}""#),
+        })
+    }
+}
+
+/// What lines say of what is asked for: a field in JSON, rendered once for a target.
+#[derive(Debug)]
+pub(super) struct What(String);
+
+impl From<&str> for What {
+    fn from(reference: &str) -> Self {
+        Self(format!(r#""reference":{}"#, serde_json::Value::from(reference)))
+    }
 }
 
 impl Records {
@@ -68,34 +78,22 @@ impl Records {
     }
 
     /// Adds a line. Waits where the log takes no more.
-    pub(super) fn add(&self, asker: Asker, reference: &str, status: u16) {
+    pub(super) fn add(&self, who: &Who, what: &What, status: u16) {
         let now = SystemClock.now();
-        let fields = Fields {
-            message: "read",
-            uid: None,
-            gid: None,
-            pid: None,
-            address: None,
-            reference,
-            status,
-        };
-        let fields = match asker {
-            Asker::Process { uid, gid, pid } => {
-                Fields { uid: Some(uid), gid: Some(gid), pid, ..fields }
-            }
-            Asker::Loopback(address) => Fields { address: Some(address), ..fields },
-        };
         let mut waiting = self.shared.lock();
         while waiting.lines.len() > WAITING_MAX && !waiting.is_closed {
             waiting = self.shared.drained.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         let was_empty = waiting.lines.is_empty();
-        waiting.lines.extend_from_slice(b"{\"timestamp\":\"");
+        waiting.add_text(r#"{"timestamp":""#);
         waiting.add_time(now);
-        waiting.lines.extend_from_slice(b"\",\"level\":\"INFO\",\"fields\":");
-        // A vector takes every byte, and the fields are numbers and text.
-        drop(serde_json::to_writer(&mut waiting.lines, &fields));
-        waiting.lines.extend_from_slice(b"}\n");
+        waiting.add_text(r#"","level":"INFO","fields":{"message":"read","#);
+        waiting.add_text(&who.0);
+        waiting.add_text(",");
+        waiting.add_text(&what.0);
+        waiting.add_text(r#","status":"#);
+        waiting.add_number(status);
+        waiting.add_text("}}\n");
         drop(waiting);
         if was_empty {
             self.shared.filled.notify_one();
@@ -156,15 +154,31 @@ impl Waiting {
             *second = now.as_second();
             *text = now.strftime("%Y-%m-%dT%H:%M:%S").to_string();
         }
-        let micros = now.subsec_nanosecond().unsigned_abs() / 1000;
         self.lines.extend_from_slice(text.as_bytes());
-        // A vector takes every byte.
-        drop(write!(self.lines, ".{micros:06}Z"));
+        let point = self.lines.len();
+        let micros = now.subsec_nanosecond().unsigned_abs() / 1000;
+        // With a digit before them, which the point replaces, six digits keep their zeros.
+        self.add_number(1_000_000 + micros);
+        if let Some(digit) = self.lines.get_mut(point) {
+            *digit = b'.';
+        }
+        self.lines.push(b'Z');
+    }
+
+    fn add_text(&mut self, text: &str) {
+        self.lines.extend_from_slice(text.as_bytes());
+    }
+
+    fn add_number(&mut self, number: impl Serialize) {
+        // A vector takes every byte, and a number is JSON.
+        drop(serde_json::to_writer(&mut self.lines, &number));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -187,19 +201,19 @@ mod tests {
         let records = Records::start(log.clone()).unwrap();
         let before = Timestamp::now();
         // More than may wait at once.
+        let process = |pid| Who::from(Asker::Process { uid: 1, gid: 2, pid });
+        let (who, what) = (process(Some(3)), What::from("secret://dev/\"x"));
         for number in 0..12_000_u16 {
-            records.add(
-                Asker::Process { uid: 1, gid: 2, pid: Some(3) },
-                "secret://dev/\"x",
-                number,
-            );
+            records.add(&who, &what, number);
         }
-        records.add(Asker::Loopback([127, 0, 0, 1].into()), "secret://dev/x", 200);
+        records.add(&process(None), &what, 404);
+        let loopback = Who::from(Asker::Loopback(Ipv6Addr::LOCALHOST.into()));
+        records.add(&loopback, &What::from("secret://dev/x"), 200);
         records.close();
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 12_001);
+        assert_eq!(lines.len(), 12_002);
         for (number, line) in lines.iter().take(12_000).enumerate() {
             let fields = serde_json::json!({
                 "message": "read", "uid": 1, "gid": 2, "pid": 3,
@@ -209,9 +223,15 @@ mod tests {
             let written: Timestamp = line["timestamp"].as_str().unwrap().parse().unwrap();
             assert!(written.as_second() >= before.as_second() && written <= Timestamp::now());
         }
-        let last = serde_json::json!({
-            "message": "read", "address": "127.0.0.1", "reference": "secret://dev/x", "status": 200,
-        });
-        assert_eq!(lines[12_000]["fields"], last);
+        let last = [
+            serde_json::json!({
+                "message": "read", "uid": 1, "gid": 2,
+                "reference": "secret://dev/\"x", "status": 404,
+            }),
+            serde_json::json!({
+                "message": "read", "address": "::1", "reference": "secret://dev/x", "status": 200,
+            }),
+        ];
+        assert_eq!([&lines[12_000]["fields"], &lines[12_001]["fields"]], [&last[0], &last[1]]);
     }
 }

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use quick_cache::{Lifecycle, Weighter};
@@ -15,6 +15,8 @@ use crate::answers::SecretBundle;
 
 /// Bytes of an entry beyond its texts: the entry itself, its key, the cache's own.
 const OVERHEAD_BYTES: usize = 512;
+/// By how much a rendering that is kept may be longer than the content.
+const RENDERING_BYTES: usize = 512;
 
 /// What a read was answered with. The content is wiped when the last holder lets go of it.
 #[derive(Debug, Clone)]
@@ -40,6 +42,32 @@ impl CachedSecret {
         &self.entry.bundle.content
     }
 
+    /// Returns what `render` makes of the bundle, under a label that says what that is. The first
+    /// rendering that is not much longer than the content is kept with it, and wiped with it: who
+    /// asks for the same again gets that.
+    #[must_use]
+    pub fn rendered(
+        &self,
+        label: &str,
+        render: impl Fn(&SecretBundle) -> Sensitive,
+    ) -> RenderedSecret {
+        let bundle = self.bundle();
+        if self.entry.rendering.get().is_none() {
+            let text = render(bundle);
+            if text.expose().len() > room_for_rendering(bundle) {
+                return RenderedSecret(Holder::Own(text));
+            }
+            // Somebody else may have been first.
+            drop(self.entry.rendering.set(Rendering { label: label.into(), text }));
+        }
+        match self.entry.rendering.get() {
+            Some(kept) if *kept.label == *label => {
+                RenderedSecret(Holder::Entry(Arc::clone(&self.entry)))
+            }
+            _ => RenderedSecret(Holder::Own(render(bundle))),
+        }
+    }
+
     /// Tells whether the TTL was over when this was answered, because no answer came from the service.
     #[must_use]
     pub const fn is_stale(&self) -> bool {
@@ -51,6 +79,34 @@ impl CachedSecret {
     pub fn age(&self) -> Duration {
         self.entry.measure.now().saturating_duration_since(self.entry.read_at)
     }
+}
+
+/// A secret in the form that somebody wants; wiped when the last holder lets go of it.
+#[derive(Debug)]
+pub struct RenderedSecret(Holder);
+
+#[derive(Debug)]
+enum Holder {
+    Entry(Arc<Entry>),
+    Own(Sensitive),
+}
+
+impl AsRef<[u8]> for RenderedSecret {
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Holder::Entry(entry) => {
+                entry.rendering.get().map_or(&[], |rendering| rendering.text.expose())
+            }
+            Holder::Own(text) => text.expose(),
+        }
+    }
+}
+
+/// A form of the content, and what form that is.
+#[derive(Debug)]
+struct Rendering {
+    label: Box<str>,
+    text: Sensitive,
 }
 
 /// What is kept under a key.
@@ -75,6 +131,7 @@ pub(super) struct Lack {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) bundle: SecretBundle,
+    rendering: OnceLock<Rendering>,
     measure: Measure,
     /// When the call began: what was true at some later moment was read.
     pub(super) read_at: Instant,
@@ -99,6 +156,7 @@ impl Entry {
         let fresh_until = read_at + fresh;
         Self {
             bundle,
+            rendering: OnceLock::new(),
             measure,
             read_at,
             refresh_at: read_at + refresh,
@@ -155,10 +213,14 @@ impl Weighter<SecretKey, Held> for Bytes {
     fn weight(&self, key: &SecretKey, held: &Held) -> u64 {
         let texts = match held {
             Held::Lack(_) => 0,
-            Held::There(entry) => texts(&entry.bundle),
+            Held::There(entry) => texts(&entry.bundle) + room_for_rendering(&entry.bundle),
         };
         u64::try_from(key.len() + texts + OVERHEAD_BYTES).unwrap_or(u64::MAX)
     }
+}
+
+fn room_for_rendering(bundle: &SecretBundle) -> usize {
+    bundle.content.expose().len() + RENDERING_BYTES
 }
 
 fn texts(bundle: &SecretBundle) -> usize {
@@ -241,6 +303,42 @@ mod tests {
         assert_eq!(reader.content().expose(), b"correct horse");
         drop(reader);
         assert!(seen.upgrade().is_none());
+    }
+
+    #[test]
+    fn the_first_rendering_is_kept_with_the_content_and_no_other() {
+        let (entry, renders) = (entry(), AtomicU32::new(0));
+        let (held, kept) = (CachedSecret::new(Arc::clone(&entry), false), Arc::downgrade(&entry));
+        drop(entry);
+        let render = |label: &str, times: usize| {
+            held.rendered(label, |bundle| {
+                renders.fetch_add(1, Ordering::Relaxed);
+                Sensitive::new([label.as_bytes(), bundle.content.expose()].concat().repeat(times))
+            })
+        };
+        // Too long to be kept; then the first that is not; then others beside it.
+        assert_eq!(render("l", 100).as_ref().len(), 1400);
+        let asked = ["a", "b", "a", "b", "a"].map(|label| render(label, 2));
+        let told = asked.each_ref().map(|rendered| rendered.as_ref().first().copied());
+        assert_eq!(told, [b'a', b'b', b'a', b'b', b'a'].map(Some));
+        assert_eq!(renders.load(Ordering::Relaxed), 4);
+        assert!(!format!("{asked:?}{held:?}").contains("horse"));
+        drop(held);
+        assert!(kept.upgrade().is_some());
+        drop(asked);
+        assert!(kept.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_rendering_that_is_kept_counts_when_it_is_not_there_yet() {
+        let held = |entry: &Arc<Entry>| Held::There(Arc::clone(entry));
+        let (entry, key) = (entry(), SecretKey::of_id("x"));
+        let before = Bytes.weight(&key, &held(&entry));
+        let secret = CachedSecret::new(Arc::clone(&entry), false);
+        drop(secret.rendered("x", |bundle| Sensitive::new(bundle.content.expose().to_vec())));
+        assert_eq!(Bytes.weight(&key, &held(&entry)), before);
+        let content = u64::try_from(entry.bundle.content.expose().len()).unwrap();
+        assert!(before > 2 * content + u64::try_from(OVERHEAD_BYTES + RENDERING_BYTES).unwrap());
     }
 
     #[test]

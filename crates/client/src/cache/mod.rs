@@ -21,7 +21,7 @@ use quick_cache::sync::Cache;
 use strongroom_model::{Clock, Random};
 use tokio::sync::Semaphore;
 
-pub use self::entry::CachedSecret;
+pub use self::entry::{CachedSecret, RenderedSecret};
 pub use self::fault::CacheError;
 pub use self::key::{SecretKey, SecretName};
 pub use self::lifetimes::{Lifetimes, NEGATIVE_MAX, STALE_IF_ERROR_MAX, SecurityClass, TTL_MAX};
