@@ -68,9 +68,9 @@ struct Disk {
 impl Disk {
     fn mount(place: &Path) -> Outcome<Self> {
         let program = std::env::current_exe()?.with_file_name("strongroom-disk");
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program);
         let piped = command.arg(place).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = piped.spawn()?;
+        let mut process = piped.spawn().map_err(|why| format!("{}: {why}", program.display()))?;
         let told = process.stdin.take();
         let says = BufReader::new(process.stdout.take().ok_or("the disk has no output")?);
         let mut disk = Self { process, told, says, syncs: 0 };

@@ -11,6 +11,9 @@ const WRITES: u64 = 12;
 const PLACES: u64 = 40;
 const SMOKE_PLACES: [u64; 2] = [3, 9];
 
+/// The files whose writes and syncs fail.
+const FILES: [&str; 2] = ["strongroom.db", "strongroom.db-wal"];
+
 /// A place that no session comes to.
 const NEVER: u64 = 60_000;
 
@@ -104,7 +107,11 @@ fn session(
     let Kind { name, calls, how, .. } = kind;
     let inject = format!("inject={calls}:{how}:when={place}");
     let trace = format!("trace={calls}");
-    let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    // A disk fails, not the runtime's wakes, which are writes too.
+    let files = FILES.map(|name| alone.data.join(name).display().to_string());
+    let mut words = vec!["strace", "-D", "-f", "-qq", "-o", "/dev/null"];
+    words.extend(files.iter().flat_map(|file| ["-P", file.as_str()]));
+    words.extend(["-e", &trace, "-e", &inject]);
     alone.node.kill()?;
     alone.node.run_under(&words);
     tally.sessions += 1;
