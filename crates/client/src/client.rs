@@ -133,38 +133,38 @@ impl Client {
 
     /// Sends a call; what may pass when tried again is tried again, after a pause that grows and is
     /// drawn at random (full jitter). What was refused because its credentials were is signed with
-    /// others, once.
+    /// others, once; if there are no others, it stays refused.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, ClientError> {
         let base_url = self.endpoints.base_url(call.service);
         let url = format!("{base_url}{}", call.target);
         let uri: Uri = url.parse().map_err(|_error| ClientError::Endpoint("it is no URL"))?;
         let token = call.retry_token.then(|| self.retry_token());
         let until = Instant::now() + CALL_TIME;
-        let (mut tried, mut renewed) = (0, false);
+        let (mut tried, mut refused) = (0, None);
         loop {
             self.breaker.check(&base_url, Instant::now())?;
-            let key = self.key(until).await?;
+            let key = match self.key(until).await {
+                Ok(key) => key,
+                Err(error) => return Err(refused.unwrap_or(error)),
+            };
             let outcome = self.send_once(&call, (&uri, &key), token.as_deref(), until).await;
             tried += 1;
             self.take_note(&base_url, &outcome);
             let pause = self.pause(tried).max(asked_pause(&outcome));
-            match &outcome {
-                Err(ClientError::Service(error))
-                    if error.status == 401
-                        && !renewed
-                        && self.credentials.drop_refused(&key).await =>
-                {
-                    renewed = true;
-                }
-                Err(error)
-                    if tried < self.tries
-                        && may_pass(error, &call)
-                        && Instant::now() + pause < until =>
-                {
-                    tokio::time::sleep(pause).await;
-                }
-                _ => return outcome,
+            let error = match outcome {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let is_refused = matches!(&error, ClientError::Service(error) if error.status == 401);
+            if is_refused && refused.is_none() && self.credentials.drop_refused(&key).await {
+                refused = Some(error);
+                continue;
             }
+            let is_in_time = Instant::now().checked_add(pause).is_some_and(|then| then < until);
+            if tried >= self.tries || !may_pass(&error, &call) || !is_in_time {
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
         }
     }
 

@@ -222,6 +222,8 @@ mod tests {
     use std::time::Duration;
 
     use strongroom_model::{Random, SystemClock};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
     use tokio::time::Instant;
 
     use super::*;
@@ -250,6 +252,43 @@ mod tests {
         fn fill(&self, bytes: &mut [u8]) {
             bytes.fill(0);
         }
+    }
+
+    /// A source that gives something once.
+    #[derive(Debug)]
+    struct Once(std::sync::Mutex<Option<Bearer>>);
+
+    impl Source for Once {
+        fn name(&self) -> &'static str {
+            "once"
+        }
+
+        fn get(&self) -> Got<'_> {
+            let given = self.0.lock().unwrap().take().ok_or_else(|| unavailable("once", "given"));
+            Box::pin(std::future::ready(given))
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_stays_refused_if_there_is_nothing_else_to_sign_with() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            assert!(stream.read(&mut head).await.unwrap() > 0);
+            let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(refusal).await.unwrap();
+        });
+        let key = ApiKey { id: "ST$t".to_owned(), key: PrivateKey::generate().unwrap() };
+        let bearer = Bearer { key: Arc::new(key), renew_at: i64::MAX, expires_at: i64::MAX };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let once = Once(std::sync::Mutex::new(Some(bearer)));
+        let once = Credentials::renewed(Arc::new(once), Arc::clone(&clock));
+        let endpoints = Endpoints::One(place.parse().unwrap());
+        let client = Client::new(endpoints, Authorities::System, once, clock, Arc::new(Zeros));
+        let error = client.unwrap().secret("s").await.unwrap_err();
+        assert!(matches!(&error, ClientError::Service(told) if told.status == 401), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
