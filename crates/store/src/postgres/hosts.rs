@@ -26,10 +26,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Tells whether a host takes writes, and its timeline: each promotion of a standby begins another,
 /// with a higher number. A host that takes none knows at least the timeline of its last checkpoint.
+/// And since when it has run: a server that crashed counts its statistics anew, even where its first
+/// process lived on.
 const STANDING: &str = "
 SELECT NOT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery()
     THEN (SELECT lpad(to_hex(timeline_id), 8, '0') FROM pg_control_checkpoint())
-    ELSE substring(pg_walfile_name(pg_current_wal_lsn()) FOR 8) END";
+    ELSE substring(pg_walfile_name(pg_current_wal_lsn()) FOR 8) END,
+    concat(pg_postmaster_start_time(), ' ', (SELECT stats_reset FROM pg_stat_bgwriter))";
 
 /// Why a statement was not carried out.
 #[derive(Debug)]
@@ -79,6 +82,16 @@ pub(super) struct Link {
     pub(super) client: Client,
     pub(super) statements: Statements,
     pub(super) timeline: u32,
+    /// Since when the server has run without a crash, as it tells it.
+    pub(super) since: String,
+}
+
+impl Link {
+    /// Tells whether transactions have the numbers here that they had there: a server gives numbers
+    /// anew of transactions that a crash took.
+    pub(super) fn goes_on_from(&self, before: &Self) -> bool {
+        self.timeline == before.timeline && self.since == before.since
+    }
 }
 
 impl Debug for Link {
@@ -171,17 +184,17 @@ impl Hosts {
             return Err(Failed::Passing(format!("{answered} of {all} hosts answer: {why}")));
         }
         let primary = answers.into_iter().find(|one| one.writes && one.timeline >= self.highest());
-        let Some(Standing { client, timeline, .. }) = primary else {
+        let Some(Standing { client, timeline, since, .. }) = primary else {
             return Err(Failed::Passing("no host takes writes on the highest timeline".to_owned()));
         };
         let statements = Statements::prepare(&client).await.map_err(failed);
         match statements {
-            Ok(statements) => Ok(Link { client, statements, timeline }),
+            Ok(statements) => Ok(Link { client, statements, timeline, since }),
             // The tables are not there yet.
             Err(Failed::Lasting(_)) => {
                 super::schema::prepare(&client).await?;
                 let statements = Statements::prepare(&client).await.map_err(failed)?;
-                Ok(Link { client, statements, timeline })
+                Ok(Link { client, statements, timeline, since })
             }
             Err(passing) => Err(passing),
         }
@@ -264,6 +277,7 @@ struct Standing {
     client: Client,
     writes: bool,
     timeline: u32,
+    since: String,
 }
 
 async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Standing, Failed> {
@@ -274,7 +288,8 @@ async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Sta
             (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
         let timeline = u32::from_str_radix(&text, 16)
             .map_err(|_error| Failed::Passing(format!("`{text}` is no timeline")))?;
-        Ok(Standing { client, writes, timeline })
+        let since = row.try_get(2).map_err(failed)?;
+        Ok(Standing { client, writes, timeline, since })
     };
     let late = || Failed::Passing(format!("no answer within {} s", 2 * CONNECT_TIME.as_secs()));
     timeout(2 * CONNECT_TIME, ask).await.map_err(|_late| late())?

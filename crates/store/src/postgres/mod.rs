@@ -220,7 +220,7 @@ impl Postgres {
     }
 
     async fn forgotten(&self) -> Result<(), StoreError> {
-        let link = self.reader()?.link(Instant::now() + READ_TIME).await?;
+        let link = self.hosts.primary(Instant::now() + READ_TIME).await?;
         upkeep::forget(&link).await.map_err(Failed::told)
     }
 

@@ -18,8 +18,8 @@ const PRUNE: &str = "
 WITH bound AS (
     UPDATE strongroom.pruned SET x = greatest(x, least(
         pg_snapshot_xmin(pg_current_snapshot()),
-        (SELECT max(x) FROM strongroom.changes
-         WHERE at < now() - interval '15 minutes')))
+        coalesce((SELECT max(x) FROM strongroom.changes
+                  WHERE at < now() - interval '15 minutes'), '0'::xid8)))
     RETURNING x
 )
 DELETE FROM strongroom.changes WHERE x < (SELECT x FROM bound)";
@@ -59,10 +59,11 @@ pub(super) async fn prune(slot: Slot) {
     }
 }
 
-/// Removes what was deleted or replaced from the tables' files. The write-ahead log has it until the
-/// server recycles that.
+/// Removes what was deleted or replaced from the tables' files, over a connection that nobody else
+/// waits for. The write-ahead log has it until the server recycles that.
 pub(super) async fn forget(link: &Link) -> Result<(), Failed> {
-    for statement in [PRUNE_ALL, "VACUUM strongroom.changes", "VACUUM strongroom.kv"] {
+    let vacuum = ["VACUUM strongroom.changes", "VACUUM strongroom.kv"];
+    for statement in [PRUNE_ALL, "SET statement_timeout = 0"].into_iter().chain(vacuum) {
         link.client.batch_execute(statement).await.map_err(failed)?;
     }
     Ok(())

@@ -167,7 +167,8 @@ impl Writer {
         name: &[u8],
     ) -> Result<Vec<Outcome>, Broken> {
         let slot = Arc::clone(&self.slot);
-        let work = self.work(link, batches, locks, name);
+        let mut planned = Vec::new();
+        let work = self.work(link, batches, (locks, name), &mut planned);
         match slot.answer(link, ANSWER_TIME, work).await {
             Ok(Ok(outcomes)) => Ok(outcomes),
             Ok(Err(Broken::Before(why))) => {
@@ -178,20 +179,22 @@ impl Writer {
                 Err(Broken::Before(why))
             }
             Ok(Err(perhaps)) => Err(perhaps),
-            // Where it hangs is not known: what was sent last may be the commit.
+            // Where it hangs is not known: what was sent last may be the commit, unless there is no
+            // plan yet.
             Err(why) => {
-                let outcomes = vec![Err(StoreError::Unknown(String::new())); batches.len()];
-                Err(Broken::Perhaps { outcomes, why })
+                planned.resize(batches.len(), Err(StoreError::Unknown(String::new())));
+                Err(Broken::Perhaps { outcomes: planned, why })
             }
         }
     }
 
+    /// Leaves in `planned` what is to be said of the batches, before anything is written.
     async fn work(
         &mut self,
         link: &Link,
         batches: &[Batch],
-        locks: &Locks,
-        name: &[u8],
+        (locks, name): (&Locks, &[u8]),
+        planned: &mut Vec<Outcome>,
     ) -> Result<Vec<Outcome>, Broken> {
         let (client, statements) = (&link.client, &link.statements);
         let opening = match sync_of(batches) {
@@ -235,6 +238,7 @@ impl Writer {
             client.batch_execute("ROLLBACK").await.map_err(read)?;
             return Ok(outcomes);
         }
+        planned.clone_from(&outcomes);
         match plan.write(link, name, (&self.warrant, &mut *self.chain)).await {
             Ok(()) => {
                 self.chain.kept(sync_of(batches));

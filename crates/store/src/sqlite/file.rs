@@ -1,5 +1,6 @@
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use strongroom_model::private_file;
@@ -40,12 +41,15 @@ pub(super) fn create_if_absent(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// How long a statement waits for another connection.
+pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
+
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, flags).map_err(io)?;
+    connection.busy_timeout(BUSY_TIME).map_err(io)?;
     connection
         .execute_batch(
-            "PRAGMA busy_timeout = 5000;
-             PRAGMA trusted_schema = OFF;
+            "PRAGMA trusted_schema = OFF;
              PRAGMA cell_size_check = ON;
              PRAGMA foreign_keys = ON;
              PRAGMA cache_size = -16384;",

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::file::io;
+use super::file::{BUSY_TIME, io};
 use super::readers::point;
 use crate::changes::Changes;
 use crate::types::{Batch, Change, Require, Revision, Stats, StoreError, Sync, Versioned};
@@ -370,11 +370,18 @@ impl Writer {
     }
 
     /// Moves the log into the database and empties it. Deleted rows are overwritten in the database
-    /// when they are deleted, but the log holds them until then.
+    /// when they are deleted, but the log holds them until then. Does not wait for whoever reads the
+    /// log: commits would wait as well.
     fn forget(&self) -> Result<(), StoreError> {
+        self.connection.busy_timeout(Duration::ZERO).map_err(io)?;
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        let busy: i64 = self.connection.query_row(checkpoint, [], |row| row.get(0)).map_err(io)?;
-        if busy == 0 { Ok(()) } else { Err(StoreError::Io("the log is being read".to_owned())) }
+        let busy = self.connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(BUSY_TIME).map_err(io)?;
+        if busy.map_err(io)? == 0 {
+            Ok(())
+        } else {
+            Err(StoreError::Io("the log is being read".to_owned()))
+        }
     }
 
     /// Brings deferred commits to the disk: a full commit syncs the log before it too. One that has no

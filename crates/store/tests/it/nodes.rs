@@ -237,22 +237,29 @@ struct Relay {
     port: u16,
     loses: Arc<AtomicBool>,
     holds: Arc<AtomicBool>,
+    holds_commits: Arc<AtomicBool>,
 }
 
 impl Relay {
     async fn before(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, loses) = (listener.local_addr().unwrap().port(), Arc::<AtomicBool>::default());
-        let holds = Arc::<AtomicBool>::default();
+        let (holds, holds_commits) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let (is_losing, is_holding) = (Arc::clone(&loses), Arc::clone(&holds));
+        let is_holding_commits = Arc::clone(&holds_commits);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let there = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                let ways = (Arc::clone(&is_losing), Arc::clone(&is_holding));
+                let ways = [&is_losing, &is_holding, &is_holding_commits].map(Arc::clone);
                 tokio::spawn(relay(client, there, ways));
             }
         });
-        Self { port, loses, holds }
+        Self { port, loses, holds, holds_commits }
+    }
+
+    /// Holds back the answers to commits, or no longer.
+    fn hold_commits(&self, holds: bool) {
+        self.holds_commits.store(holds, Ordering::Relaxed);
     }
 
     /// Ends each connection on which something is answered for a moment.
@@ -266,14 +273,16 @@ impl Relay {
 async fn relay(
     client: TcpStream,
     server: TcpStream,
-    (loses, holds): (Arc<AtomicBool>, Arc<AtomicBool>),
+    [loses, holds, holds_commits]: [Arc<AtomicBool>; 3],
 ) {
     let ((mut asked, mut told), (mut answered, mut passed)) =
         (client.into_split(), server.into_split());
     let up = tokio::spawn(async move { tokio::io::copy(&mut asked, &mut passed).await });
     let mut bytes = vec![0; 16_384];
     while let Ok(count) = answered.read(&mut bytes).await {
-        while holds.load(Ordering::Relaxed) {
+        let is_commit = bytes[..count].windows(7).any(|part| part == b"COMMIT\0");
+        while holds.load(Ordering::Relaxed) || (is_commit && holds_commits.load(Ordering::Relaxed))
+        {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if count == 0 || loses.load(Ordering::Relaxed) {
@@ -308,6 +317,61 @@ async fn commits_whose_connection_breaks_are_settled() {
     let there = load.end().await;
     all_there(&store, &there).await;
     println!("{} commits acknowledged, all there", there.len());
+}
+
+/// The answer to a commit is given up, and then found to have been a success.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_answered_too_late_is_acknowledged_with_its_revision() {
+    let server = Server::start();
+    let url = server.new_database("late");
+    let relay = Relay::before(server.port).await;
+    let url = url.replace(&server.port.to_string(), &relay.port.to_string());
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
+    store.commit(Batch::new().put(b"b".to_vec(), vec![0])).await.unwrap();
+    relay.hold_commits(true);
+    let (stored, refused) = (Arc::clone(&store), Arc::clone(&store));
+    let batch = Batch::new().put(b"a".to_vec(), vec![1]);
+    let mut commit = tokio::spawn(async move { stored.commit(batch).await });
+    let batch = Batch::new().require(b"b".to_vec(), Require::Absent).put(b"c".to_vec(), vec![1]);
+    let conflict = tokio::spawn(async move { refused.commit(batch).await });
+    for _ in 0..18 {
+        assert!(is_waiting(&mut commit).await, "acknowledged before it is known");
+    }
+    relay.hold_commits(false);
+    let revision = commit.await.unwrap().unwrap();
+    let found = store.get(&[b"a", b"c"]).await.unwrap();
+    assert_eq!(found[0].as_ref().unwrap().revision, revision);
+    assert!(found[1].is_none());
+    assert_eq!(conflict.await.unwrap(), Err(StoreError::Conflict { key: b"b".to_vec() }));
+}
+
+/// A server that crashes may give numbers anew of transactions that it had not written down: what a
+/// node saw before says nothing about what came after.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_learns_everything_anew_from_a_server_that_crashed() {
+    let server = Server::start();
+    let url = server.new_database("crashed");
+    let store = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
+    let one = store.commit(Batch::new().put(b"v/1".to_vec(), vec![1])).await.unwrap();
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    let one_of_its_own = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                          WHERE application_name = 'strongroom'";
+    server.sql(one_of_its_own);
+    let (cursor, delta) = until_fresh(&store, cursor).await;
+    assert_eq!(delta, Delta::Changes(Vec::new()), "a connection that broke is no crash");
+    server.kill().await;
+    std::fs::remove_file(server.data().join("postmaster.pid")).unwrap();
+    server.up();
+    assert_eq!(until_fresh(&store, cursor).await.1, Delta::Reset);
+    assert!(store.commit(Batch::new().put(b"v/2".to_vec(), vec![1])).await.unwrap() > one);
+}
+
+async fn until_fresh(store: &Postgres, cursor: Cursor) -> (Cursor, Delta) {
+    loop {
+        if let Ok(told) = store.fresh(cursor).await {
+            return told;
+        }
+    }
 }
 
 /// An operator ends what waits for a standby: the commit can be seen then, but no standby has it, and
