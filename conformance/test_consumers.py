@@ -122,6 +122,31 @@ def test_a_change_is_told_at_once_and_holds_no_content(rotating):
     assert signed(rotating, "GET", "secretChanges?waitSeconds=51")[0] == 400
 
 
+def test_who_may_have_lost_a_right_by_a_change_of_the_secret_looks_again(rotating):
+    """Whoever lost it is not told of the secret any more; all are told that something happened."""
+    vaults = rotating.client(VaultsClient)
+
+    def heard_of(change):
+        cursor = signed(rotating, "GET", "secretChanges")[1]["cursor"]
+        change()
+        answer = signed(rotating, "GET", f"secretChanges?after={cursor}&waitSeconds=20")[1]
+        return answer["isReset"], [told["secretId"] for told in answer["changes"]]
+
+    def update(**what):
+        return lambda: vaults.update_secret(rotating.secret, m.UpdateSecretDetails(**what))
+
+    def move(compartment):
+        return lambda: vaults.change_secret_compartment(
+            rotating.secret, m.ChangeSecretCompartmentDetails(compartment_id=compartment))
+
+    home = vaults.get_secret(rotating.secret).data.compartment_id
+    assert heard_of(update(description="d")) == (False, [rotating.secret])
+    assert heard_of(update(freeform_tags={"team": "b"})) == (True, [])
+    assert heard_of(update(secret_content=content_of(b"next"))) == (False, [rotating.secret])
+    assert heard_of(move(rotating.dev["tenancy_id"])) == (True, [])
+    assert heard_of(move(home)) == (True, [])
+
+
 def test_a_restart_resets_those_who_watch(own_vault):
     own_vault.start()
     cursor = signed(own_vault, "GET", "secretChanges")[1]["cursor"]

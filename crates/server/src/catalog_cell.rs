@@ -70,11 +70,9 @@ impl CatalogCell {
         };
         let secrets = changes.iter().filter_map(rows::changed_secret).collect::<Vec<_>>();
         self.secrets.advance(cursor, Some(secrets.iter()));
-        let of_rights = |change: &Change| {
-            rows::RIGHTS.iter().any(|prefix| change.key.starts_with(prefix.as_bytes()))
-        };
-        let told = (!changes.iter().any(of_rights)).then(|| secrets.into_iter());
-        self.feed.advance(cursor, told);
+        let mut of_rights = changes.iter().map(rows::changes_rights);
+        let changes_rights = of_rights.try_fold(false, |any, one| one.map(|one| any || one))?;
+        self.feed.advance(cursor, (!changes_rights).then(|| secrets.into_iter()));
         let of_secret = |change: &&Change| change.key.starts_with(b"s/");
         if changes.iter().all(|change| of_secret(&change)) {
             return Ok(self.publish(View { cursor, catalog: view.catalog }));

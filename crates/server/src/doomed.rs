@@ -2,7 +2,7 @@
 //! is written with the deletion and stays until the token has nothing of them.
 
 use strongroom_model::Ocid;
-use strongroom_store::{Batch, Order, StoreError, prefix_range};
+use strongroom_store::{Batch, Order, Require, StoreError, prefix_range};
 
 use crate::duty::Shift;
 use crate::rows;
@@ -13,6 +13,12 @@ const ROWS_AT_ONCE: usize = 1_000;
 /// Says with a deletion that the token is to destroy a key version too.
 pub(crate) fn doom(batch: Batch, version: &Ocid) -> Batch {
     batch.put(rows::doomed(version), Vec::new())
+}
+
+/// Lets a commit that brings a key back happen only if the token is not to destroy this version of it
+/// any more.
+pub(crate) fn spare(batch: Batch, version: &Ocid) -> Batch {
+    batch.require(rows::doomed(version), Require::Absent)
 }
 
 /// Destroys what is doomed. Destroying twice does no harm, so that whoever is cut off here leaves it

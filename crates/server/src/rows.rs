@@ -82,6 +82,10 @@ pub(crate) struct WrappingKeyRow {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SecretRow {
     pub(crate) secret: Secret,
+    /// Whether what rights depend on was changed when this was written: those who held the content
+    /// may not be those who may read it now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) changes_rights: bool,
 }
 
 /// Row of a secret version: its content, sealed.
@@ -183,6 +187,15 @@ pub(crate) async fn check_whole(store: &dyn Store) -> Result<(), StoreError> {
 }
 
 /// Returns the secret whose row changed, if the row is one.
+/// Tells whether a change may take somebody's right to read a secret.
+pub(crate) fn changes_rights(change: &Change) -> Result<bool, StoreError> {
+    if change.key.starts_with(b"s/") {
+        let Some(row) = &change.value else { return Ok(true) };
+        return Ok(decode::<SecretRow>(&change.key, &row.value)?.changes_rights);
+    }
+    Ok(RIGHTS.iter().any(|prefix| change.key.starts_with(prefix.as_bytes())))
+}
+
 pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
     let id = change.key.strip_prefix(b"s/")?;
     std::str::from_utf8(id).ok()?.parse().ok()
@@ -315,6 +328,9 @@ row_keys! {
     outbox_of(region: &str) = "ob/{region}/";
     /// Index: secrets that are, or were, replicated.
     replicated(secret: &Ocid) = "si/{secret}";
+    /// Put by every change of a vault that is replicated, so that the numbers of its changes are in
+    /// the order in which they are seen.
+    ordered(vault: &Ocid) = "vo/{vault}";
     /// Which commit, of which region, a copied row is of.
     copied(object: &str) = "rr/{object}";
     /// Why something of another region was not taken.

@@ -310,7 +310,9 @@ async fn rotate(
     let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
     let record = record(shared, "RotateKey", &key.id);
     let committed = shared.commit_on(shift, batch, &record).await;
-    if let (Err(_), Ok(version)) = (&committed, &made) {
+    // After any other error it may be committed all the same.
+    let surely_not = matches!(committed, Err(StoreError::Conflict { .. } | StoreError::ReadOnly));
+    if let (true, Ok(version)) = (surely_not, &made) {
         shared.destroy_in_token(&version.key_version.id).await;
     }
     committed?;

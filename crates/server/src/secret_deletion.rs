@@ -73,7 +73,7 @@ pub(crate) async fn find(
     let key = rows::secret(id);
     let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let Some(row) = found else { return Ok(None) };
-    let SecretRow { secret } = rows::decode(&key, &row.value)?;
+    let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
     Ok(Some((secret, row.revision)))
 }
 

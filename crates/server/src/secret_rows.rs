@@ -14,9 +14,10 @@ pub(crate) fn write(
 ) -> Result<Batch, StoreError> {
     let row_key = rows::secret(&next.id);
     let condition = seen.map_or(Require::Absent, |(_, revision)| Require::Revision(revision));
-    let row = rows::encode(&SecretRow { secret: next.clone() })?;
-    let mut batch = batch.require(row_key.clone(), condition).put(row_key, row);
     let before = seen.map(|(secret, _)| secret);
+    let changes_rights = before.is_some_and(|before| rights_of(before) != rights_of(next));
+    let row = rows::encode(&SecretRow { secret: next.clone(), changes_rights })?;
+    let mut batch = batch.require(row_key.clone(), condition).put(row_key, row);
     if before.map(|before| &before.compartment_id) != Some(&next.compartment_id) {
         if let Some(before) = before {
             for key in index_of(before) {
@@ -50,6 +51,11 @@ pub(crate) fn remove(batch: Batch, (secret, revision): (&Secret, Revision)) -> B
         return batch;
     }
     batch.delete(rows::secret_name(&secret.vault_id, &secret.name))
+}
+
+/// What policies may ask of a secret.
+fn rights_of(secret: &Secret) -> impl PartialEq {
+    (&secret.compartment_id, &secret.key_id, &secret.tags)
 }
 
 /// The rows by which lists find a secret.

@@ -306,7 +306,7 @@ async fn read_secret(
     let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let looked = match found {
         Some(row) => {
-            let SecretRow { secret } = rows::decode(&key, &row.value)?;
+            let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
             Looked::There(Arc::new((secret, row.revision)))
         }
         None => Looked::Absent,

@@ -19,6 +19,7 @@ use super::retry::{Earlier, Retry};
 use crate::authz::Permit;
 use crate::backup_places::{BackupFile, file_of};
 use crate::catalog::{KeyEntry, VaultEntry};
+use crate::doomed;
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::reply::Reply;
@@ -237,8 +238,14 @@ async fn check_in_token(context: &Context<'_>, copy: &KeyCopy) -> Result<(), Fai
     if key.protection_mode != ProtectionMode::Hsm {
         return Ok(());
     }
+    // Asked first: what is not doomed now, and is in the token after that, stays there.
+    let doomed = copy.versions.iter().map(|version| rows::doomed(&version.key_version.id));
+    let doomed: Vec<Vec<u8>> = doomed.collect();
+    let doomed: Vec<&[u8]> = doomed.iter().map(Vec::as_slice).collect();
+    let is_doomed = context.shared.store.get(&doomed).await?.iter().any(Option::is_some);
     let held = context.shared.is_in_token(&key.current_key_version).await;
-    if held.map_err(|error| unused(error.into(), "keyId", "is not in the HSM"))? {
+    let held = held.map_err(|error| unused(error.into(), "keyId", "is not in the HSM"))?;
+    if held && !is_doomed {
         return Ok(());
     }
     let message = "The HSM does not hold this key any more: what leaves it does not come back.";
@@ -260,6 +267,9 @@ fn put_key(context: &Context<'_>, mut batch: Batch, copy: KeyCopy) -> Result<Bat
         version.key_version.restored_from = Some(version.key_version.id.clone());
         let row_key = rows::key_version(&key.id, &version.key_version.id);
         batch = batch.put(row_key, rows::encode(&version)?);
+        if key.protection_mode == ProtectionMode::Hsm {
+            batch = doomed::spare(batch, &version.key_version.id);
+        }
     }
     Ok(batch)
 }

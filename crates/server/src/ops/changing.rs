@@ -89,6 +89,15 @@ pub(super) enum Outcome {
     Overtaken,
 }
 
+/// Tells whether a commit surely did not happen. One that failed on the way may have.
+pub(super) fn surely_not(outcome: &Result<Outcome, Failure>) -> bool {
+    match outcome {
+        Ok(Outcome::Done(_)) => false,
+        Ok(Outcome::Earlier(_) | Outcome::Overtaken) => true,
+        Err(failure) => failure.refusal.code.status() < 500,
+    }
+}
+
 /// Commits `batch`, which makes `made`, with the retry token.
 pub(super) async fn commit(
     context: &Context<'_>,

@@ -5,7 +5,8 @@ use strongroom_wire::bodies::KeyVersionBody;
 
 use super::Context;
 use super::changing::{
-    KeyPlace, Outcome, change_version, commit, replace, reply_version, unmovable, while_vault,
+    KeyPlace, Outcome, change_version, commit, replace, reply_version, surely_not, unmovable,
+    while_vault,
 };
 use super::keys::{NewVersion, check_limit};
 use super::listing::{page_of, sort_key};
@@ -42,7 +43,7 @@ pub(super) async fn create(
     let batch = replace(Batch::new(), rows::key(&key.id), place.key.revision, row)
         .put(rows::key_version(&key.id, &version.id), rows::encode(&made)?);
     let outcome = commit(context, &retry, while_vault(batch, vault), &version.id).await;
-    if !matches!(outcome, Ok(Outcome::Done(_))) {
+    if surely_not(&outcome) {
         context.shared.destroy_in_token(&version.id).await;
     }
     match outcome? {

@@ -9,7 +9,9 @@ use strongroom_wire::bodies::{KeyBody, KeySummary};
 use strongroom_wire::{CreateKeyDetails, ErrorCode, Refusal, UpdateKeyDetails};
 
 use super::Context;
-use super::changing::{KeyPlace, Outcome, change_key, commit, unmovable, vault_of, while_vault};
+use super::changing::{
+    KeyPlace, Outcome, change_key, commit, surely_not, unmovable, vault_of, while_vault,
+};
 use super::crypto::unused;
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
@@ -54,7 +56,7 @@ pub(super) async fn create_with(
         .put(rows::key_version(&id, &version.key_version.id), rows::encode(&version)?);
     context.record.target_id = Some(id.clone());
     let outcome = commit(&context, &retry, while_vault(batch, vault), &id).await;
-    if !matches!(outcome, Ok(Outcome::Done(_))) {
+    if surely_not(&outcome) {
         context.shared.destroy_in_token(&version.key_version.id).await;
     }
     match outcome? {

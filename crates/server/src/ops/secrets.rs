@@ -119,7 +119,7 @@ pub(super) async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revisi
     let key = rows::secret(id);
     let found = store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let row = found.ok_or_else(|| Failure::internal("a secret's row is not there"))?;
-    let SecretRow { secret } = rows::decode(&key, &row.value)?;
+    let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
     Ok((secret, row.revision))
 }
 
@@ -313,7 +313,7 @@ async fn secrets_of(context: &Context<'_>, keys: &[Vec<u8>]) -> Result<Vec<Secre
     let missing = || Failure::internal("an index row points to no secret");
     let decode = |(key, row): (&Vec<u8>, Option<strongroom_store::Versioned>)| {
         let row = row.ok_or_else(missing)?;
-        let SecretRow { secret } = rows::decode(key, &row.value)?;
+        let SecretRow { secret, .. } = rows::decode(key, &row.value)?;
         Ok(secret)
     };
     row_keys.iter().zip(rows).map(decode).collect()

@@ -36,13 +36,13 @@ pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Bat
     }
     let is_home = catalog.tenancy.home_region == shared.region.name;
     let mut objects = Vec::new();
-    let mut replicated = Vec::new();
+    let (mut replicated, mut vaults) = (Vec::new(), Vec::new());
     for (key, value) in batch.changes() {
         let Ok(text) = std::str::from_utf8(key) else { continue };
         if is_home && is_identity(text) {
             objects.push(OutboxRow { object: text.to_owned(), versions: Vec::new() });
         } else if let (Some(id), Some(value)) = (text.strip_prefix("s/"), value) {
-            let SecretRow { secret } = rows::decode(key, value)?;
+            let SecretRow { secret, .. } = rows::decode(key, value)?;
             if secret.replication.targets.is_some() && !secret.is_replica() {
                 let versions = versions_of(&batch, id);
                 objects.push(OutboxRow { object: text.to_owned(), versions });
@@ -50,10 +50,11 @@ pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Bat
             }
         } else if let Some(id) = replicated_vault(&catalog, key, value)? {
             objects.push(OutboxRow { object: format!("v/{id}"), versions: Vec::new() });
+            vaults.push(id);
         }
     }
     let batch = replicated.iter().fold(batch, |batch, id| batch.put(rows::replicated(id), vec![]));
-    let mut noted = batch;
+    let mut noted = vaults.iter().fold(batch, |batch, id| batch.put(rows::ordered(id), vec![]));
     for object in objects {
         let value = rows::encode(&object)?;
         for region in catalog.regions.peers.keys() {

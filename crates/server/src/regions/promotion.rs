@@ -30,7 +30,7 @@ pub(super) async fn promote(
     }
     let (mut promoted, mut left) = (0_u64, 0_u64);
     for (key, row) in replicated(shared).await? {
-        let SecretRow { secret } = rows::decode(&key, &row.value)?;
+        let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
         if secret.replication.source.as_ref().is_none_or(|source| source.region != region) {
             continue;
         }

@@ -288,7 +288,7 @@ impl Puller {
         }
         let mut here = BTreeMap::new();
         for (key, row) in replicated(&shared).await? {
-            let SecretRow { secret } = rows::decode(&key, &row.value)?;
+            let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
             let source = secret.replication.source.filter(|source| source.region == peer.region);
             if let Some(source) = source {
                 here.insert(String::from_utf8_lossy(&key).into_owned(), source.revision);

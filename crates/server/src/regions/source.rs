@@ -296,7 +296,7 @@ async fn inventory(
         }
     }
     for (key, row) in replicated(shared).await? {
-        let SecretRow { secret } = rows::decode(&key, &row.value)?;
+        let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
         if !secret.is_replica() && secret.replication.target_in(region).is_some() {
             let object = String::from_utf8_lossy(&key).into_owned();
             listed.push(InventoryItem { object, revision: row.revision.0 });

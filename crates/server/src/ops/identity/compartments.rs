@@ -201,7 +201,7 @@ async fn holds_secrets(context: &Context<'_>, id: &Ocid) -> Result<bool, Failure
         let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
         for (key, row) in keys.iter().zip(store.get(&keys).await?) {
             let Some(row) = row else { continue };
-            let SecretRow { secret } = rows::decode(key, &row.value)?;
+            let SecretRow { secret, .. } = rows::decode(key, &row.value)?;
             if secret.state != SecretState::Deleted {
                 return Ok(true);
             }
