@@ -5,9 +5,8 @@ import threading
 
 import oci
 import pytest
-from oci.exceptions import ServiceError
 
-from vault import absent, content_in, content_of
+from vault import absent, content_in, content_of, refusal
 
 SHAPE = oci.key_management.models.KeyShape(algorithm="AES", length=32)
 
@@ -34,13 +33,6 @@ def new_vault(client, vault, name, **more):
     return client.create_vault(oci.key_management.models.CreateVaultDetails(
         compartment_id=vault.dev["compartment_id"], display_name=name, vault_type="DEFAULT",
     ), **more)
-
-
-def refusal(status, code, call, *arguments, **more):
-    with pytest.raises(ServiceError) as raised:
-        call(*arguments, **more)
-    assert (raised.value.status, raised.value.code) == (status, code), raised.value.message
-    return raised.value
 
 
 def test_vaults(vault, clients):

@@ -106,7 +106,7 @@ def test_every_acknowledged_content_is_some_version(crowded):
             crowded.client(VaultsClient).update_secret(secret.id, change)
             kept.append(content)
         except ServiceError as error:
-            assert (error.status, error.code) == (409, "Conflict")
+            assert (error.status, error.code) == (409, "IncorrectState")
 
     with ThreadPoolExecutor(UPDATES) as updates:
         list(updates.map(update, range(UPDATES)))

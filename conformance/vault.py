@@ -13,6 +13,8 @@ import time
 import urllib.request
 
 import oci
+import pytest
+from oci.exceptions import ServiceError
 
 import record
 
@@ -143,3 +145,11 @@ def content_in(bundle):
 def absent(ocid):
     """An identifier that differs in its last character."""
     return ocid[:-1] + ("3" if ocid.endswith("2") else "2")
+
+
+def refusal(status, code, call, *arguments, **more):
+    """Makes a call of the Python SDK that is to be refused; returns the error."""
+    with pytest.raises(ServiceError) as raised:
+        call(*arguments, **more)
+    assert (raised.value.status, raised.value.code) == (status, code), raised.value.message
+    return raised.value

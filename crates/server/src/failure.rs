@@ -62,7 +62,7 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Conflict { .. } => {
                 let message = "The resource was changed by another request. Try again.";
-                Self::new(Refusal::new(ErrorCode::Conflict, message), "conflict in the store")
+                Self::new(Refusal::new(ErrorCode::IncorrectState, message), "conflict in the store")
             }
             StoreError::ReadOnly => {
                 let message = "The service takes no changes for a while: it is read-only. \

@@ -147,7 +147,7 @@ pub(crate) struct NextRootKeyRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryRow {
-    pub(crate) body_digest: String,
+    pub(crate) request_digest: String,
     pub(crate) made: Ocid,
     pub(crate) time_created: Timestamp,
 }

@@ -169,7 +169,7 @@ pub(crate) fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Resul
             tracing::info!(%id, "a {what} was deleted, as scheduled");
             Ok(())
         }
-        Err(failure) if failure.refusal.code == strongroom_wire::ErrorCode::Conflict => Ok(()),
+        Err(failure) if failure.refusal.code.status() == 409 => Ok(()),
         Err(failure) => Err(failure),
     }
 }
@@ -271,7 +271,7 @@ async fn rotate_due(shared: &Shared, shift: &Shift, now: Timestamp) -> Result<()
         {
             let done = rotate((shared, shift), &catalog, (vault, entry), now).await;
             match done {
-                Err(failure) if failure.refusal.code == strongroom_wire::ErrorCode::Conflict => {}
+                Err(failure) if failure.refusal.code.status() == 409 => {}
                 done => done?,
             }
         }

@@ -119,7 +119,7 @@ mod tests {
         let now = Timestamp::from_second(1_000_000).unwrap();
         for (name, age) in [("old", 86_400), ("young", 86_399)] {
             let row = RetryRow {
-                body_digest: String::new(),
+                request_digest: String::new(),
                 made: "ocid1.vault.oc1.iad.x.y".parse().unwrap(),
                 time_created: Timestamp::from_second(1_000_000 - age).unwrap(),
             };

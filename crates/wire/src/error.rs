@@ -50,8 +50,10 @@ error_codes! {
     NotFound = 404,
     /// The path is known, the method is not.
     MethodNotAllowed = 405,
-    /// Another request changed the resource first.
+    /// The state of something forbids it, and no wait changes that.
     Conflict = 409,
+    /// Another request changed the resource first: clients try again.
+    IncorrectState = 409,
     /// The name is taken.
     NotAuthorizedOrResourceAlreadyExists = 409,
     /// The retry token was used for another request.

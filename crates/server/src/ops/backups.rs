@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::{Binding, Sealed};
 use strongroom_model::{KeyState, Ocid, ProtectionMode, Vault, VaultState};
+use strongroom_signing::{HeaderSource, HeaderValue};
 use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
 use strongroom_wire::{BackupDetails, ErrorCode, Refusal, RestoreDetails};
 
@@ -192,9 +193,11 @@ pub(super) async fn restore_key_from_file(
 
 /// `content-md5`, if the caller gives it.
 fn check_md5(context: &Context<'_>) -> Result<(), Failure> {
-    let Some(given) = context.call.header("content-md5") else { return Ok(()) };
-    if given == strongroom_signing::content_md5(&context.call.body) {
-        return Ok(());
+    let md5 = strongroom_signing::content_md5(&context.call.body);
+    match HeaderSource::header(context.call, "content-md5") {
+        HeaderValue::Absent => return Ok(()),
+        HeaderValue::One(given) if given == md5 => return Ok(()),
+        HeaderValue::One(_) | HeaderValue::Many => {}
     }
     Err(Refusal::invalid("content-md5", "is not the MD5 of the body in base64").into())
 }

@@ -108,12 +108,11 @@ pub(super) async fn commit(
     let batch = retry.guard(batch, made)?;
     match context.shared.commit(batch, context.record).await {
         Ok(revision) => Ok(Outcome::Done(revision)),
-        Err(error) if retry.lost_to_itself(&error) => match Retry::look(context).await? {
-            Earlier::Made(id) => Ok(Outcome::Earlier(id)),
-            Earlier::None(_) => Err(error.into()),
+        Err(error) => match (retry.lost_to_itself(context, &error).await?, error) {
+            (Some(id), _) => Ok(Outcome::Earlier(id)),
+            (None, StoreError::Conflict { .. }) => Ok(Outcome::Overtaken),
+            (None, error) => Err(error.into()),
         },
-        Err(StoreError::Conflict { .. }) => Ok(Outcome::Overtaken),
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) async fn create_with(
 
 pub(super) fn vault_moved() -> Failure {
     let message = "The vault was changed by another request. Try again.";
-    Refusal::new(ErrorCode::Conflict, message).into()
+    Refusal::new(ErrorCode::IncorrectState, message).into()
 }
 
 fn new_key(

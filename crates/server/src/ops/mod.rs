@@ -28,6 +28,7 @@ pub(crate) use bundles::binding as content_binding;
 pub(crate) use keys::NewVersion;
 pub(crate) use sealing::{NewContent, SecretHome, generated};
 use strongroom_model::{Key, Moment, Operation, Principal, Timestamp};
+use strongroom_signing::{HeaderSource, HeaderValue};
 use strongroom_store::Cursor;
 use strongroom_wire::{ErrorCode, Etag, Refusal};
 
@@ -69,12 +70,14 @@ impl Context<'_> {
 
     /// Checks `if-match`; an absent one holds.
     fn check_if_match(&self, revision: strongroom_store::Revision) -> Result<(), Failure> {
-        match self.call.header("if-match") {
-            Some(if_match) if !Etag::of_revision(revision.0).matches(if_match) => {
+        let etag = Etag::of_revision(revision.0);
+        match HeaderSource::header(self.call, "if-match") {
+            HeaderValue::Absent => Ok(()),
+            HeaderValue::One(if_match) if etag.matches(if_match) => Ok(()),
+            HeaderValue::One(_) | HeaderValue::Many => {
                 let message = "if-match: the resource has another etag by now";
                 Err(Refusal::new(ErrorCode::NoEtagMatch, message).into())
             }
-            _ => Ok(()),
         }
     }
 }

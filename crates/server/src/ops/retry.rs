@@ -3,13 +3,15 @@ use strongroom_store::{Batch, Require, StoreError};
 use strongroom_wire::{ErrorCode, Refusal};
 
 use super::Context;
+use crate::decode::Call;
 use crate::failure::Failure;
 use crate::rows::{self, RetryRow};
 use crate::sweep::RETRY_TOKEN_SECS;
 
 const LENGTH_MAX: usize = 255;
 
-/// `opc-retry-token`: the same token with the same body means the same request for 24 hours.
+/// `opc-retry-token`: the same token with the same target and body means the same request for 24
+/// hours.
 ///
 /// The scope is the principal and the operation; Oracle states none.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(super) struct Retry {
 #[derive(Debug)]
 struct Token {
     key: Vec<u8>,
-    body_digest: String,
+    request_digest: String,
     require: Require,
 }
 
@@ -47,22 +49,22 @@ impl Retry {
         let operation = context.record.operation.unwrap_or_default();
         let scope = format!("{}\n{operation}\n{text}", context.principal.identifier());
         let key = rows::retry(&strongroom_signing::body_digest(scope.as_bytes()));
-        let body_digest = strongroom_signing::body_digest(&context.call.body);
+        let request_digest = digest_of(context.call);
         let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
         let Some(row) = found else {
-            let token = Some(Token { key, body_digest, require: Require::Absent });
+            let token = Some(Token { key, request_digest, require: Require::Absent });
             return Ok(Earlier::None(Self { token, now }));
         };
         let earlier: RetryRow = rows::decode(&key, &row.value)?;
         if now.as_second() - earlier.time_created.as_second() >= RETRY_TOKEN_SECS {
-            let token = Some(Token { key, body_digest, require: Require::Revision(row.revision) });
+            let require = Require::Revision(row.revision);
+            let token = Some(Token { key, request_digest, require });
             return Ok(Earlier::None(Self { token, now }));
         }
-        if earlier.body_digest == body_digest {
+        if earlier.request_digest == request_digest {
             return Ok(Earlier::Made(earlier.made));
         }
-        let message = "opc-retry-token: was used for a request with another body";
-        Err(Refusal::new(ErrorCode::InvalidatedRetryToken, message).into())
+        Err(invalidated("was used for a request with another target or body"))
     }
 
     /// Makes the batch remember that this request made `made`.
@@ -71,7 +73,7 @@ impl Retry {
             return Ok(batch);
         };
         let row = RetryRow {
-            body_digest: token.body_digest.clone(),
+            request_digest: token.request_digest.clone(),
             made: made.clone(),
             time_created: self.now,
         };
@@ -79,11 +81,31 @@ impl Retry {
         Ok(batch.require(token.key.clone(), token.require).put(token.key.clone(), value))
     }
 
-    /// Tells whether a commit failed because the same request, sent twice, was faster.
-    pub(super) fn lost_to_itself(&self, error: &StoreError) -> bool {
-        match (error, &self.token) {
-            (StoreError::Conflict { key }, Some(token)) => *key == token.key,
-            _ => false,
+    /// After a commit that failed: returns what the same request, sent twice, has made if it was
+    /// faster. Which of its conditions failed first says nothing.
+    pub(super) async fn lost_to_itself(
+        &self,
+        context: &Context<'_>,
+        error: &StoreError,
+    ) -> Result<Option<Ocid>, Failure> {
+        if self.token.is_none() || !matches!(error, StoreError::Conflict { .. }) {
+            return Ok(None);
+        }
+        match Self::look(context).await? {
+            Earlier::Made(id) => Ok(Some(id)),
+            Earlier::None(_) => Ok(None),
         }
     }
+}
+
+/// Says that a request cannot be answered as the one before it with the same token was.
+pub(super) fn invalidated(why: &str) -> Failure {
+    let message = format!("opc-retry-token: {why}");
+    Refusal::new(ErrorCode::InvalidatedRetryToken, message).into()
+}
+
+/// Digest of what a request asks for: of its target, which has no line break, and its body.
+fn digest_of(call: &Call) -> String {
+    let asked = [call.target.as_bytes(), b"\n", &call.body].concat();
+    strongroom_signing::body_digest(&asked)
 }

@@ -77,16 +77,15 @@ pub(super) async fn create(
             let body = SecretBody::whole(&secret, &vault.vault);
             Ok(Reply::of(&body)?.with_etag(revision).recorded())
         }
-        Err(error) if retry.lost_to_itself(&error) => match Retry::look(&context).await? {
-            Earlier::Made(id) => existing(&context, permit, &id).await,
-            Earlier::None(_) => Err(error.into()),
+        Err(error) => match (retry.lost_to_itself(&context, &error).await?, error) {
+            (Some(id), _) => existing(&context, permit, &id).await,
+            (None, StoreError::Conflict { key }) if key == name_guard => {
+                let rule = "is taken: the vault holds a secret of this name, which may be \
+                            PENDING_DELETION";
+                Err(Refusal::invalid("secretName", rule).into())
+            }
+            (None, error) => Err(error.into()),
         },
-        Err(StoreError::Conflict { key }) if key == name_guard => {
-            let rule = "is taken: the vault holds a secret of this name, which may be \
-                        PENDING_DELETION";
-            Err(Refusal::invalid("secretName", rule).into())
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

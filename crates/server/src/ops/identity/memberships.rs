@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::ops::Context;
 use crate::ops::changing::{Outcome, TRIES, commit, replace};
 use crate::ops::listing::{page_of, sort_key};
-use crate::ops::retry::{Earlier, Retry};
+use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
 use crate::rows;
 
@@ -92,7 +92,8 @@ pub(super) async fn add(
 
 async fn get_fresh(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
     let catalog = context.shared.catalog().await?;
-    let (user, group) = joined(&catalog, id)?;
+    let gone = |_failure| invalidated("what it made is not there any more");
+    let (user, group) = joined(&catalog, id).map_err(gone)?;
     let (user, revision) = found::<User>(&catalog, user)?;
     Ok(Reply::of(&MembershipBody::new(user, group))?.with_etag(revision))
 }

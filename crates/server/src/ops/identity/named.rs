@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::ops::Context;
 use crate::ops::changing::{Outcome, TRIES, commit, replace};
 use crate::ops::listing::{page_of, sort_key};
-use crate::ops::retry::{Earlier, Retry};
+use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
 use crate::rows;
 
@@ -67,7 +67,9 @@ pub(in crate::ops) async fn create<T: Named>(
 }
 
 async fn existing<T: Named>(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
-    get::<T>(&*context.shared.catalog().await?, id)
+    let catalog = context.shared.catalog().await?;
+    T::find(&catalog, id).ok_or_else(|| invalidated("what it made is not there any more"))?;
+    get::<T>(&catalog, id)
 }
 
 fn taken<T: Named>() -> Failure {

@@ -17,7 +17,7 @@ use crate::catalog::ApiKeyEntry;
 use crate::failure::Failure;
 use crate::ops::Context;
 use crate::ops::changing::{Outcome, TRIES, commit, replace};
-use crate::ops::retry::{Earlier, Retry};
+use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
 use crate::rows;
 
@@ -127,7 +127,7 @@ pub(super) async fn upload_key(
     };
     let retry = match Retry::look(context).await? {
         Earlier::None(retry) => retry,
-        Earlier::Made(_) => return reply_key(context, &api_key),
+        Earlier::Made(_) => return existing_key(context, &api_key).await,
     };
     let mut catalog = None;
     for _ in 0..TRIES {
@@ -150,11 +150,19 @@ pub(super) async fn upload_key(
             Outcome::Done(revision) => {
                 return Ok(reply_key(context, &api_key)?.with_etag(revision).recorded());
             }
-            Outcome::Earlier(_) => return reply_key(context, &api_key),
+            Outcome::Earlier(_) => return existing_key(context, &api_key).await,
             Outcome::Overtaken => catalog = Some(context.shared.catalog().await?),
         }
     }
     Err(contended())
+}
+
+/// The key that the same request made before.
+async fn existing_key(context: &Context<'_>, key: &ApiKey) -> Result<Reply, Failure> {
+    let catalog = context.shared.catalog().await?;
+    let entry = catalog.api_key(&key.user_id, &key.fingerprint);
+    let entry = entry.ok_or_else(|| invalidated("the key is not there any more"))?;
+    Ok(reply_key(context, &entry.api_key)?.with_etag(entry.revision))
 }
 
 fn reply_key(context: &Context<'_>, key: &ApiKey) -> Result<Reply, Failure> {
