@@ -16,6 +16,7 @@ import oci
 import pytest
 from oci.identity import models
 
+from serving import free_port
 from test_identity import new_policy
 from vault import BINARY, Vault
 
@@ -57,9 +58,7 @@ class OverSocket(http.client.HTTPConnection):
 class Agent:
     def __init__(self, home, directory, kind="high", more="", tables="", flags=(), address="127.0.0.1"):
         self.home, self.directory, self.address = home, directory, address
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.config = directory / "agent.toml"
         self.write(kind, more, tables)
         self.log = open(directory / "agent.log", "ab")
@@ -299,6 +298,8 @@ def test_one_socket_has_one_agent_and_a_dead_ones_is_taken_over(home, tmp_path):
     second = subprocess.run(
         [str(BINARY), "agent", "--agent-config", agent.config, "--data-dir", home.directory], capture_output=True, timeout=20, check=False)
     assert second.returncode == 3 and b"another agent answers there" in second.stderr
+    # Whoever has the running agent's token still has it.
+    assert agent.over_http("/v1/secrets?ref=secret://dev/sample")[0] == 200
     agent.process.kill()
     agent.process.wait()
     agent.log.close()
@@ -306,6 +307,72 @@ def test_one_socket_has_one_agent_and_a_dead_ones_is_taken_over(home, tmp_path):
     again = Agent(home, tmp_path)
     assert again.read("secret://dev/sample")[0] == 200
     assert again.end() == 0
+
+
+def test_nothing_but_a_socket_is_replaced_or_taken_away(home, tmp_path):
+    place = tmp_path / "run" / "agent.sock"
+    place.parent.mkdir()
+    place.write_text("precious")
+    for flags in ((), ("--check",)):
+        with pytest.raises(AssertionError, match="is there, and is no socket"):
+            Agent(home, tmp_path, flags=flags)
+        assert place.read_text() == "precious"
+    place.unlink()
+    agent = Agent(home, tmp_path)
+    place.unlink()
+    with socket.socket(socket.AF_UNIX) as another:
+        another.bind(str(place))
+        assert agent.end() == 0
+        assert place.is_socket()
+
+
+def test_it_is_ready_while_the_vault_answers(tmp_path):
+    vault = Vault(tmp_path / "data", "--listen", f"127.0.0.1:{free_port()}")
+    vault.start()
+    agent = Agent(vault, tmp_path)
+
+    def until(status):
+        began = time.monotonic()
+        while agent.ask("/ready")[0] != status:
+            assert time.monotonic() - began < 20, f"not {status}"
+            time.sleep(0.05)
+
+    probe = [str(BINARY), "agent", "--agent-config", agent.config, "--probe"]
+    until(200)
+    assert agent.read("secret://dev/sample")[0] == 200
+    vault.process.kill()
+    vault.process.wait()
+    until(503)
+    assert subprocess.run(probe, capture_output=True, check=False).returncode == 1
+    assert agent.ask("/health")[0] == 200
+    vault.start()
+    until(200)
+    assert agent.end() == 0 and vault.end() == 0
+
+
+def test_a_log_that_takes_no_more_ends_nobody(home, tmp_path):
+    """Neither agent nor server: the disk of a log is full one day."""
+    Agent(home, tmp_path).end()
+    with open("/dev/full", "wb") as full:
+        agent = subprocess.Popen(
+            [str(BINARY), "agent", "--agent-config", tmp_path / "agent.toml", "--data-dir", home.directory],
+            stdout=full, stderr=full)
+        server = subprocess.Popen(
+            [str(BINARY), "dev", "--data-dir", tmp_path / "dev", "--listen", "127.0.0.1:0"],
+            stdout=subprocess.DEVNULL, stderr=full)
+        began = time.monotonic()
+        while not ((tmp_path / "run" / "agent.sock").exists() and (tmp_path / "dev" / "dev.json").exists()):
+            assert agent.poll() is None and server.poll() is None and time.monotonic() - began < 20
+            time.sleep(0.02)
+        asking = OverSocket(str(tmp_path / "run" / "agent.sock"))
+        for _ in range(3):
+            agent.send_signal(signal.SIGHUP)
+            asking.request("GET", "/v1/secrets?ref=secret://dev/sample")
+            answer = asking.getresponse()
+            assert (answer.status, answer.read()) == (200, b"hello from strongroom")
+        for process in (agent, server):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
 
 
 def test_a_right_that_is_taken_away_is_gone_and_an_outage_is_bridged(tmp_path):

@@ -125,6 +125,12 @@ def test_files_that_are_no_text_and_broken_text_are_survived(tmp_path):
     assert (tmp_path / "b.py").read_bytes() == before
 
 
+def test_a_file_that_cannot_be_read_is_not_called_clean(tmp_path):
+    # Nothing is mapped at its beginning, whoever reads.
+    code, out, err = lint(tmp_path, "/proc/self/mem")
+    assert (code, out) == (1, "") and "no-file" in err and "/proc/self/mem" in err
+
+
 def test_no_value_is_told(tmp_path):
     (tmp_path / "a.py").write_text(
         f"import oci\npassword = '{CANARY}'\nprint(f'using {{password}}')\n"

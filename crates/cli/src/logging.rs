@@ -35,7 +35,11 @@ fn start(form: Form, environment: &Environment) -> Result<(), Failure> {
             .because(error.to_string())
             .fix("export STRONGROOM_LOG=info")
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that takes no more is told to nobody: where that would be told is the log.
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false);
     let started = match form {
         Form::Lines => lines.with_ansi(false).with_target(false).try_init(),
         Form::Json => lines.json().with_target(false).try_init(),

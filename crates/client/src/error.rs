@@ -68,3 +68,10 @@ pub enum ClientError {
     #[error("the answer of {0} cannot be read")]
     Answer(&'static str),
 }
+
+impl ClientError {
+    /// Tells whether the service answered nothing, to this call or to those before it.
+    pub(crate) const fn is_silence(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::LeftAlone { .. })
+    }
+}

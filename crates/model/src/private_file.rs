@@ -11,7 +11,9 @@ mod publish;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{
+    DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt,
+};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -82,7 +84,11 @@ pub fn replace_unsynced(path: &Path, content: &[u8]) -> io::Result<()> {
 /// system.
 pub fn read_private(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    let mode = file.metadata()?.mode();
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+    }
+    let mode = metadata.mode();
     if mode & OTHERS != 0 {
         let why = format!("mode is {:04o}, must be 0600 or 0400", mode & 0o7777);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
@@ -174,6 +180,37 @@ pub fn remove_if_present(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Checks that a socket may be made at a path: nothing is there, or a socket that somebody left.
+///
+/// # Errors
+/// `AlreadyExists` if something else is there; any other error of the file system.
+pub fn check_socket_place(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.file_type().is_socket() => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "is there, and is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file as it is, whatever its name: another in its place is another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    /// Returns that of what is at a path; a link is not followed.
+    ///
+    /// # Errors
+    /// Any error of the file system.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let there = fs::symlink_metadata(path)?;
+        Ok(Self { device: there.dev(), inode: there.ino() })
     }
 }
 

@@ -124,10 +124,8 @@ impl Agent {
         self.counters.render(&self.cache.metrics(), self.holdings.unmade())
     }
 
-    /// Once something was read, or the vault's feed is followed, there is an answer to be had.
     fn is_ready(&self) -> bool {
-        let metrics = self.cache.metrics();
-        metrics.is_following || metrics.calls > metrics.failures || metrics.calls == 0
+        !self.cache.metrics().is_unanswered
     }
 
     async fn secret(&self, asker: Asker, target: &Target, rules: &InForce) -> Answer {

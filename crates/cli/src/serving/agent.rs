@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use strongroom_model::{Random, Sensitive, SystemClock, private_file};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::agent_file::AgentFile;
-use super::agent_listeners::Listeners;
+use super::agent_listeners::{self, Listeners, OwnSocket};
 use super::agent_probe;
 use super::agent_sinks::{self, sinks};
 use super::memory;
@@ -75,6 +75,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let file = AgentFile::read(&arguments.agent_config)?;
     if arguments.check {
+        agent_listeners::check(&file)?;
         agent_sinks::check(&file)?;
         return write(b"the configuration can be used\n");
     }
@@ -85,7 +86,6 @@ pub(crate) async fn run(
     memory::protect();
     let signals = EndSignals::catch()?;
     let session = arguments.connection.open(environment).await?;
-    let token = new_token(&file)?;
     let settings = CacheSettings {
         capacity_bytes: u64::from(file.cache_mib) * MIB,
         lifetimes: file.lifetimes(),
@@ -99,6 +99,8 @@ pub(crate) async fn run(
     settle(&cache, &file, &aliases).await?;
     let sinks = sinks(&file, &aliases)?;
     let listeners = Listeners::open(&file).await?;
+    // Not before it is sure that no other agent has given its token to somebody.
+    let token = new_token(&file)?;
     let rules = rules(&file, &aliases, token.clone());
     let agent = Agent::start(cache, rules, std::io::stderr()).map_err(|error| {
         Failure::new(Exit::Defect, "no-thread", "cannot start to write the log of reads")
@@ -248,7 +250,7 @@ impl Serving {
         drop(end_reports);
         tasks.shutdown().await;
         self.sinks.stop().await;
-        leave(reports, listeners.own_socket.as_deref()).await;
+        leave(reports, listeners.own_socket).await;
         self.agent.close();
         tracing::info!("stopped");
         Ok(())
@@ -282,14 +284,14 @@ impl Again {
 }
 
 /// Says farewell to the vault, and takes the socket away.
-async fn leave(reports: Option<tokio::task::JoinHandle<()>>, socket: Option<&Path>) {
+async fn leave(reports: Option<tokio::task::JoinHandle<()>>, socket: Option<OwnSocket>) {
     if let Some(reports) = reports
         && let Err(error) = reports.await
     {
         tracing::warn!(%error, "reports ended early");
     }
-    if let Some(path) = socket
-        && let Err(error) = private_file::remove_if_present(path)
+    if let Some(socket) = socket
+        && let Err(error) = socket.remove()
     {
         tracing::warn!(%error, "the socket stays");
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
 use strongroom_agent::{HttpListener, SocketListener};
-use strongroom_model::private_file;
+use strongroom_model::private_file::{self, FileIdentity};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::agent_file::AgentFile;
@@ -18,7 +18,38 @@ pub(super) struct Listeners {
     pub(super) socket: Option<SocketListener>,
     pub(super) http: Option<HttpListener>,
     /// The socket's file, if it is taken away in the end: one that was handed over stays.
-    pub(super) own_socket: Option<PathBuf>,
+    pub(super) own_socket: Option<OwnSocket>,
+}
+
+/// A socket that this process made.
+#[derive(Debug)]
+pub(super) struct OwnSocket {
+    path: PathBuf,
+    file: FileIdentity,
+}
+
+impl OwnSocket {
+    /// Takes it away, unless another one is in its place by now.
+    pub(super) fn remove(self) -> io::Result<()> {
+        match FileIdentity::of(&self.path) {
+            Ok(there) if there == self.file => private_file::remove_if_present(&self.path),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes of a socket's path at most (`sockaddr_un`), the one that ends it not counted.
+const PATH_BYTES_MAX: usize = 107;
+
+/// Checks what can be checked without opening anything.
+pub(super) fn check(file: &AgentFile) -> Result<(), Failure> {
+    let Some(path) = &file.socket else { return Ok(()) };
+    let length = path.as_os_str().len();
+    if length == 0 || length > PATH_BYTES_MAX {
+        let why = format!("a socket's path has 1 to {PATH_BYTES_MAX} bytes");
+        return Err(refused_socket(path, why));
+    }
+    private_file::check_socket_place(path).map_err(|error| refused_socket(path, error.to_string()))
 }
 
 /// What systemd hands over (`sd_listen_fds(3)`).
@@ -40,8 +71,9 @@ impl Listeners {
                 Some(listener.map_err(|error| busy(&path.display(), error.to_string()))?)
             }
             (None, Some(path)) => {
-                own_socket = Some(path.clone());
-                Some(bind(path, file.socket_mode).await?)
+                let (listener, own) = bind(path, file.socket_mode).await?;
+                own_socket = Some(own);
+                Some(listener)
             }
             (None, None) => None,
         };
@@ -127,11 +159,8 @@ fn busy(place: &impl std::fmt::Display, why: String) -> Failure {
 }
 
 /// Binds the socket; one that a dead agent left is replaced, one that answers is not.
-async fn bind(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
-    let refused = |why: String| {
-        let message = format!("cannot listen on `{}`", path.display());
-        Failure::configuration("socket-busy", message).because(why)
-    };
+async fn bind(path: &Path, mode: u32) -> Result<(UnixListener, OwnSocket), Failure> {
+    let refused = |why: String| refused_socket(path, why);
     if let Some(parent) = path.parent() {
         private_file::create_passage(parent, mode >> 2 & 0o011)
             .map_err(|error| refused(error.to_string()))?;
@@ -139,11 +168,18 @@ async fn bind(path: &Path, mode: u32) -> Result<UnixListener, Failure> {
     match UnixStream::connect(path).await {
         Ok(_) => return Err(refused("another agent answers there".to_owned())),
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            private_file::check_socket_place(path).map_err(|error| refused(error.to_string()))?;
             private_file::remove_if_present(path).map_err(|error| refused(error.to_string()))?;
         }
         Err(_) => {}
     }
     let listener = UnixListener::bind(path).map_err(|error| refused(error.to_string()))?;
     private_file::open_socket(path, mode).map_err(|error| refused(error.to_string()))?;
-    Ok(listener)
+    let file = FileIdentity::of(path).map_err(|error| refused(error.to_string()))?;
+    Ok((listener, OwnSocket { path: path.to_owned(), file }))
+}
+
+fn refused_socket(path: &Path, why: String) -> Failure {
+    let message = format!("cannot listen on `{}`", path.display());
+    Failure::configuration("socket-busy", message).because(why)
 }

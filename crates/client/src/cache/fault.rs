@@ -103,8 +103,7 @@ impl CacheError {
 
     /// Tells whether the service answered nothing, to this call or to those before it.
     pub(super) fn is_silence(&self) -> bool {
-        let error = self.client_error();
-        matches!(error, Some(ClientError::Unreachable { .. } | ClientError::LeftAlone { .. }))
+        self.client_error().is_some_and(ClientError::is_silence)
     }
 
     pub(super) fn meaning(&self) -> Meaning {

@@ -39,6 +39,8 @@ pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
         let answer = upstream.changes(cursor.as_deref(), WATCH_TIME_MAX).await;
         let Some(shared) = shared.upgrade() else { return };
         shared.counters.is_following.store(answer.is_ok(), Ordering::Relaxed);
+        let is_silent = answer.as_ref().err().is_some_and(ClientError::is_silence);
+        shared.counters.is_unanswered.store(is_silent, Ordering::Relaxed);
         let rest = match answer {
             Ok(told) => {
                 failures = 0;

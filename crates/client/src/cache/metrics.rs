@@ -27,6 +27,8 @@ pub struct CacheMetrics {
     pub bytes: u64,
     /// Whether the vault's feed of changes is followed now.
     pub is_following: bool,
+    /// Whether the last call, or question to the feed, had no answer, not even a refusal.
+    pub is_unanswered: bool,
 }
 
 /// Hits are counted in several places, or else every read of every secret would write the same line
@@ -50,6 +52,7 @@ pub(super) struct Counters {
     pub(super) evictions: Counter,
     pub(super) invalidations: Counter,
     pub(super) is_following: AtomicBool,
+    pub(super) is_unanswered: AtomicBool,
 }
 
 /// A number that grows.
@@ -90,6 +93,7 @@ impl Counters {
             entries,
             bytes,
             is_following: self.is_following.load(Ordering::Relaxed),
+            is_unanswered: self.is_unanswered.load(Ordering::Relaxed),
         }
     }
 }

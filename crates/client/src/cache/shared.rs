@@ -113,6 +113,7 @@ impl<U> Shared<U> {
     /// drawn while it did not.
     fn hear(&self, error: Option<&CacheError>) {
         let is_silent = error.is_some_and(CacheError::is_silence);
+        self.counters.is_unanswered.store(is_silent, Ordering::Relaxed);
         let was_silent = self.is_silent.swap(is_silent, Ordering::Relaxed);
         if is_silent || !was_silent {
             return;

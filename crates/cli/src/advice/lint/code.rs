@@ -1,5 +1,6 @@
 //! `lint code`: what code does with secrets that it should not.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use strongroom_model::private_file;
 
 use super::LintOutput;
 use super::conclusion::{Found, conclude};
-use super::walk::{shown, visit};
+use super::walk::{shown, unreadable, visit};
 use crate::failure::Failure;
 
 /// Arguments of `lint code`.
@@ -32,11 +33,16 @@ pub(super) fn run(arguments: &LintCodeArguments) -> Result<(), Failure> {
     conclude(&arguments.output, found, &|found| found.into_iter().map(look_again).collect())
 }
 
-/// Looks at a file. One that cannot be read, or is no text, has nothing that could be told.
-fn look_at(path: PathBuf) -> Option<Found> {
-    let bytes = private_file::read(&path).ok()?;
+/// Looks at a file. One that is no text has nothing that could be told.
+fn look_at(path: PathBuf) -> Result<Option<Found>, Failure> {
+    let bytes = match private_file::read(&path) {
+        Ok(bytes) => bytes,
+        // It was removed meanwhile.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(&path, &error.to_string())),
+    };
     if bytes.iter().take(HEAD).any(|byte| *byte == 0) || !concerns_secrets(&bytes) {
-        return None;
+        return Ok(None);
     }
     let name = shown(&path);
     let (text, is_whole) = match String::from_utf8(bytes) {
@@ -47,7 +53,7 @@ fn look_at(path: PathBuf) -> Option<Found> {
     let findings = look_at_code(&file);
     let findings = if is_whole { findings } else { without_edits(findings) };
     let is_quiet = findings.is_empty() && suppress(&file, Vec::new()).findings.is_empty();
-    (!is_quiet).then_some(Found { path, file, findings })
+    Ok((!is_quiet).then_some(Found { path, file, findings }))
 }
 
 fn look_again(found: Found) -> Found {

@@ -28,11 +28,12 @@ pub(super) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Visits the files of the paths as [`files`] finds them, but for those that are larger than `largest`
-/// bytes, on several threads, and returns what `each` returns, in no order.
+/// bytes, on several threads, and returns what `each` returns, in no order. What it cannot look at ends
+/// the walk.
 pub(super) fn visit<T: Send>(
     paths: &[PathBuf],
     largest: u64,
-    each: &(dyn Fn(PathBuf) -> Option<T> + Sync),
+    each: &(dyn Fn(PathBuf) -> Result<Option<T>, Failure> + Sync),
 ) -> Result<Vec<T>, Failure> {
     let Some((first, others)) = paths.split_first() else { return Ok(Vec::new()) };
     let mut builder = WalkBuilder::new(first);
@@ -50,7 +51,7 @@ pub(super) fn visit<T: Send>(
         Box::new(|entry: Result<DirEntry, Error>| {
             let visited = match entry {
                 Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                    Ok(each(entry.into_path()))
+                    each(entry.into_path())
                 }
                 Ok(_directory) => Ok(None),
                 Err(error) => Err(unreadable(first, &error.to_string())),
@@ -84,7 +85,7 @@ pub(super) fn shown(path: &Path) -> String {
     path.strip_prefix("./").unwrap_or(path).display().to_string()
 }
 
-fn unreadable(path: &Path, why: &str) -> Failure {
+pub(super) fn unreadable(path: &Path, why: &str) -> Failure {
     let message = format!("cannot look at `{}`", path.display());
     Failure::new(Exit::Failed, "no-file", message).because(why)
 }
