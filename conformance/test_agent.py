@@ -281,11 +281,16 @@ def test_ten_configurations_that_cannot_be_used(home, tmp_path):
     check = lambda text: (config.write_text(text), subprocess.run(
         [str(BINARY), "agent", "--check", "--agent-config", config], capture_output=True, check=False))[1]
     assert check(good).returncode == 0
+    broken = tmp_path / "broken"
+    broken.write_text("{{ x")
     for text, what in [
         ("", "nothing to do"), ('http = "0.0.0.0:1"\ntoken_file = "t"\n', "loopback"), ('http = "127.0.0.1:1"\n', "go together"),
         ('socket = "/tmp/x.sock"\n', "nobody may read"), (good.replace("secret://dev/*", "*"), "must begin with secret://"),
         ('socket_mode = "0777"\n' + good, "octal mode"), ('ttl = "2d"\n' + good, "longer than 1 h"), ('ttl = "soon"\n' + good, "whole number"),
         ("unknown = 1\n" + good, "unknown field"), (good + '[names]\n"a" = "b"\n', "secret://"), ("[", "expected"), ('consumer = "a"\n' + good, "nothing to tell of"),
+        ('consumer = "web 1"\n' + good + '[[secret]]\nreference = "secret://dev/x"\n', "consumer must be"),
+        (good.replace("/tmp/x.sock", ""), "1 to 107 bytes"), (good.replace("/tmp/x.sock", "/tmp/" + "x" * 108), "1 to 107 bytes"),
+        (good + f'[[file]]\npath = "{tmp_path}/o"\ntemplate = "{broken}"\n', "cannot render"),
     ]:
         done = check(text)
         assert done.returncode == 3 and what in done.stderr.decode(), (text, done.stderr.decode())

@@ -127,13 +127,16 @@ pub(crate) async fn run(
     }
 }
 
+/// So much is read of a value: more than any vault takes, which says itself what the most is.
+const VALUE_BYTES_MAX: u64 = 512 * 1024;
+
 fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
     let refuse =
         |why: String| Failure::new(Exit::Failed, "no-value", "cannot read the value").because(why);
     let mut value = Sensitive::new(Vec::new());
     match &arguments.from_file {
         Some(path) => {
-            let read = private_file::read(path);
+            let read = private_file::read_at_most(path, VALUE_BYTES_MAX);
             let why = |error| refuse(format!("{}: {error}", path.display()));
             *value.expose_mut() = read.map_err(why)?;
         }
@@ -142,8 +145,12 @@ fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
                 .fix("strongroom put secret://VAULT/NAME < FILE"));
         }
         None => {
-            let read = std::io::stdin().lock().read_to_end(value.expose_mut());
-            read.map_err(|error| refuse(error.to_string()))?;
+            let input = std::io::stdin().lock().take(VALUE_BYTES_MAX + 1);
+            let read = { input }.read_to_end(value.expose_mut());
+            let read = read.map_err(|error| refuse(error.to_string()))?;
+            if u64::try_from(read).is_ok_and(|read| read > VALUE_BYTES_MAX) {
+                return Err(refuse(format!("it is larger than {VALUE_BYTES_MAX} bytes")));
+            }
         }
     }
     if arguments.trim_newline && value.expose().ends_with(b"\n") {

@@ -193,8 +193,12 @@ async fn similar(session: &Session<'_>, alias: &str, name: &str) -> Option<Strin
     let vault_id = session.vault_id(alias).ok()?;
     let compartment_id = session.compartment_id(None).ok()?;
     let listed = session.client.secrets(&compartment_id, &vault_id, None).await.ok()?;
-    let names = listed.iter().map(|secret| secret.secret_name.as_str());
-    Some(match nearest(name, names.filter(|other| *other != name)) {
+    let mut names = listed.iter().map(|secret| secret.secret_name.as_str());
+    // It is there, and has no such version, or not for this user.
+    if names.clone().any(|other| other == name) {
+        return Some(format!("strongroom doctor {SCHEME}{alias}/{name}"));
+    }
+    Some(match nearest(name, &mut names) {
         Some(near) => format!("did you mean {SCHEME}{alias}/{near}"),
         None => format!("strongroom ls {SCHEME}{alias}"),
     })

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, de};
 use strongroom_agent::{ChangeCommand, Pattern, Rule, WhenRefused};
 use strongroom_client::{Lifetimes, SecurityClass};
 use strongroom_model::private_file::{self, Access};
+use strongroom_wire::read_consumer_name;
 
 use crate::duration;
 use crate::failure::Failure;
@@ -214,6 +215,11 @@ impl AgentFile {
                         tell of"
                     .to_owned(),
             );
+        }
+        if let Some(consumer) = &self.consumer {
+            read_consumer_name(consumer).map_err(|_refusal| {
+                "consumer must be 1 to 255 characters out of A-Z a-z 0-9 - _ .".to_owned()
+            })?;
         }
         self.lifetimes().check().map_err(|error| error.to_string())?;
         for table in &self.secret {

@@ -35,6 +35,7 @@ impl Contents for Made {
 pub(super) fn check(file: &AgentFile) -> Result<(), Failure> {
     for path in file.file.iter().filter_map(|table| table.template.as_deref()) {
         let template = Template::read(path)?;
+        template.check()?;
         for reference in template.references() {
             reference.parse::<Reference>()?;
         }

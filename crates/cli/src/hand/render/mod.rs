@@ -111,6 +111,12 @@ impl Template {
         Ok(Self { path: path.to_owned(), references: references(&text), text })
     }
 
+    /// Tells whether it can be rendered, as far as that can be told without values.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let checked = template::check(&self.text);
+        checked.map_err(|why| refuse(&self.path, Exit::Configuration, why))
+    }
+
     /// Returns the references, each once.
     pub(crate) fn references(&self) -> impl Iterator<Item = &str> {
         self.references.iter().map(|(_, text)| text.as_str())

@@ -22,9 +22,7 @@ pub(super) type Known = BTreeMap<String, Sensitive>;
 /// says, and never what came of it.
 pub(super) fn render(template: &str, known: Known) -> Result<Sensitive, String> {
     let misused = Arc::new(AtomicBool::new(false));
-    let mut environment = environment(known, &misused);
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.map_err(|error| told(&error))?);
+    let environment = environment(known, &misused)?;
     let template = environment.template_from_str(template).map_err(|error| told(&error))?;
     let mut output = Output(Sensitive::new(Vec::new()));
     let rendered = template.render_captured_to((), &mut output).map(drop);
@@ -34,9 +32,17 @@ pub(super) fn render(template: &str, known: Known) -> Result<Sensitive, String> 
     rendered.map(|()| output.0).map_err(|error| told(&error))
 }
 
+/// Checks the form of a template.
+pub(super) fn check(template: &str) -> Result<(), String> {
+    let environment = environment(Known::default(), &Arc::default())?;
+    environment.template_from_str(template).map(drop).map_err(|error| told(&error))
+}
+
 /// Offers what is pure: no file, no process, no environment, no other template.
-fn environment(known: Known, misused: &Arc<AtomicBool>) -> Environment<'static> {
+fn environment(known: Known, misused: &Arc<AtomicBool>) -> Result<Environment<'static>, String> {
     let mut environment = Environment::empty();
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.map_err(|error| told(&error))?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_name| AutoEscape::None);
     environment.set_fuel(Some(FUEL));
@@ -69,7 +75,7 @@ fn environment(known: Known, misused: &Arc<AtomicBool>) -> Environment<'static> 
     environment.add_filter("upper", filters::upper);
     environment.add_test("defined", tests::is_defined);
     environment.add_test("none", tests::is_none);
-    environment
+    Ok(environment)
 }
 
 /// Quotes a value for a POSIX shell.

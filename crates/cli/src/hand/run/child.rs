@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 use super::mask::{self, Patterns};
 use super::signals::{Terminal, ends};
 use super::variables::Variables;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, warn};
 
 /// The command, running.
 #[derive(Debug)]
@@ -95,8 +96,14 @@ impl Running {
     pub(super) async fn drained(self) {
         self.has_ended.send_replace(true);
         for output in self.output {
-            // It fails if nobody reads any more, which the command was told by a broken pipe.
-            drop(output.await);
+            match output.await {
+                // Nobody reads any more, which the command was told by a broken pipe.
+                Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
+                    let message = "some output of the command was lost";
+                    warn("output-lost", message, &error.to_string());
+                }
+                _ => {}
+            }
         }
     }
 
