@@ -40,16 +40,73 @@ def strongroom(*arguments):
     return subprocess.run([str(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_server_of_ones_own(tmp_path):
+def configured(tmp_path, more=""):
+    """Writes what a server needs; returns its configuration, and its port."""
     certificate(tmp_path)
     private(tmp_path / "passphrase", b"correct horse\n")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = tmp_path / "strongroom.toml"
     config.write_text(
-        f"data_dir = '{tmp_path}/data'\nlisten = '127.0.0.1:{port}'\n"
+        f"data_dir = '{tmp_path}/data'\nlisten = '127.0.0.1:{port}'\n{more}\n"
         f"[tls]\ncertificate = '{tmp_path}/tls.crt'\nkey = '{tmp_path}/tls.key'\n"
         f"[unseal]\npassphrase_file = '{tmp_path}/passphrase'\n")
+    return config, port
+
+
+def test_an_init_that_cannot_tell_the_key_makes_no_tenancy(tmp_path):
+    config, _ = configured(tmp_path)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(BINARY), "init", "--config", config], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == 1 and b"No space left" in done.stderr
+    assert strongroom("audit", "verify", "--config", config).returncode == 3
+    made = strongroom("init", "--config", config)
+    assert made.returncode == 0 and "BEGIN" in made.stdout, made.stderr
+
+
+def test_an_init_where_there_is_a_tenancy_changes_nothing(tmp_path):
+    config, _ = configured(tmp_path)
+    data = tmp_path / "data"
+    made = strongroom("init", "--config", config)
+    assert made.returncode == 0, made.stderr
+    key = (data / "root.key").read_bytes()
+    again = strongroom("init", "--config", config)
+    assert again.returncode == 3 and again.stdout == "" and "has a tenancy already" in again.stderr
+    assert (data / "root.key").read_bytes() == key
+    # As on a second server of one database, to which the key was not copied yet.
+    (data / "root.key").unlink()
+    again = strongroom("init", "--config", config)
+    assert again.returncode == 3 and again.stdout == "" and "another root key" in again.stderr
+    assert not (data / "root.key").exists()
+    private(data / "root.key", key)
+    assert strongroom("audit", "verify", "--config", config).returncode == 0
+
+
+def test_a_database_that_is_gone_is_not_called_whole(tmp_path):
+    config, _ = configured(tmp_path, f"checkpoint_files = ['{tmp_path}/checkpoint']")
+    assert strongroom("init", "--config", config).returncode == 0
+    verified = strongroom("audit", "verify", "--config", config)
+    assert verified.returncode == 0 and "there is no" in verified.stderr, verified.stderr
+    for file in (tmp_path / "data").glob("strongroom.db*"):
+        file.unlink()
+    for command in (["verify"], ["export", "-o", tmp_path / "export"]):
+        done = strongroom("audit", command[0], "--config", config, *command[1:])
+        assert done.returncode == 3 and "strongroom.db" in done.stderr, done.stderr
+    assert list((tmp_path / "data").glob("strongroom.db*")) == [] and not (tmp_path / "export").exists()
+
+
+def test_a_host_that_no_url_can_have_is_refused(tmp_path):
+    for number, host in enumerate(("https://foo", "foo:99", "", "a b", "::1", "u@h")):
+        place = tmp_path / str(number)
+        place.mkdir()
+        config, _ = configured(place, f"host = '{host}'")
+        done = strongroom("init", "--config", config)
+        assert done.returncode == 3 and "host must be" in done.stderr, host
+        assert not (place / "data").exists()
+
+
+def test_a_server_of_ones_own(tmp_path):
+    config, port = configured(tmp_path)
     before = strongroom("serve", "--config", config)
     assert before.returncode == 3 and "strongroom init" in before.stderr
     made = strongroom("init", "--config", config)

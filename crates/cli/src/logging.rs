@@ -30,11 +30,15 @@ pub(crate) enum Form {
 
 fn start(form: Form, environment: &Environment) -> Result<(), Failure> {
     let filter = environment.log.as_deref().unwrap_or("info");
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let mut filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::configuration("bad-log-filter", "cannot read `STRONGROOM_LOG`")
             .because(error.to_string())
             .fix("export STRONGROOM_LOG=info")
     })?;
+    // The names of a token's mechanisms that this library does not know: nothing is wrong.
+    if let Ok(quiet) = "cryptoki::mechanism=off".parse() {
+        filter = filter.add_directive(quiet);
+    }
     // A log that takes no more is told to nobody: where that would be told is the log.
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -67,6 +67,7 @@ pub use regions::{
     JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
     join_tenancy,
 };
+pub use rows::check_founded;
 pub use secret_cache::SECRET_CACHE_BYTES;
 pub use shared::{LoadError, Parts, Shared};
 pub use sinks::{AuditSink, NamedSink, SinkAnswer, SinkEvent};

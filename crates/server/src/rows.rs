@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::Sealed;
 use strongroom_model::{Key, KeyVersion, Ocid, Secret, SecretVersion, Timestamp, Vault};
-use strongroom_store::{Change, Store, StoreError};
+use strongroom_store::{Change, Order, Store, StoreError, prefix_range};
 
 const VERSION: u32 = 1;
 
@@ -180,13 +180,25 @@ pub(crate) fn incomplete() -> StoreError {
     StoreError::Foreign(why.to_owned())
 }
 
+/// Checks that a store is whole and that a tenancy was founded in it, as a server does when it starts.
+///
+/// # Errors
+/// [`StoreError::Foreign`] and [`StoreError::Corrupt`]. Any other [`StoreError`] if the store cannot be
+/// read.
+pub async fn check_founded(store: &dyn Store) -> Result<(), StoreError> {
+    check_whole(store).await?;
+    if store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?.is_empty() {
+        return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
+    }
+    Ok(())
+}
+
 /// Checks that no restore was begun and is not finished.
 pub(crate) async fn check_whole(store: &dyn Store) -> Result<(), StoreError> {
     let mark = store.get(&[restoring().as_slice()]).await?;
     if mark.iter().any(Option::is_some) { Err(incomplete()) } else { Ok(()) }
 }
 
-/// Returns the secret whose row changed, if the row is one.
 /// Tells whether a change may take somebody's right to read a secret.
 pub(crate) fn changes_rights(change: &Change) -> Result<bool, StoreError> {
     if change.key.starts_with(b"s/") {
@@ -196,6 +208,7 @@ pub(crate) fn changes_rights(change: &Change) -> Result<bool, StoreError> {
     Ok(RIGHTS.iter().any(|prefix| change.key.starts_with(prefix.as_bytes())))
 }
 
+/// Returns the secret whose row changed, if the row is one.
 pub(crate) fn changed_secret(change: &Change) -> Option<Ocid> {
     let id = change.key.strip_prefix(b"s/")?;
     std::str::from_utf8(id).ok()?.parse().ok()

@@ -1,4 +1,4 @@
-use std::io::BufReader;
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -7,14 +7,16 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 use strongroom_keyring::root_file;
 use strongroom_model::{private_file, rfc3339};
-use strongroom_server::{CheckpointError, ExportError, Exported, Ledger, Verified, check_export};
+use strongroom_server::{
+    CheckpointError, ExportError, Exported, Ledger, Verified, check_export, check_founded,
+};
 use strongroom_store::StoreError;
 
 use super::database::Database;
 use super::directory::{DataDirectory, ledger_of, unreadable_store};
 use super::serve::Configuration;
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, warn};
 use crate::hand::output::{write, write_json};
 
 const KEY_BYTES: usize = 32;
@@ -129,6 +131,9 @@ impl Opened {
         let seal = configuration.unseal.seal(token.as_ref(), environment)?;
         let directory = take_founded(&configuration.data_dir)?;
         let ledger = ledger_of(&seal.open(&directory.join("root.key")).await?)?;
+        if configuration.database.is_none() {
+            directory.check_has_store()?;
+        }
         let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
         let checkpoint_files = configuration.checkpoint_files;
         Ok(Self { ledger, database, checkpoint_files, _directory: directory })
@@ -142,6 +147,7 @@ impl Opened {
             Failure::configuration("root-key-unusable", message).because(error.to_string())
         })?;
         let ledger = ledger_of(&root_key)?;
+        directory.check_has_store()?;
         let database = Database::open(&directory, None, &ledger).await?;
         Ok(Self { ledger, database, checkpoint_files: Vec::new(), _directory: directory })
     }
@@ -165,14 +171,24 @@ async fn verify(arguments: &VerifyArguments, environment: &Environment) -> Resul
     let opened = Opened::at(&arguments.which, environment).await?;
     let store = opened.database.store();
     let verified = opened.ledger.verify(&*store).await.map_err(broken)?;
-    let files = opened.checkpoint_files.iter().chain(&arguments.checkpoint);
+    check_founded(&*store).await.map_err(broken)?;
+    let own = opened.checkpoint_files.iter().map(|file| (file, true));
+    let files = own.chain(arguments.checkpoint.iter().map(|file| (file, false)));
     let mut checked = Vec::new();
-    for file in files {
+    for (file, may_be_absent) in files {
         let refused = |why: String| {
             let message = format!("cannot use the checkpoint `{}`", file.display());
             Failure::configuration("checkpoint-unusable", message).because(why)
         };
-        let note = private_file::read(file).map_err(|error| refused(error.to_string()))?;
+        let note = match private_file::read(file) {
+            // The server has not run yet since the tenancy was founded, or the backup restored.
+            Err(error) if may_be_absent && error.kind() == ErrorKind::NotFound => {
+                let why = "the server writes it when it runs";
+                warn("no-checkpoint", &format!("there is no `{}` yet", file.display()), why);
+                continue;
+            }
+            note => note.map_err(|error| refused(error.to_string()))?,
+        };
         let checkpoint = opened.ledger.read_checkpoint(&note).map_err(|error| match error {
             CheckpointError::Form => refused(error.to_string()),
             CheckpointError::Signature => found(&file.display().to_string(), &error.to_string()),
@@ -226,6 +242,7 @@ fn show_verified(
 
 async fn export(arguments: &ExportArguments, environment: &Environment) -> Result<(), Failure> {
     let opened = Opened::at(&arguments.which, environment).await?;
+    check_founded(&*opened.database.store()).await.map_err(broken)?;
     let mut content = Vec::new();
     let exported = opened.ledger.export(&*opened.database.store(), &mut content).await;
     exported.map_err(|error| match error {

@@ -11,6 +11,7 @@ use strongroom_store::{Sqlite, StoreError, Witness};
 use crate::failure::{Exit, Failure};
 
 const LOCK: &str = "strongroom.lock";
+const STORE: &str = "strongroom.db";
 
 /// A data directory that this process alone uses.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl DataDirectory {
                 let message = format!("`{}` is not a data directory", path.display());
                 return Err(Failure::configuration("data-dir-foreign", message)
                     .because("it is not empty and holds no strongroom.lock")
-                    .fix("name an empty or new directory with --data-dir"));
+                    .fix("name an empty or new directory"));
             }
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -62,9 +63,18 @@ impl DataDirectory {
         &self.path
     }
 
+    /// Checks that the database is there, for those who are not to make one.
+    pub(crate) fn check_has_store(&self) -> Result<(), Failure> {
+        let path = self.join(STORE);
+        private_file::mode(&path).map(drop).map_err(|error| {
+            let message = format!("cannot read the database `{}`", path.display());
+            Failure::configuration("no-database", message).because(error.to_string())
+        })
+    }
+
     /// Opens the database in the directory, whose rows `witness` vouches for.
     pub(crate) fn open_store(&self, witness: Arc<dyn Witness>) -> Result<Sqlite, Failure> {
-        let path = self.join("strongroom.db");
+        let path = self.join(STORE);
         let opened = Sqlite::open(&path, strongroom_server::WATCHED, witness);
         opened.map_err(|error| unreadable_store(&error))
     }

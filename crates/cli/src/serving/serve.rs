@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,6 +120,14 @@ enum LimitsName {
     Oracle,
 }
 
+/// Tells whether URLs can have it as their host.
+fn is_host(text: &str) -> bool {
+    let address = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_name = !text.is_empty() && text.len() <= 253 && text.chars().all(legal);
+    is_name || address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
 impl From<LimitsName> for Limits {
     fn from(name: LimitsName) -> Self {
         match name {
@@ -206,7 +214,12 @@ impl Configuration {
         };
         let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
-        toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
+        let read: Self = toml::from_str(&text)
+            .map_err(|error| refused(error.to_string().trim_end().to_owned()))?;
+        if read.host.as_deref().is_some_and(|host| !is_host(host)) {
+            return Err(refused("host must be a name or an address, with no port".to_owned()));
+        }
+        Ok(read)
     }
 
     /// Returns the URL that the server answers at.

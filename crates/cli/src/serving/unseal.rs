@@ -132,7 +132,7 @@ impl Seal {
                 Failure::configuration("root-key-unusable", message).because(error.to_string());
             match error {
                 RootFileError::Io(error) if error.kind() == ErrorKind::NotFound => {
-                    failure.fix("strongroom init --config FILE")
+                    failure.fix("copy it from another server of the database, or begin: strongroom init --config FILE")
                 }
                 _ => failure,
             }

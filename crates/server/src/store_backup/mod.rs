@@ -57,7 +57,10 @@ pub enum StoreBackupError {
     #[error("the restore of another backup was begun and is not finished")]
     OtherBegun,
     /// What was read back is not what was written.
-    #[error("the rows read back from the store are not those of the backup")]
+    #[error(
+        "the rows read back from the store are not those of the backup: something else wrote to it \
+         meanwhile; stop every server, and restore with --accept-rollback"
+    )]
     Differs,
     /// The store refused.
     #[error(transparent)]

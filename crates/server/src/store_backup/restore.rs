@@ -27,6 +27,9 @@ struct RestoringRow {
     is_clearing: bool,
     /// The last key up to which everything is there, in base64.
     after: String,
+    /// Whether something else was found when it was read back: another program had written too.
+    #[serde(default)]
+    has_failed: bool,
 }
 
 /// A store to restore to, and what allows it.
@@ -44,7 +47,8 @@ pub struct Restore<'a> {
 
 /// Puts all rows of a backup into a store, in which nothing else may be. From the first row to the
 /// last the store is marked, and no server uses it; a restore that was interrupted goes on where it
-/// was. What was written is read back before the mark goes.
+/// was. What was written is read back before the mark goes; if that is something else, only a restore
+/// that may replace what is there begins anew.
 ///
 /// # Errors
 /// A [`StoreBackupError`]; [`StoreBackupError::Occupied`] and [`StoreBackupError::OtherBegun`] leave
@@ -74,6 +78,9 @@ pub async fn restore<R: Read>(
     let mut snapshot = restore.store.snapshot().await?;
     let summary = backup.summary();
     if summary_of(&mut *snapshot).await? != summary {
+        drop(snapshot);
+        mark.row.has_failed = true;
+        restore.remember(&mut mark, Sync::Full).await?;
         return Err(StoreBackupError::Differs);
     }
     let last = snapshot.last().max(backup.header().last);
@@ -146,11 +153,13 @@ impl Restore<'_> {
         let found = self.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
         let is_empty = if let Some(found) = &found {
             let row: RestoringRow = rows::decode(&key, &found.value)?;
-            if row.backup == id {
+            let is_same = row.backup == id;
+            if is_same && !row.has_failed {
                 return Ok(Mark { row, revision: found.revision });
             }
             if !self.accepts_rollback {
-                return Err(StoreBackupError::OtherBegun);
+                let why = (StoreBackupError::Differs, StoreBackupError::OtherBegun);
+                return Err(if is_same { why.0 } else { why.1 });
             }
             false
         } else {
@@ -160,7 +169,8 @@ impl Restore<'_> {
             let there = self.store.snapshot().await?.last();
             return Err(StoreBackupError::Occupied { there, backup: backup.header().last });
         }
-        let row = RestoringRow { backup: id, is_clearing: !is_empty, after: String::new() };
+        let (is_clearing, after) = (!is_empty, String::new());
+        let row = RestoringRow { backup: id, is_clearing, after, has_failed: false };
         let require = found.map_or(Require::Absent, |found| Require::Revision(found.revision));
         let batch = Batch::new().require(key.clone(), require).put(key, rows::encode(&row)?);
         let revision = self.store.commit(batch).await?;

@@ -237,6 +237,27 @@ async fn an_interrupted_restore_never_looks_whole_and_goes_on() {
     loads_vouching(begun, Some(&ledger)).await.unwrap();
 }
 
+/// A server that still runs writes to the store while a backup is restored to it.
+#[tokio::test]
+async fn a_restore_that_somebody_wrote_into_can_be_begun_anew() {
+    let store = founded().await;
+    let (written, file) = backup_of(&*store).await;
+    let begun: Arc<dyn Store> = Arc::new(Memory::new(&[]));
+    let broken = opened(Broken(Cursor::new(&file), 70_000));
+    assert!(restore(&target(Arc::clone(&begun), false), broken).await.is_err());
+    let foreign = Batch::new().put(b"sv/foreign".to_vec(), b"foreign".to_vec());
+    begun.commit(foreign).await.unwrap();
+    for _ in 0..2 {
+        let differs = restore(&target(Arc::clone(&begun), false), opened(&file[..])).await;
+        assert!(matches!(differs, Err(StoreBackupError::Differs)), "{differs:?}");
+        assert!(loads(Arc::clone(&begun)).await.unwrap_err().contains("not whole"));
+    }
+    let restored = restore(&target(Arc::clone(&begun), true), opened(&file[..])).await.unwrap();
+    assert_eq!(restored, written);
+    assert_eq!(rows_of(&*begun).await, rows_of(&*store).await);
+    loads(begun).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_store_that_holds_something_is_replaced_only_when_asked_to() {
     let store = founded().await;

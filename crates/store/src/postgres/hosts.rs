@@ -62,8 +62,8 @@ pub(super) fn failed(error: tokio_postgres::Error) -> Failed {
         let source = std::error::Error::source(&error);
         let is_own = source.is_some_and(|source| source.downcast_ref::<std::io::Error>().is_none());
         let text = match source {
-            Some(source) if is_own => format!("{error}: {source}"),
-            _ => error.to_string(),
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
         };
         return if is_own { Failed::Lasting(StoreError::Io(text)) } else { Failed::Passing(text) };
     };
