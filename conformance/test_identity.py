@@ -159,6 +159,23 @@ def test_a_statement_that_is_wrong_is_told_with_its_place(iam, tenancy, statemen
     assert iam.list_policies(tenancy, name="wrong").data == []
 
 
+def test_a_day_that_is_none_and_an_empty_description(iam, tenancy):
+    """The Python SDK reads no list of policies in which one has a day that is none."""
+    def policy(name, day):
+        return iam.create_policy(models.CreatePolicyDetails(
+            compartment_id=tenancy, name=name, description="", version_date=day,
+            statements=["Allow group Administrators to inspect vaults in tenancy"])).data
+
+    for number, day in enumerate(("2021-02-31", "2020-13-45", "0000-01-01", "2021-1-1", "x")):
+        assert "must be a day" in refusal(400, "InvalidParameter", policy, f"no-day-{number}", day)
+    made = [policy("a-day", "2021-02-28"), policy("no-day", "")]
+    assert [one.version_date and str(one.version_date)[:10] for one in made] == ["2021-02-28", None]
+    assert [one.description for one in made] == ["", ""]
+    assert {one.id for one in made} <= {one.id for one in iam.list_policies(tenancy).data}
+    for one in made:
+        iam.delete_policy(one.id)
+
+
 def test_dynamic_groups(iam, tenancy):
     """CreateDynamicGroup, GetDynamicGroup, ListDynamicGroups, UpdateDynamicGroup,
     DeleteDynamicGroup."""
@@ -245,6 +262,9 @@ def test_the_tenancy_and_its_place(home, iam, tenancy):
     """GetTenancy, ListRegions, ListRegionSubscriptions, ListAvailabilityDomains, and what this
     server has not."""
     assert iam.get_tenancy(tenancy).data.home_region_key == "IAD"
+    for other in (absent(tenancy), home.dev["vault_id"]):
+        refusal(404, "NotAuthorizedOrNotFound", iam.get_tenancy, other)
+        refusal(404, "NotAuthorizedOrNotFound", iam.list_region_subscriptions, other)
     regions = {region.name for region in iam.list_regions().data}
     assert {"us-ashburn-1", "eu-frankfurt-1"} <= regions and len(regions) == 85
     assert iam.list_region_subscriptions(tenancy).data[0].is_home_region

@@ -4,11 +4,11 @@ use strongroom_model::{DefinedTags, Ocid, Tags};
 
 use super::tags;
 use crate::error::Refusal;
-use crate::fields::{Fields, Text};
+use crate::fields::{Fields, Text, read_timestamp};
 
 pub(super) const NAME: Text = Text::Name(100);
 const USER_NAME: Text = Text::UserName(100);
-const DESCRIPTION: Text = Text::Printable(400);
+const DESCRIPTION: Text = Text::Free(400);
 const TAG_VALUES_MAX: usize = 300;
 
 /// What every new thing of the identity service has.
@@ -296,13 +296,12 @@ fn statements(fields: &mut Fields) -> Result<Option<Vec<String>>, Refusal> {
 
 /// A day, or an instant of which the day counts.
 fn version_date(fields: &mut Fields) -> Result<Option<String>, Refusal> {
-    let Some(text) = fields.string("versionDate")? else { return Ok(None) };
+    let text = fields.string("versionDate")?.filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
     let day = text.get(..10).unwrap_or_default();
-    let shaped = day.bytes().enumerate().all(|(at, byte)| match at {
-        4 | 7 => byte == b'-',
-        _ => byte.is_ascii_digit(),
-    });
-    if shaped && day.len() == 10 && matches!(text.get(10..11), None | Some("T")) {
+    // Clients read it as a day, and do not read the list in which one is none.
+    let is_day = read_timestamp(&format!("{day}T00:00:00Z")).is_some();
+    if is_day && matches!(text.get(10..11), None | Some("T")) {
         return Ok(Some(day.to_owned()));
     }
     Err(fields.invalid("versionDate", "must be a day, such as 2026-11-24"))

@@ -70,9 +70,9 @@ pub(super) async fn run(context: Context<'_>, permit: &Permit, ask: Ask) -> Resu
         Ask::CreateTag(id, details) => tags::create(context, id, details).await,
         Ask::UpdateTag(id, name, details) => tags::update(&context, &id, &name, &details).await,
         Ask::DeleteTag(id, name) => tags::delete(&context, &id, &name).await,
-        Ask::GetTenancy(_) => tenancy::get(&context),
+        Ask::GetTenancy(id) => tenancy::get(&context, &id),
         Ask::ListRegions => tenancy::list_regions(),
-        Ask::ListRegionSubscriptions(_) => tenancy::list_region_subscriptions(&context),
+        Ask::ListRegionSubscriptions(id) => tenancy::list_region_subscriptions(&context, &id),
         Ask::ListAvailabilityDomains(_) => tenancy::list_availability_domains(&context),
     }
 }

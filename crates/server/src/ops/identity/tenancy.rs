@@ -1,12 +1,18 @@
-use strongroom_model::{Region, Tags};
+use strongroom_model::{Ocid, Region, Tags};
 use strongroom_wire::bodies::{AvailabilityDomain, RegionBody, RegionSubscription, TenancyBody};
 
 use crate::failure::Failure;
 use crate::ops::Context;
 use crate::reply::Reply;
 
+fn check(context: &Context<'_>, id: &Ocid) -> Result<(), Failure> {
+    let is_own = *id == context.catalog.tenancy.id;
+    if is_own { Ok(()) } else { Err(Failure::not_found("it is no tenancy of this server")) }
+}
+
 /// `GetTenancy`.
-pub(super) fn get(context: &Context<'_>) -> Result<Reply, Failure> {
+pub(super) fn get(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
+    check(context, id)?;
     let tenancy = &context.catalog.tenancy;
     Reply::of(&TenancyBody::new(tenancy, context.shared.region, &Tags::default()))
 }
@@ -17,7 +23,11 @@ pub(super) fn list_regions() -> Result<Reply, Failure> {
 }
 
 /// `ListRegionSubscriptions`: this region, and those it is paired with.
-pub(super) fn list_region_subscriptions(context: &Context<'_>) -> Result<Reply, Failure> {
+pub(super) fn list_region_subscriptions(
+    context: &Context<'_>,
+    id: &Ocid,
+) -> Result<Reply, Failure> {
+    check(context, id)?;
     let home = &context.catalog.tenancy.home_region;
     let others = context.catalog.regions.peers.keys().filter_map(|name| Region::named(name));
     let regions = std::iter::once(context.shared.region).chain(others);
