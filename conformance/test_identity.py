@@ -253,6 +253,11 @@ def test_tags(home, iam):
         description="kept", defined_tags={"team": {"tier": "gold"}})).data
     assert kept.defined_tags == secret.defined_tags
     iam.delete_tag(space.id, "tier")
+    iam.create_tag(space.id, models.CreateTagDetails(name="last", description="d"))
+    assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=True)).data.is_retired
+    assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=False)).data.is_retired is False
+    assert iam.get_tag(space.id, "last").data.is_retired
+    iam.delete_tag(space.id, "last")
     assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=True)).data.is_retired
     iam.delete_tag_namespace(space.id)
     refusal(404, "NotAuthorizedOrNotFound", iam.get_tag_namespace, space.id)

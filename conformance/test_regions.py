@@ -400,6 +400,7 @@ def test_a_vault_and_its_keys_have_a_replica(pair):
     version = keys.create_key_version(key.id).data
     at_replica = second.client(oci.key_management.KmsManagementClient, replica.management_endpoint)
     wait_for(lambda: at_replica.get_key(key.id).data.current_key_version == version.id)
+    assert (keys.get_key(key.id).data.is_primary, at_replica.get_key(key.id).data.is_primary) == (True, False)
     assert decrypted(replica.crypto_endpoint, second, encrypted(vault.crypto_endpoint, home, "aGk=")) == "aGk="
     for call in (lambda: at_replica.create_key(aes), lambda: at_replica.disable_key(key.id),
                  lambda: there.update_vault(vault.id, models.UpdateVaultDetails(display_name="x"))):

@@ -81,7 +81,7 @@ impl<'a> KeyBody<'a> {
             lifecycle_state,
             is_auto_rotation_enabled: key.auto_rotation.is_some(),
             auto_key_rotation_details: key.auto_rotation.as_ref().map(Into::into),
-            is_primary: true,
+            is_primary: !vault.is_replica(),
             replica_details: ReplicaDetailsBody::of(vault),
             restored_from_key_id: key.restored_from.as_ref().map(Ocid::as_str),
             time_created: key.time_created,
@@ -187,7 +187,7 @@ impl<'a> KeyVersionBody<'a> {
     pub fn whole(version: &'a KeyVersion, key: &'a Key, vault: &'a Vault) -> Self {
         Self {
             public_key: version.public_key.as_deref(),
-            is_primary: Some(true),
+            is_primary: Some(!vault.is_replica()),
             replica_details: ReplicaDetailsBody::of(vault),
             restored_from_key_version_id: version.restored_from.as_ref().map(Ocid::as_str),
             ..Self::summary(version, key, vault)

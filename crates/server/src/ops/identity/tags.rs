@@ -4,12 +4,13 @@ use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
 use strongroom_wire::{CreateTagDetails, NewNamed, UpdateTagDetails, UpdateTagNamespaceDetails};
 
 use super::named::{
-    self, change, conflict, describe, found, kept, named, new_id, remove, shares_name,
+    self, Named, change, conflict, describe, found, kept, named, new_id, remove, shares_name,
 };
 use crate::ask::{ByCompartment, Listing, NameFilter};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::Context;
+use crate::ops::changing::replace;
 use crate::ops::listing::{page_of, sort_key};
 use crate::reply::Reply;
 use crate::rows;
@@ -86,17 +87,25 @@ pub(super) async fn create_namespace(
     .await
 }
 
-/// `UpdateTagNamespace`. Retiring a namespace retires its tags.
+/// `UpdateTagNamespace`. Retiring a namespace retires its tags; taking it back does not take them back.
 pub(super) async fn update_namespace(
     context: &Context<'_>,
     id: &Ocid,
     details: &UpdateTagNamespaceDetails,
 ) -> Result<Reply, Failure> {
-    change(context, id, |namespace: &TagNamespace, _| {
+    change(context, id, |namespace: &TagNamespace, catalog| {
         let mut next = namespace.clone();
         describe(&details.named, &mut next.description, &mut next.tags);
         next.is_retired = details.is_retired.unwrap_or(next.is_retired);
-        Ok((next, Batch::new()))
+        let mut batch = Batch::new();
+        if next.is_retired {
+            let in_use = |tag: &Tag| tag.tag_namespace_id == *id && !tag.is_retired;
+            for (tag, revision) in catalog.tags.values().filter(|(tag, _)| in_use(tag)) {
+                let retired = Tag { is_retired: true, ..Tag::clone(tag) };
+                batch = replace(batch, Tag::row(&tag.id), *revision, rows::encode(&retired)?);
+            }
+        }
+        Ok((next, batch))
     })
     .await
 }
