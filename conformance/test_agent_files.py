@@ -150,6 +150,36 @@ def test_a_command_that_fails_is_run_again_and_the_vault_waits_for_it(home, tmp_
     assert "exit status: 1" in log_of(agent)
 
 
+def test_a_command_that_an_agent_did_not_come_to_run_is_run_by_the_next(home, tmp_path):
+    put(home, "restarted", b"one")
+    program, target, runs = tmp_path / "program", tmp_path / "restarted", tmp_path / "runs"
+    program.write_text(f"#!/bin/sh\necho run >> {runs}\ntest -e {tmp_path}/works\n")
+    program.chmod(0o755)
+    tables = table(target, of("restarted"), on_change=[str(program)])
+
+    def started():
+        agent = Agent(home, tmp_path, tables=tables)
+        until(lambda: agent.ask("/ready")[0] == 200, "ready")
+        return agent
+
+    agent = started()
+    put(home, "restarted", b"two")
+    holds(target, b"two")
+    until(runs.exists, "the command to be run, and to fail")
+    agent.process.kill()
+    agent.process.wait()
+    (tmp_path / "works").touch()
+    before = runs.read_text()
+    agent = started()
+    until(lambda: runs.read_text() == before + "run\n", "the command to be run once more")
+    until(lambda: "the command was run" in log_of(agent), "the agent to know")
+    assert agent.end() == 0
+    before = runs.read_text()
+    agent = started()
+    time.sleep(2.5)
+    assert runs.read_text() == before and agent.end() == 0
+
+
 def test_nothing_is_ready_before_its_files_are_there(home, tmp_path):
     tables = table(tmp_path / "late", of("late"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:

@@ -19,7 +19,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 pub use self::growing::{GrowingFile, reader};
-pub use self::publish::{Access, PublishError, Standing, publish, rewrite, standing, withdraw};
+pub use self::publish::{
+    Access, PublishError, Standing, is_due, publish, publish_due, rewrite, set_done, standing,
+    withdraw,
+};
 
 const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;

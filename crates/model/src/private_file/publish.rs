@@ -7,8 +7,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fchmod, fchown, fstat,
-    fsync, linkat, open, openat, openat2, renameat, statat, unlinkat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, XattrFlags, fchmod, fchown,
+    fgetxattr, fremovexattr, fsetxattr, fstat, fsync, linkat, open, openat, openat2, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -17,6 +18,13 @@ use crate::Random;
 
 const STICKY: u32 = 0o1000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+/// How a file is opened to be looked at: no link is followed, and nothing is waited for.
+const TO_LOOK: OFlags =
+    OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// Attribute of a file about which something is still to be done.
+const DUE: &str = "user.strongroom.due";
 
 /// Whose a file is, and what its owner and group may do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +91,57 @@ pub fn publish(
     access: Access,
     random: &dyn Random,
 ) -> Result<(), PublishError> {
+    put(path, content, (access, false), random)
+}
+
+/// Does the same with a file that says that something is still to be done about it, until
+/// [`set_done`]: whoever finds it there knows, whatever became of the program that put it there. Not
+/// every file system keeps such a mark; the file is the same without.
+///
+/// # Errors
+/// A [`PublishError`]; the old file is unchanged then.
+pub fn publish_due(
+    path: &Path,
+    content: &[u8],
+    access: Access,
+    random: &dyn Random,
+) -> Result<(), PublishError> {
+    put(path, content, (access, true), random)
+}
+
+/// Tells whether something is still to be done about a file that is there.
+///
+/// # Errors
+/// A [`PublishError`].
+pub fn is_due(path: &Path, access: Access) -> Result<bool, PublishError> {
+    Ok(fgetxattr(&opened(path, access)?, DUE, &mut [0_u8; 8]).is_ok())
+}
+
+/// Takes the mark from a file that [`publish_due`] put there.
+///
+/// # Errors
+/// A [`PublishError`].
+pub fn set_done(path: &Path, access: Access) -> Result<(), PublishError> {
+    match fremovexattr(&opened(path, access)?, DUE) {
+        Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+/// Opens the file that is there, and nothing but a regular file.
+fn opened(path: &Path, access: Access) -> Result<OwnedFd, PublishError> {
     let (directory, name) = place(path, access)?;
+    existing(&directory, path, &name)?;
+    Ok(openat(&directory, &name, TO_LOOK, Mode::empty())?)
+}
+
+fn put(
+    path: &Path,
+    content: &[u8],
+    access: (Access, bool),
+    random: &dyn Random,
+) -> Result<(), PublishError> {
+    let (directory, name) = place(path, access.0)?;
     existing(&directory, path, &name)?;
     let beside = beside(&name, random);
     let flags = OFlags::WRONLY | OFlags::CLOEXEC;
@@ -132,8 +190,7 @@ pub fn standing(path: &Path, content: &[u8], access: Access) -> Result<Standing,
     if existing(&directory, path, &name)?.is_none() {
         return Ok(Standing::Absent);
     }
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(&directory, &name, flags, Mode::empty())?;
+    let file = openat(&directory, &name, TO_LOOK, Mode::empty())?;
     let stat = fstat(&file)?;
     let has = |wanted: Option<u32>, has: u32| wanted.is_none_or(|wanted| wanted == has);
     let is_as_asked = stat.st_mode & 0o7777 == access.mode
@@ -166,8 +223,7 @@ pub fn withdraw(path: &Path, access: Access) -> Result<(), PublishError> {
 /// # Errors
 /// Any error of the file system; the old file is unchanged then.
 pub fn rewrite(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let stat = fstat(&open(path, flags, Mode::empty())?)?;
+    let stat = fstat(&open(path, TO_LOOK, Mode::empty())?)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(io::Error::other("it is no regular file"));
     }
@@ -176,7 +232,7 @@ pub fn rewrite(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<(
     let beside = path.with_file_name(beside(path.file_name().unwrap_or_default(), random));
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = open(&beside, flags, Mode::RUSR | Mode::WUSR)?;
-    let written = write(file, content, access).map_err(|error| match error {
+    let written = write(file, content, (access, false)).map_err(|error| match error {
         PublishError::Io(error) => error,
         PublishError::Unsafe(why) => io::Error::other(why),
     });
@@ -188,7 +244,11 @@ pub fn rewrite(path: &Path, content: &[u8], random: &dyn Random) -> io::Result<(
     renamed
 }
 
-fn write(file: OwnedFd, content: &[u8], access: Access) -> Result<File, PublishError> {
+fn write(
+    file: OwnedFd,
+    content: &[u8],
+    (access, is_due): (Access, bool),
+) -> Result<File, PublishError> {
     if access.owner.is_some() || access.group.is_some() {
         let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
         fchown(&file, owner, group)?;
@@ -196,6 +256,10 @@ fn write(file: OwnedFd, content: &[u8], access: Access) -> Result<File, PublishE
     fchmod(&file, Mode::from_raw_mode(access.mode))?;
     let mut file = File::from(file);
     file.write_all(content)?;
+    if is_due {
+        // Not every file system has attributes, and not everybody may set them.
+        fsetxattr(&file, DUE, b"1", XattrFlags::empty()).unwrap_or_default();
+    }
     file.sync_all()?;
     Ok(file)
 }
@@ -295,6 +359,28 @@ mod tests {
 
     fn names(directory: &Path) -> Vec<OsString> {
         super::super::names_in(directory).unwrap()
+    }
+
+    #[test]
+    fn what_is_still_to_be_done_is_known_as_long_as_the_file_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let due = |content: &[u8]| publish_due(&path, content, access(0o640), &Counter).unwrap();
+        put(&path, b"a", 0o640).unwrap();
+        assert!(!is_due(&path, access(0o640)).unwrap());
+        set_done(&path, access(0o640)).unwrap();
+        for (content, replacement) in [(&b"b"[..], &b"c"[..]), (b"d", b"e")] {
+            due(content);
+            assert!(is_due(&path, access(0o640)).unwrap());
+            assert_eq!(standing(&path, content, access(0o640)).unwrap(), Standing::Same);
+            put(&path, replacement, 0o640).unwrap();
+            assert!(!is_due(&path, access(0o640)).unwrap());
+        }
+        due(b"f");
+        set_done(&path, access(0o640)).unwrap();
+        assert!(!is_due(&path, access(0o640)).unwrap());
+        fs::remove_file(&path).unwrap();
+        is_due(&path, access(0o640)).unwrap_err();
     }
 
     #[test]

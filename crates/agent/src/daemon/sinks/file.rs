@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use strongroom_client::CachedSecret;
-use strongroom_model::private_file::{Access, Standing, publish, standing, withdraw};
+use strongroom_model::private_file::{
+    Access, PublishError, Standing, is_due, publish, publish_due, set_done, standing, withdraw,
+};
 use strongroom_model::{Random, Sensitive};
 
 /// What a file is made of.
@@ -39,23 +41,37 @@ pub enum WhenRefused {
 }
 
 impl FileSink {
-    /// Puts the file in its place, and tells how it stood before.
+    /// Puts the file in its place, and tells how it stood before, and whether a command is still to be
+    /// run about what was there. One that replaces another is due if there is a command.
     pub(super) async fn put(
         &self,
         found: &[CachedSecret],
         random: &Arc<dyn Random>,
-    ) -> Result<Standing, String> {
+        has_command: bool,
+    ) -> Result<(Standing, bool), String> {
         let content = self.contents.make(found)?;
         let (path, access, random) = (self.path.clone(), self.access, Arc::clone(random));
-        let put = move || {
+        aside(move || {
             let before = standing(&path, content.expose(), access)?;
-            if before != Standing::Same {
-                publish(&path, content.expose(), access, &*random)?;
+            let was_due = has_command && before != Standing::Absent && is_due(&path, access)?;
+            match before {
+                Standing::Same => {}
+                Standing::Differs if has_command => {
+                    publish_due(&path, content.expose(), access, &*random)?;
+                }
+                Standing::Differs | Standing::Absent => {
+                    publish(&path, content.expose(), access, &*random)?;
+                }
             }
-            Ok(before)
-        };
-        let put = tokio::task::spawn_blocking(put).await.map_err(|error| error.to_string())?;
-        put.map_err(|error: strongroom_model::private_file::PublishError| error.to_string())
+            Ok((before, was_due))
+        })
+        .await
+    }
+
+    /// Takes note that the command was run.
+    pub(super) async fn done(&self) -> Result<(), String> {
+        let (path, access) = (self.path.clone(), self.access);
+        aside(move || set_done(&path, access)).await
     }
 
     /// Takes the file away if that is asked for.
@@ -64,7 +80,14 @@ impl FileSink {
             return Ok(());
         }
         let (path, access) = (self.path.clone(), self.access);
-        let withdrawn = tokio::task::spawn_blocking(move || withdraw(&path, access)).await;
-        withdrawn.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        aside(move || withdraw(&path, access)).await
     }
+}
+
+/// Does what waits for the disk where nobody else waits.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PublishError> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?;
+    done.map_err(|error| error.to_string())
 }

@@ -90,16 +90,18 @@ impl Keeper {
         if !is_new && self.compared_at.elapsed() < COMPARE_EVERY {
             return Ok(());
         }
+        let (is_first, has_command) = (self.versions.is_none(), self.sink.command.is_some());
         let has_changed = match &self.sink.file {
-            Some(file) => match file.put(&found, &self.random).await? {
-                Standing::Same => false,
-                before => {
+            Some(file) => match file.put(&found, &self.random, has_command).await? {
+                // An agent before this one wrote it, and did not come to run the command.
+                (Standing::Same, was_due) => is_first && was_due,
+                (before, was_due) => {
                     self.agent.counters.files_written.fetch_add(1, Relaxed);
                     tracing::info!(sink = self.sink.title, ?versions, "written");
-                    before == Standing::Differs
+                    before == Standing::Differs || was_due
                 }
             },
-            None => is_new && self.versions.is_some(),
+            None => is_new && !is_first,
         };
         self.compared_at = Instant::now();
         self.versions = Some(versions);
@@ -164,6 +166,15 @@ impl Keeper {
             return;
         }
         tracing::info!(sink = self.sink.title, tries, "the command was run");
+        if let Some(file) = &self.sink.file
+            && let Err(why) = file.done().await
+        {
+            tracing::warn!(
+                sink = self.sink.title,
+                why,
+                "the command is run again at the next start"
+            );
+        }
         self.due = None;
         self.settle();
     }
