@@ -105,6 +105,20 @@ def test_a_host_that_no_url_can_have_is_refused(tmp_path):
         assert not (place / "data").exists()
 
 
+def test_a_server_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path):
+    config, _ = configured(tmp_path)
+    assert strongroom("init", "--config", config).returncode == 0
+    # Whoever listens there never answers.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with open(config, "a") as file:
+            file.write(f"[database]\nurl = 'postgres://u@127.0.0.1:{silent.getsockname()[1]}/x'\n")
+        server = subprocess.Popen([str(BINARY), "serve", "--config", config], stderr=subprocess.DEVNULL)
+        connection, _ = silent.accept()
+        server.terminate()
+        assert server.wait(timeout=2) == 0
+        connection.close()
+
+
 def test_a_server_of_ones_own(tmp_path):
     config, port = configured(tmp_path)
     before = strongroom("serve", "--config", config)

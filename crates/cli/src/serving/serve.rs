@@ -307,11 +307,22 @@ pub(crate) async fn run(
     let root_key = seal.open(&directory.join("root.key")).await?;
     let ledger = ledger_of(&root_key)?;
     let server = server.with_regions(Arc::new(line)).starting();
-    let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
-    let keys = (root_key, ledger);
-    let outward = (token.clone(), tracing);
-    let parts = configuration.parts(&database, keys, outward, arguments.accept_rollback)?;
-    let shared = Shared::load(parts).await.map_err(not_taken_up)?;
+    let loading = async {
+        let database = Database::open(&directory, configuration.database.as_ref(), &ledger).await?;
+        let outward = (token.clone(), tracing);
+        let keys = (root_key, ledger.clone());
+        let parts = configuration.parts(&database, keys, outward, arguments.accept_rollback)?;
+        let shared = Shared::load(parts).await.map_err(not_taken_up)?;
+        Ok::<_, Failure>((database, shared))
+    };
+    let (database, shared) = tokio::select! {
+        biased;
+        () = signals.come() => {
+            tracing::info!("told to end before it was ready");
+            return Ok(());
+        }
+        loaded = loading => loaded?,
+    };
     let serving = server.serve(shared).await.map_err(not_started)?;
     tracing::info!(base_url = serving.base_url(), "ready");
     Supervisor::ready();
