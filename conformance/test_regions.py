@@ -175,6 +175,9 @@ def test_a_region_that_is_forgotten_sends_and_gets_nothing(pair):
     assert "401" in wait_for(lambda: second.status(home)["fault"])
     assert "is not one that this region is paired with" in home.admin("rm", SECOND, code=1)
     assert content_at(second, secret.id) == b"first"
+    for wrong in ("foo", "ftp://x", "http://u:p@h", "https://h?q", ""):
+        assert "must be http" in home.admin(
+            "add", "--identity", second.directory / "own.json", "--url", wrong, code=1)
     # Paired again, it gets what it has missed.
     update(home, secret.id, description="missed")
     home.admin("add", "--identity", second.directory / "own.json", "--url", second.link.url)

@@ -4,7 +4,7 @@ use strongroom_keyring::{RegionKeys, RootKey};
 use strongroom_model::{Region, Tenancy, Timestamp};
 use strongroom_store::{Batch, Require, Store, StoreError};
 
-use super::peers::{PeerRow, RegionIdentity};
+use super::peers::{PeerRow, RegionIdentity, is_base_url};
 use crate::rows;
 
 /// A region that joins.
@@ -49,6 +49,11 @@ pub async fn join_tenancy(
     }
     if new.home.region == new.region.name {
         return Err(JoinError::Identity("the region is the home region; name another one"));
+    }
+    if !is_base_url(new.url) {
+        return Err(JoinError::Identity(
+            "the home region's URL must be http:// or https:// with a host, and no user or query",
+        ));
     }
     let keys = RegionKeys::derive(root_key);
     let keys = keys.map_err(|_error| JoinError::Identity("the region's keys were not made"))?;

@@ -9,7 +9,7 @@ use strongroom_store::{Batch, Order, prefix_range};
 use super::intake::untaken;
 use super::messages::{Kind, OPERATE, SignedMessage};
 use super::outbox::time_of;
-use super::peers::{PeerRow, RegionIdentity};
+use super::peers::{PeerRow, RegionIdentity, is_base_url};
 use super::promotion;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
@@ -140,6 +140,12 @@ async fn add(
     if known.is_some_and(|peer| peer.keys != keys) {
         let rule = "has other keys than this region was paired with before; remove it first";
         return Err(invalid("identity", rule));
+    }
+    if !is_base_url(&url) {
+        return Err(invalid(
+            "url",
+            "must be http:// or https:// with a host, and no user or query",
+        ));
     }
     let report = serde_json::json!({"region": region.name, "fingerprint": keys.fingerprint()});
     let row = PeerRow { url, identity, time_added: shared.clock.now() };

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::RegionPublicKeys;
 use strongroom_model::{Ocid, Timestamp};
@@ -98,4 +99,11 @@ impl Regions {
         }
         Ok(())
     }
+}
+
+/// Tells whether other regions can be asked at a URL: paths are put behind it.
+pub(super) fn is_base_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<Uri>() else { return false };
+    let is_plain = url.authority().is_some_and(|at| !at.as_str().contains('@'));
+    matches!(url.scheme_str(), Some("http" | "https")) && is_plain && url.query().is_none()
 }
