@@ -186,6 +186,13 @@ def test_a_vault_takes_its_secrets_along(later):
     assert refusal(later.update, secret, description="d")[:2] == CONFLICT
     vault.cancel_vault_deletion(made.id)
     assert later.read(secret) == b"x"
+    # One that is to go later than the vault goes with it.
+    later.vaults.schedule_secret_deletion(secret.id, m.ScheduleSecretDeletionDetails(time_of_deletion=later.in_days(28)))
+    own = later.vaults.get_secret(secret.id).data.time_of_deletion
+    sooner = vault.schedule_vault_deletion(made.id, when).data.time_of_deletion
+    assert sooner < own and later.vaults.get_secret(secret.id).data.time_of_deletion == sooner
+    vault.cancel_vault_deletion(made.id)
+    assert later.vaults.get_secret(secret.id).data.time_of_deletion == own
     vault.schedule_vault_deletion(made.id, oci.key_management.models.ScheduleVaultDeletionDetails())
     later.vault.advance(days=31)
     assert later.vaults.get_secret(secret.id).data.lifecycle_state == "DELETED"

@@ -150,15 +150,14 @@ impl Key {
     /// vault becomes of its keys.
     #[must_use]
     pub fn shown_in(&self, vault: &Vault) -> (KeyState, Option<Timestamp>) {
+        let first = self.time_of_deletion.into_iter().chain(vault.time_of_deletion).min();
         match (vault.state, self.state) {
-            (VaultState::Active, state) | (_, state @ KeyState::Deleted) => {
+            (VaultState::Active, state)
+            | (VaultState::PendingDeletion, state @ KeyState::Deleted) => {
                 (state, self.time_of_deletion)
             }
-            (VaultState::PendingDeletion, KeyState::PendingDeletion) => {
-                (KeyState::PendingDeletion, self.time_of_deletion)
-            }
-            (VaultState::PendingDeletion, _) => (KeyState::PendingDeletion, vault.time_of_deletion),
-            (VaultState::Deleted, _) => (KeyState::Deleted, vault.time_of_deletion),
+            (VaultState::PendingDeletion, _) => (KeyState::PendingDeletion, first),
+            (VaultState::Deleted, _) => (KeyState::Deleted, first),
         }
     }
 

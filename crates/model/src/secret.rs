@@ -250,17 +250,14 @@ impl Secret {
     /// the vault becomes of its secrets.
     #[must_use]
     pub fn shown_in(&self, vault: &Vault) -> (SecretState, Option<Timestamp>) {
+        let first = self.time_of_deletion.into_iter().chain(vault.time_of_deletion).min();
         match (vault.state, self.state) {
-            (VaultState::Active, state) | (_, state @ SecretState::Deleted) => {
+            (VaultState::Active, state)
+            | (VaultState::PendingDeletion, state @ SecretState::Deleted) => {
                 (state, self.time_of_deletion)
             }
-            (VaultState::PendingDeletion, SecretState::PendingDeletion) => {
-                (SecretState::PendingDeletion, self.time_of_deletion)
-            }
-            (VaultState::PendingDeletion, SecretState::Active) => {
-                (SecretState::PendingDeletion, vault.time_of_deletion)
-            }
-            (VaultState::Deleted, _) => (SecretState::Deleted, vault.time_of_deletion),
+            (VaultState::PendingDeletion, _) => (SecretState::PendingDeletion, first),
+            (VaultState::Deleted, _) => (SecretState::Deleted, first),
         }
     }
 
