@@ -80,7 +80,9 @@ def wrong(kind):
     """Values that no field of a kind may have."""
     common = [7, -1, 1.5, True, [], [CANARY]]
     if kind == "text":
-        return [*common, {}, "", "x" * 5000, "a\0b"]
+        return [*wrong("free"), ""]
+    if kind == "free":
+        return [*common, {}, "x" * 5000, "a\0b"]
     if kind == "ocid":
         return [*common, {}, "", CANARY, "ocid1.x", "x" * 5000]
     if kind == "object":
@@ -99,7 +101,7 @@ FIELDS = {
         "definedTags": "object",
     },
     "/20160918/compartments": {
-        "compartmentId": "ocid", "name": "text", "description": "text", "freeformTags": "object",
+        "compartmentId": "ocid", "name": "text", "description": "free", "freeformTags": "object",
         "definedTags": "object",
     },
 }
