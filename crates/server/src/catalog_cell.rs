@@ -12,6 +12,7 @@ use crate::rows;
 use crate::secret_cache::SecretCache;
 
 const SCAN_ROWS: usize = 1024;
+const LOADS_MAX: usize = 3;
 
 /// A request's view of the store: everything that was acknowledged before it is in it.
 #[derive(Debug, Clone)]
@@ -97,13 +98,30 @@ impl CatalogCell {
     }
 }
 
-/// Reads everything. Kinds are read in the order in which they refer to each other.
+/// Reads everything, and again if something does not fit together: what is made meanwhile may be seen
+/// without what it refers to, whose kind was read before.
 async fn load(store: &dyn Store, keys: &Keys, semantics: Semantics) -> Result<View, StoreError> {
+    rows::check_founded(store).await?;
+    for _ in 1..LOADS_MAX {
+        match load_once(store, keys, semantics).await {
+            Err(StoreError::Corrupt(why)) => tracing::warn!(why, "the rows are read again"),
+            loaded => return loaded,
+        }
+    }
+    load_once(store, keys, semantics).await
+}
+
+/// Kinds are read in the order in which they refer to each other.
+async fn load_once(
+    store: &dyn Store,
+    keys: &Keys,
+    semantics: Semantics,
+) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
     rows::check_whole(store).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
-        return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
+        return Err(rows::unfounded());
     };
     let mut catalog = Catalog::empty(rows::decode(&key, &row.value)?, semantics, keys);
     for prefix in rows::KEPT {

@@ -188,9 +188,14 @@ pub(crate) fn incomplete() -> StoreError {
 pub async fn check_founded(store: &dyn Store) -> Result<(), StoreError> {
     check_whole(store).await?;
     if store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?.is_empty() {
-        return Err(StoreError::Corrupt("no tenancy was founded here".to_owned()));
+        return Err(unfounded());
     }
     Ok(())
+}
+
+/// Refuses a store without a tenancy.
+pub(crate) fn unfounded() -> StoreError {
+    StoreError::Corrupt("no tenancy was founded here".to_owned())
 }
 
 /// Checks that no restore was begun and is not finished.

@@ -118,7 +118,7 @@ async fn tenancy(store: &dyn Store) -> Result<Ocid, StoreError> {
     let found = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let key = found.first().and_then(|(key, _)| std::str::from_utf8(key).ok());
     let id = key.and_then(|key| key.strip_prefix("t/")?.parse().ok());
-    id.ok_or_else(|| StoreError::Corrupt("no tenancy was founded here".to_owned()))
+    id.ok_or_else(rows::unfounded)
 }
 
 async fn entry_line(
