@@ -81,22 +81,21 @@ pub(super) fn failed(error: tokio_postgres::Error) -> Failed {
 pub(super) struct Link {
     pub(super) client: Client,
     pub(super) statements: Statements,
-    pub(super) timeline: u32,
-    /// Since when the server has run without a crash, as it tells it.
-    pub(super) since: String,
+    pub(super) life: Life,
 }
 
-impl Link {
-    /// Tells whether transactions have the numbers here that they had there: a server gives numbers
-    /// anew of transactions that a crash took.
-    pub(super) fn goes_on_from(&self, before: &Self) -> bool {
-        self.timeline == before.timeline && self.since == before.since
-    }
+/// What a server has done since it was promoted or crashed: within one life, transactions keep their
+/// numbers. A crash takes some, and their numbers are given anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Life {
+    timeline: u32,
+    /// When it began, as the server tells it.
+    since: String,
 }
 
 impl Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("timeline", &self.timeline).finish_non_exhaustive()
+        f.debug_struct("Link").field("life", &self.life).finish_non_exhaustive()
     }
 }
 
@@ -183,18 +182,19 @@ impl Hosts {
             let (answered, all) = (answers.len(), self.each.len());
             return Err(Failed::Passing(format!("{answered} of {all} hosts answer: {why}")));
         }
-        let primary = answers.into_iter().find(|one| one.writes && one.timeline >= self.highest());
-        let Some(Standing { client, timeline, since, .. }) = primary else {
+        let primary =
+            answers.into_iter().find(|one| one.writes && one.life.timeline >= self.highest());
+        let Some(Standing { client, life, .. }) = primary else {
             return Err(Failed::Passing("no host takes writes on the highest timeline".to_owned()));
         };
         let statements = Statements::prepare(&client).await.map_err(failed);
         match statements {
-            Ok(statements) => Ok(Link { client, statements, timeline, since }),
+            Ok(statements) => Ok(Link { client, statements, life }),
             // The tables are not there yet.
             Err(Failed::Lasting(_)) => {
                 super::schema::prepare(&client).await?;
                 let statements = Statements::prepare(&client).await.map_err(failed)?;
-                Ok(Link { client, statements, timeline, since })
+                Ok(Link { client, statements, life })
             }
             Err(passing) => Err(passing),
         }
@@ -213,7 +213,7 @@ impl Hosts {
         while let Ok(Some(one)) = timeout_at(until, asked.join_next()).await {
             match one {
                 Ok(Ok(standing)) => {
-                    self.saw(standing.timeline);
+                    self.saw(standing.life.timeline);
                     told.answers.push(standing);
                 }
                 // A standby may not have a new database yet.
@@ -276,8 +276,7 @@ fn alone(config: &Config, host: &Host, port: u16) -> Config {
 struct Standing {
     client: Client,
     writes: bool,
-    timeline: u32,
-    since: String,
+    life: Life,
 }
 
 async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Standing, Failed> {
@@ -289,7 +288,7 @@ async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Sta
         let timeline = u32::from_str_radix(&text, 16)
             .map_err(|_error| Failed::Passing(format!("`{text}` is no timeline")))?;
         let since = row.try_get(2).map_err(failed)?;
-        Ok(Standing { client, writes, timeline, since })
+        Ok(Standing { client, writes, life: Life { timeline, since } })
     };
     let late = || Failed::Passing(format!("no answer within {} s", 2 * CONNECT_TIME.as_secs()));
     timeout(2 * CONNECT_TIME, ask).await.map_err(|_late| late())?
@@ -341,7 +340,7 @@ impl Slot {
     ) -> Result<T, String> {
         tokio::select! {
             biased;
-            () = self.hosts.left(link.timeline) => Err("another host was promoted".to_owned()),
+            () = self.hosts.left(link.life.timeline) => Err("another host was promoted".to_owned()),
             done = timeout(time, asked) => {
                 done.map_err(|_late| "the database did not answer in time".to_owned())
             }
@@ -357,6 +356,6 @@ impl Slot {
     }
 
     fn is_good(&self, link: &Link) -> bool {
-        !link.client.is_closed() && link.timeline == self.hosts.highest()
+        !link.client.is_closed() && link.life.timeline == self.hosts.highest()
     }
 }

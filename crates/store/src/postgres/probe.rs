@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::hosts::{Failed, Link, Slot, failed};
+use super::hosts::{Failed, Life, Link, Slot, failed};
 use super::walk::learn;
 use crate::changes::Changes;
 use crate::types::{Change, Revision, StoreError, Versioned};
@@ -25,8 +25,8 @@ pub(super) struct Probe {
     pub(super) queue: mpsc::UnboundedReceiver<Asking>,
     pub(super) changes: Arc<Changes>,
     pub(super) warrant: Arc<Warrant>,
-    /// What was visible at the last probe, and over which connection that was.
-    pub(super) last: Option<(Arc<Link>, String)>,
+    /// What was visible at the last probe, and in which life of the server that was.
+    pub(super) last: Option<(Life, String)>,
 }
 
 impl Probe {
@@ -69,7 +69,7 @@ impl Probe {
     }
 
     async fn ask(&self, link: &Link) -> Result<Told, Failed> {
-        let last = self.last.as_ref().filter(|(last, _)| link.goes_on_from(last));
+        let last = self.last.as_ref().filter(|(life, _)| *life == link.life);
         let snapshot = last.map(|(_, snapshot)| snapshot.as_str());
         let rows = link.client.query(&link.statements.probe, &[&snapshot]).await.map_err(failed)?;
         let mut changes = Vec::new();
@@ -94,7 +94,7 @@ impl Probe {
 
     /// Publishes what was told. What was written before what is known of a row is no news: it was
     /// told late, or again by somebody else.
-    async fn take(&mut self, link: &Arc<Link>, told: Told) -> Result<(), Failed> {
+    async fn take(&mut self, link: &Link, told: Told) -> Result<(), Failed> {
         if told.is_late {
             let learnt = learn(link, &self.changes, &self.warrant);
             let late = |_late| Failed::Passing("the rows were not read in time".to_owned());
@@ -111,7 +111,7 @@ impl Probe {
             let news = news.into_iter().map(|(change, _)| change).collect();
             self.changes.publish(news);
         }
-        self.last = Some((Arc::clone(link), told.now));
+        self.last = Some((link.life.clone(), told.now));
         Ok(())
     }
 }
