@@ -38,7 +38,7 @@ struct Tally {
     unanswered: usize,
     gaps: Vec<Duration>,
     struck: BTreeMap<String, u64>,
-    failures: Vec<String>,
+    failures: usize,
 }
 
 /// Runs histories, checks each, lets all nodes verify what is in the store then, and says what was
@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     tally.print(first, began.elapsed());
     println!("{reads} reads through other nodes after revocations: {allowed} allowed");
     println!("{} nodes started again, and found the store whole", cluster.nodes.len());
-    let broken = tally.failures.len();
+    let broken = tally.failures;
     println!(
         "linearize: {} histories from seed {first}, {} operations: {broken} failed; \
          {allowed} of {reads} reads allowed after a revocation",
@@ -169,13 +169,14 @@ impl Tally {
         self.unanswered += noted.unanswered;
         self.gaps.extend(gap);
         *self.struck.entry(format!("{trouble:?}")).or_default() += 1;
-        self.failures.extend(wrong.into_iter().map(|what| format!("seed {seed}: {what}")));
+        // At once: a run that is stopped has told what it found.
+        for what in &wrong {
+            println!("FAILED: seed {seed}: {what}");
+        }
+        self.failures += wrong.len();
     }
 
     fn print(&mut self, first: u64, took: Duration) {
-        for failure in &self.failures {
-            println!("FAILED: {failure}");
-        }
         self.gaps.sort_unstable();
         let middle = self.gaps.get(self.gaps.len() / 2).map_or(0, Duration::as_millis);
         let longest = self.gaps.last().map_or(0, Duration::as_millis);
