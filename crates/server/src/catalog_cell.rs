@@ -118,7 +118,6 @@ async fn load_once(
     semantics: Semantics,
 ) -> Result<View, StoreError> {
     let (cursor, _) = store.fresh(Cursor::default()).await?;
-    rows::check_whole(store).await?;
     let first = store.scan(prefix_range(b"t/"), Order::Ascending, 1).await?;
     let Some((key, row)) = first.into_iter().next() else {
         return Err(rows::unfounded());

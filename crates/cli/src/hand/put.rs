@@ -145,8 +145,8 @@ fn read_value(arguments: &PutArguments) -> Result<Sensitive, Failure> {
                 .fix("strongroom put secret://VAULT/NAME < FILE"));
         }
         None => {
-            let input = std::io::stdin().lock().take(VALUE_BYTES_MAX + 1);
-            let read = { input }.read_to_end(value.expose_mut());
+            let mut input = std::io::stdin().lock().take(VALUE_BYTES_MAX + 1);
+            let read = input.read_to_end(value.expose_mut());
             let read = read.map_err(|error| refuse(error.to_string()))?;
             if u64::try_from(read).is_ok_and(|read| read > VALUE_BYTES_MAX) {
                 return Err(refuse(format!("it is larger than {VALUE_BYTES_MAX} bytes")));

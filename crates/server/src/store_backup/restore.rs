@@ -158,8 +158,8 @@ impl Restore<'_> {
                 return Ok(Mark { row, revision: found.revision });
             }
             if !self.accepts_rollback {
-                let why = (StoreBackupError::Differs, StoreBackupError::OtherBegun);
-                return Err(if is_same { why.0 } else { why.1 });
+                use StoreBackupError::{Differs, OtherBegun};
+                return Err(if is_same { Differs } else { OtherBegun });
             }
             false
         } else {
