@@ -359,6 +359,10 @@ async fn a_node_learns_everything_anew_from_a_server_that_crashed() {
     server.sql(one_of_its_own);
     let (cursor, delta) = until_fresh(&store, cursor).await;
     assert_eq!(delta, Delta::Changes(Vec::new()), "a connection that broke is no crash");
+    // A process that is killed takes what all of them share along, but not the first of them.
+    server.kill_a_backend();
+    let (cursor, delta) = until_fresh(&store, cursor).await;
+    assert_eq!(delta, Delta::Reset);
     server.kill().await;
     std::fs::remove_file(server.data().join("postmaster.pid")).unwrap();
     server.up();

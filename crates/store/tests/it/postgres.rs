@@ -128,6 +128,18 @@ impl Server {
         }
     }
 
+    /// Kills one of the processes that serve a client of ours.
+    pub(crate) fn kill_a_backend(&self) {
+        let file = self.data().join("backend");
+        self.sql(&format!(
+            "COPY (SELECT pid FROM pg_stat_activity WHERE application_name = 'strongroom' LIMIT 1) \
+             TO '{}'",
+            file.display()
+        ));
+        let pid = std::fs::read_to_string(file).unwrap();
+        run("pg_ctl", &["kill", "KILL", pid.trim()]);
+    }
+
     pub(crate) fn sql(&self, statement: &str) {
         let port = self.port.to_string();
         let where_ = ["-h", "127.0.0.1", "-p", &port, "-U", "strongroom", "-d", "postgres"];
