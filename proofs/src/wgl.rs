@@ -17,8 +17,10 @@ pub(crate) trait Model {
     type Output;
 
     /// Does what is asked, if the answer can be that. Without an answer, which never came, any will
-    /// do.
+    /// do; what then need not be tried, since leaving the call out or putting another in its place
+    /// comes to the same, may be refused.
     fn step(
+        &self,
         state: &Self::State,
         input: &Self::Input,
         output: Option<&Self::Output>,
@@ -47,8 +49,12 @@ pub(crate) enum Verdict {
 }
 
 /// Looks for an order of `calls` that begins at `first`.
-pub(crate) fn check<M: Model>(first: M::State, calls: &[Call<M::Input, M::Output>]) -> Verdict {
-    Search::<M>::new(first, calls).run()
+pub(crate) fn check<M: Model>(
+    model: &M,
+    first: M::State,
+    calls: &[Call<M::Input, M::Output>],
+) -> Verdict {
+    Search::new(model, first, calls).run()
 }
 
 /// The beginning of a call, or its end, in a list that is linked by numbers.
@@ -61,6 +67,7 @@ struct Event {
 }
 
 struct Search<'a, M: Model> {
+    model: &'a M,
     calls: &'a [Call<M::Input, M::Output>],
     /// The first is the head of the list; then the events by time.
     events: Vec<Event>,
@@ -77,7 +84,7 @@ struct Search<'a, M: Model> {
 }
 
 impl<'a, M: Model> Search<'a, M> {
-    fn new(first: M::State, calls: &'a [Call<M::Input, M::Output>]) -> Self {
+    fn new(model: &'a M, first: M::State, calls: &'a [Call<M::Input, M::Output>]) -> Self {
         let begins = calls.iter().enumerate().map(|(number, call)| (call.began, false, number));
         let known = calls.iter().enumerate().filter(|(_, call)| call.output.is_some());
         let ends = known.map(|(number, call)| (call.ended, true, number));
@@ -100,6 +107,7 @@ impl<'a, M: Model> Search<'a, M> {
         let left = place_of_end.iter().flatten().count();
         debug_assert!(count >= left, "each call that ended has an event for it");
         Self {
+            model,
             calls,
             events,
             ends: place_of_end,
@@ -142,7 +150,7 @@ impl<'a, M: Model> Search<'a, M> {
     /// Puts a call next in the order, if the model allows it and this was not tried before.
     fn place(&mut self, at: usize, number: usize) -> bool {
         let Some(call) = self.calls.get(number) else { return false };
-        let Some(next) = M::step(&self.state, &call.input, call.output.as_ref()) else {
+        let Some(next) = self.model.step(&self.state, &call.input, call.output.as_ref()) else {
             return false;
         };
         let mut placed = self.placed.clone();

@@ -202,6 +202,100 @@ fn random_history(dice: &mut Dice, count: usize) -> Vec<SecretCall> {
     calls
 }
 
+/// A secret of which nothing is known but what its calls answer.
+struct Plain;
+
+impl Model for Plain {
+    type State = SecretState;
+    type Input = SecretInput;
+    type Output = SecretOutput;
+
+    fn step(
+        &self,
+        state: &SecretState,
+        input: &SecretInput,
+        output: Option<&SecretOutput>,
+    ) -> Option<SecretState> {
+        match (input, output) {
+            (SecretInput::Read, None) => Some(*state),
+            (SecretInput::Write { value }, None) => Some(state.written(*value)),
+            (SecretInput::WriteIf { value, seen }, None) => {
+                Some(if state.version == *seen { state.written(*value) } else { *state })
+            }
+            _ => Secret::default().step(state, input, output),
+        }
+    }
+}
+
+/// Calls that meet, `lost_of_100` of them without an answer; half of those never happened.
+fn history_with_losses(dice: &mut Dice, count: u64, lost_of_100: usize) -> Vec<SecretCall> {
+    let (mut calls, mut version, mut value) = (Vec::new(), 1_u64, 10);
+    for number in 0..count {
+        let now = 10 * number;
+        let (began, ended) =
+            (now.saturating_sub(dice.roll(40) as u64), now + 1 + dice.roll(40) as u64);
+        let (is_lost, happens) = (dice.roll(100) < lost_of_100, dice.roll(2) == 0);
+        let new = 1000 + number;
+        let seen = version.saturating_sub(dice.roll(2) as u64);
+        let input = match dice.roll(4) {
+            0..=1 => SecretInput::Read,
+            2 => SecretInput::Write { value: new },
+            _ => SecretInput::WriteIf { value: new, seen },
+        };
+        let fits = match input {
+            SecretInput::Read => false,
+            SecretInput::Write { .. } => true,
+            SecretInput::WriteIf { seen, .. } => seen == version,
+        };
+        let output = match input {
+            SecretInput::Read => SecretOutput::Read { version, value, etag: format!("e{version}") },
+            _ if fits => SecretOutput::Wrote { version: version + 1 },
+            _ => SecretOutput::Mismatch,
+        };
+        if fits && (happens || !is_lost) {
+            (version, value) = (version + 1, new);
+        }
+        calls.push(call(input, (!is_lost).then_some(output), began, ended));
+    }
+    calls
+}
+
+#[test]
+fn what_is_learnt_before_the_search_changes_no_verdict() {
+    let mut dice = Dice::new(Some(11));
+    let mut verdicts = [0; 2];
+    for _ in 0..20_000 {
+        let mut calls = history_with_losses(&mut dice, 12, 40);
+        // Something is made untrue in some: an answer, or when it came.
+        let bent = dice.roll(2 * calls.len());
+        if let Some(call) = calls.get_mut(bent) {
+            match &mut call.output {
+                Some(SecretOutput::Read { version, value, .. }) => {
+                    (*version, *value) = (*version + 1, *value + dice.roll(2) as u64);
+                }
+                Some(SecretOutput::Wrote { version }) => *version += 1,
+                Some(SecretOutput::Mismatch) => call.output = Some(wrote(2)),
+                None => call.began += 60,
+            }
+        }
+        let plain = check(&Plain, SecretState { version: 1, value: 10, turns: 0 }, &calls);
+        let (secret, kept) = Secret::learn(&calls);
+        let found = check(&secret, SecretState { version: 1, value: 10, turns: 0 }, &kept);
+        assert_eq!(found, plain, "{calls:?}");
+        verdicts[usize::from(found == Verdict::Linearizable)] += 1;
+    }
+    assert!(verdicts.iter().all(|count| *count > 2_000), "{verdicts:?}");
+}
+
+#[test]
+fn a_history_with_many_lost_answers_is_not_too_hard() {
+    let mut dice = Dice::new(Some(12));
+    for _ in 0..20 {
+        let calls = history_with_losses(&mut dice, 400, 30);
+        assert_eq!(check_secret(10, &calls), Verdict::Linearizable);
+    }
+}
+
 #[test]
 fn long_random_histories_are_found_good_and_bad_once_an_answer_is_bent() {
     let mut dice = Dice::new(Some(7));
