@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use crate::types::{Change, Cursor, Delta};
+use crate::types::{Change, Cursor, Delta, Range, prefix_range};
 
 const KEPT: usize = 4096;
 
@@ -21,6 +21,11 @@ impl Changes {
             last: AtomicU64::new(1),
             recent: RwLock::new(VecDeque::new()),
         }
+    }
+
+    /// The keys that are watched.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = Range> {
+        self.watched.iter().map(|prefix| prefix_range(prefix))
     }
 
     pub(crate) fn watches(&self, key: &[u8]) -> bool {

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::types::{Revision, StoreError, Versioned};
@@ -13,13 +14,15 @@ pub(crate) struct Warrant {
     hasher: RandomState,
     /// By a hash of the key: sixteen bytes a row, where the key would take a hundred.
     latest: RwLock<HashMap<u64, Mark, BuildHasherDefault<Hashed>>>,
+    /// The last commit that was taken note of with [`Self::note_at`].
+    highest: AtomicU64,
     committing: Mutex<()>,
 }
 
 impl Warrant {
     pub(crate) fn new(witness: Arc<dyn Witness>) -> Self {
-        let (hasher, latest, committing) = Default::default();
-        Self { witness, hasher, latest, committing }
+        let (hasher, latest, highest, committing) = Default::default();
+        Self { witness, hasher, latest, highest, committing }
     }
 
     /// Checks that a row is as some commit wrote it.
@@ -68,6 +71,12 @@ impl Warrant {
     pub(crate) fn note_at(&self, key: &[u8], revision: Revision, is_there: bool) {
         let mut latest = self.latest.write().unwrap_or_else(PoisonError::into_inner);
         latest.insert(self.hasher.hash_one(key), Mark::new(revision, is_there));
+        self.highest.fetch_max(revision.0, Ordering::AcqRel);
+    }
+
+    /// Returns the highest revision that is known.
+    pub(crate) fn highest(&self) -> Revision {
+        Revision(self.highest.load(Ordering::Acquire))
     }
 
     /// Returns the last commit that is known to have written or removed a row; zero is none.

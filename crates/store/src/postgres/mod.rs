@@ -174,17 +174,18 @@ impl Postgres {
     /// Reads rows, and again if one seems to be older than what this node was told of it.
     async fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
         for _ in 0..ATTEMPTS {
+            let known = self.warrant.highest();
             let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
             for row in self.rows(|all| &all.get, &[&keys]).await? {
                 let (key, versioned) = self.checked(&row)?;
                 found.insert(key, versioned);
             }
-            let unknown = |key: &&[u8]| !self.is_known(key, found.get(*key));
-            if keys.iter().any(unknown) {
+            let rows = || keys.iter().map(|key| (*key, found.get(*key)));
+            if self.has_unknown(rows(), known) {
                 self.probed().await?;
             }
-            if !keys.iter().any(unknown) {
-                return Ok(keys.iter().map(|key| found.get(*key).cloned()).collect());
+            if !self.has_unknown(rows(), known) {
+                return Ok(rows().map(|(_, row)| row.cloned()).collect());
             }
         }
         Err(stale(keys.first().copied().unwrap_or_default()))
@@ -197,22 +198,33 @@ impl Postgres {
             Order::Descending => |all| &all.scan_down,
         };
         for _ in 0..ATTEMPTS {
+            let known = self.warrant.highest();
             let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
             let found = rows.iter().map(|row| self.checked(row)).collect::<Result<Found, _>>()?;
-            let unknown = |(key, row): &(Vec<u8>, Versioned)| !self.is_known(key, Some(row));
-            if found.iter().any(unknown) {
+            let rows = || found.iter().map(|(key, row)| (key.as_slice(), Some(row)));
+            if self.has_unknown(rows(), known) {
                 self.probed().await?;
             }
-            if !found.iter().any(unknown) {
+            if !self.has_unknown(rows(), known) {
                 return Ok(found);
             }
         }
         Err(stale(&range.start))
     }
 
-    /// Only watched rows are told of by other nodes.
-    fn is_known(&self, key: &[u8], row: Option<&Versioned>) -> bool {
-        !self.changes.watches(key) || self.warrant.is_known(key, row)
+    /// Tells whether one of them is not what this node was told of, where `known` was the last commit
+    /// that it knew of before they were read: what was written since need not be in them. Only watched
+    /// rows are told of by other nodes.
+    fn has_unknown<'a>(
+        &self,
+        mut rows: impl Iterator<Item = (&'a [u8], Option<&'a Versioned>)>,
+        known: Revision,
+    ) -> bool {
+        rows.any(|(key, row)| {
+            self.changes.watches(key)
+                && !self.warrant.is_known(key, row)
+                && self.warrant.revision(key) <= known
+        })
     }
 
     fn checked(&self, row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::hosts::{Failed, Life, Link, Slot, failed};
 use super::walk::learn;
@@ -14,8 +14,6 @@ use crate::warrant::Warrant;
 
 /// Whoever is not answered by then is refused: better no answer than an old one.
 const PROBE_TIME: Duration = Duration::from_secs(2);
-/// How long it may take where everything must be learnt anew.
-const LEARN_TIME: Duration = Duration::from_secs(30);
 
 pub(super) type Asking = oneshot::Sender<Result<(), StoreError>>;
 
@@ -96,9 +94,7 @@ impl Probe {
     /// told late, or again by somebody else.
     async fn take(&mut self, link: &Link, told: Told) -> Result<(), Failed> {
         if told.is_late {
-            let learnt = learn(link, &self.changes, &self.warrant);
-            let late = |_late| Failed::Passing("the rows were not read in time".to_owned());
-            timeout(LEARN_TIME, learnt).await.map_err(late)??;
+            learn(link, &self.changes, &self.warrant).await?;
             self.changes.reset();
         } else {
             let is_news = |(change, revision): &(Change, Revision)| {

@@ -23,11 +23,16 @@ WITH bound AS (
     RETURNING x
 )
 DELETE FROM strongroom.changes WHERE x < (SELECT x FROM bound)";
-const PRUNE_ALL: &str = "
+/// Up to where changes are over, and their removal: what is removed before a node has asked for it
+/// makes that node read everything again.
+const OVER: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text";
+const PRUNE_TO: &str = "
 WITH bound AS (
-    UPDATE strongroom.pruned SET x = pg_snapshot_xmin(pg_current_snapshot()) RETURNING x
+    UPDATE strongroom.pruned SET x = greatest(x, $1::text::xid8) RETURNING x
 )
 DELETE FROM strongroom.changes WHERE x < (SELECT x FROM bound)";
+/// How long nodes have to ask for changes that are to be forgotten: they do so every second.
+const ASKED_BY: Duration = Duration::from_secs(5);
 const PRUNE_OUTCOMES: &str = "DELETE FROM strongroom.outcomes WHERE at < now() - interval '1 hour'";
 
 /// Looks for a higher timeline where there are several hosts: a primary that was cut off from its
@@ -62,8 +67,12 @@ pub(super) async fn prune(slot: Slot) {
 /// Removes what was deleted or replaced from the tables' files, over a connection that nobody else
 /// waits for. The write-ahead log has it until the server recycles that.
 pub(super) async fn forget(link: &Link) -> Result<(), Failed> {
+    let over = link.client.query_one(OVER, &[]).await.and_then(|row| row.try_get::<_, String>(0));
+    let over = over.map_err(failed)?;
+    sleep(ASKED_BY).await;
+    link.client.execute(PRUNE_TO, &[&over]).await.map_err(failed)?;
     let vacuum = ["VACUUM strongroom.changes", "VACUUM strongroom.kv"];
-    for statement in [PRUNE_ALL, "SET statement_timeout = 0"].into_iter().chain(vacuum) {
+    for statement in ["SET statement_timeout = 0"].into_iter().chain(vacuum) {
         link.client.batch_execute(statement).await.map_err(failed)?;
     }
     Ok(())

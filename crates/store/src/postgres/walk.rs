@@ -1,13 +1,19 @@
 //! All rows, as of one moment: by a cursor on a connection of its own.
 
-use tokio::time::Instant;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Error;
 
 use super::hosts::{Failed, Hosts, Link, failed};
-use super::statements::{PART, TRACK, WALK};
+use super::statements::{PART, TRACK, WALK, track};
 use super::{OPEN_TIME, versioned};
 use crate::changes::Changes;
 use crate::types::{Revision, StoreError, Visit};
 use crate::warrant::Warrant;
+
+/// How long the database may take for a part of the rows.
+const PART_TIME: Duration = Duration::from_secs(10);
 
 /// Shows every row. Returns watched ones that this node knows nothing of, or less.
 pub(super) async fn walk(
@@ -36,21 +42,30 @@ pub(super) async fn walk(
     }
 }
 
-/// Takes note anew of which commit wrote each watched row.
+/// Takes note anew of which commit wrote each watched row. However many there are: it is given up
+/// where the database takes too long for a part of them.
 pub(super) async fn learn(link: &Link, changes: &Changes, warrant: &Warrant) -> Result<(), Failed> {
     warrant.forget();
-    link.client.batch_execute(TRACK).await.map_err(failed)?;
-    loop {
-        let part = link.client.query(PART, &[]).await.map_err(failed)?;
-        if part.is_empty() {
-            return link.client.batch_execute("COMMIT").await.map_err(failed);
-        }
-        for row in &part {
-            let key: Vec<u8> = row.try_get(0).map_err(failed)?;
-            let number: i64 = row.try_get(1).map_err(failed)?;
-            if changes.watches(&key) {
+    in_time(link.client.batch_execute(TRACK)).await?;
+    for range in changes.watched() {
+        in_time(link.client.batch_execute(&track(&range))).await?;
+        loop {
+            let part = in_time(link.client.query(PART, &[])).await?;
+            if part.is_empty() {
+                break;
+            }
+            for row in &part {
+                let key: Vec<u8> = row.try_get(0).map_err(failed)?;
+                let number: i64 = row.try_get(1).map_err(failed)?;
                 warrant.note_at(&key, Revision(u64::try_from(number).unwrap_or(0)), true);
             }
         }
+        in_time(link.client.batch_execute("CLOSE walk")).await?;
     }
+    in_time(link.client.batch_execute("COMMIT")).await
+}
+
+async fn in_time<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Failed> {
+    let late = |_late| Failed::Passing("the rows were not read in time".to_owned());
+    timeout(PART_TIME, asked).await.map_err(late)?.map_err(failed)
 }

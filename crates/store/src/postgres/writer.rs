@@ -25,6 +25,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Locked by groups whose commits come with their numbers: the sequence only grows.
 const NUMBERING: i64 = 7_813_946_271_834_650_112;
+/// Locked by every group: shared, or alone by one with so many keys that the server, which holds some
+/// thousands of locks, has no room for one each.
+const EVERYTHING: i64 = 7_813_946_271_834_650_113;
+const LOCKS_MAX: usize = 1_000;
 
 type Outcome = Result<Revision, StoreError>;
 
@@ -395,7 +399,7 @@ fn sync_of(batches: &[Batch]) -> Sync {
 }
 
 /// The locks of a group: one number for each key, in order, and whether the group changes what has
-/// it. Keys that share a number share the lock.
+/// it. Keys that share a number share the lock. A large group has one lock for all.
 struct Locks {
     numbers: Vec<i64>,
     changes: Vec<bool>,
@@ -410,7 +414,12 @@ impl Locks {
         let numbered = batches.iter().any(|batch| batch.number.is_some());
         let numbering = numbered.then_some((NUMBERING, true));
         // Of a number that comes twice, the later counts.
-        let each: BTreeMap<i64, bool> = kept.chain(written).chain(numbering).collect();
+        let mut each: BTreeMap<i64, bool> = kept.chain(written).chain(numbering).collect();
+        let is_large = each.len() > LOCKS_MAX;
+        if is_large {
+            each = numbering.into_iter().collect();
+        }
+        each.insert(EVERYTHING, is_large);
         let (numbers, changes) = each.into_iter().unzip();
         Self { numbers, changes }
     }
