@@ -193,7 +193,7 @@ async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Res
         return Ok(false);
     }
     let Some(run) = &secret.rotation.run else {
-        let next = Secret { rotation: begun(shared, &secret, now), ..secret.clone() };
+        let next = Secret { rotation: begun(new_id(shared), &secret, now), ..secret.clone() };
         let moved = Moved { next, version: None, batch: Batch::new(), said: "begun".to_owned() };
         return write((shared, shift), (&secret, revision), moved).await;
     };
@@ -214,9 +214,13 @@ async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Res
     settle((shared, shift), &secret, run, outcome).await
 }
 
-/// The rotation with a run that begins now.
-pub(crate) fn begun(shared: &Shared, secret: &Secret, now: Timestamp) -> SecretRotation {
-    let id = RequestId::compose(None, &*shared.random).as_str().replace('/', "");
+/// A new `opc-work-request-id`.
+pub(crate) fn new_id(shared: &Shared) -> String {
+    RequestId::compose(None, &*shared.random).as_str().replace('/', "")
+}
+
+/// The rotation with a run of this id that begins now.
+pub(crate) fn begun(id: String, secret: &Secret, now: Timestamp) -> SecretRotation {
     let run = Some(RotationRun::begin(id, now));
     SecretRotation { run, last_failure: None, ..secret.rotation.clone() }
 }
@@ -235,9 +239,28 @@ async fn waits_for_consumers(
     if now >= deadline || secret.stages.previous.is_none() {
         return Ok(None);
     }
+    if !retires_what_it_replaced(secret, run) {
+        return Ok(None);
+    }
     let promoted = run.version.unwrap_or(secret.stages.current);
     let until = lags_until(&*shared.store, &secret.id, promoted, now).await?;
     Ok(until.map(|until| until.min(deadline)))
+}
+
+/// Tells whether the version that the run made is still the current one, and so what it replaced the
+/// previous one. Another version that was made current since may use what the run would take away.
+fn retires_what_it_replaced(secret: &Secret, run: &RotationRun) -> bool {
+    run.version == Some(secret.stages.current)
+}
+
+/// Tells whether the target system may take the run's version: it waits for its promotion, or the
+/// target has promoted it.
+fn is_to_be_taken(secret: &Secret, version: u64) -> bool {
+    secret.stages.pending == Some(version) || secret.stages.current == version
+}
+
+fn overtaken() -> StepFailure {
+    StepFailure::lasting("another version was made current or pending meanwhile")
 }
 
 /// Has the target system do the step of a run.
@@ -259,11 +282,15 @@ async fn work(
     let version = match run.step {
         RotationStep::VerifyConnection | RotationStep::CreatePendingVersion => current,
         RotationStep::UpdateTargetSystem | RotationStep::PromotePendingVersion => {
-            run.version.unwrap_or(current)
+            let version = run.version.unwrap_or(current);
+            if !is_to_be_taken(secret, version) {
+                return Ok(Err(overtaken()));
+            }
+            version
         }
         RotationStep::RetirePreviousVersion => match secret.stages.previous {
-            Some(previous) => previous,
-            None => return Ok(Ok(StepOutcome::Done)),
+            Some(previous) if retires_what_it_replaced(secret, run) => previous,
+            _ => return Ok(Ok(StepOutcome::Done)),
         },
     };
     let content = if target.takes_content() {
@@ -354,7 +381,10 @@ async fn succeeded(
                 return Ok(Err(StepFailure::passing(message)));
             }
             let next = roomy.with_stages(StageEvent::AddPending, now);
-            batch = add_pending(shared, &next, content, now).await?;
+            batch = match add_pending(shared, &next, content, now).await {
+                Ok(batch) => batch,
+                Err(failure) => return Ok(Err(StepFailure::passing(failure.reason))),
+            };
             let number = next.stages.latest;
             (next, Some(number))
         }
@@ -372,7 +402,7 @@ async fn succeeded(
             Ok(next) => (next, run.version),
             Err(failure) => return Ok(Err(failure)),
         },
-        (RotationStep::RetirePreviousVersion, _) => {
+        (RotationStep::RetirePreviousVersion, _) if retires_what_it_replaced(secret, run) => {
             (secret.with_stages(StageEvent::RetirePrevious, now), run.version)
         }
         _ => (secret.clone(), run.version),
@@ -389,7 +419,7 @@ fn promoted(secret: &Secret, version: Option<u64>, now: Timestamp) -> Result<Sec
         Some(number) if secret.stages.pending == Some(number) => {
             Ok(secret.with_stages(StageEvent::Promote(number), now))
         }
-        _ => Err(StepFailure::lasting("another version was made current or pending meanwhile")),
+        _ => Err(overtaken()),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Deletion, restoration and move of secrets and their versions.
 
 use strongroom_model::{Ocid, Secret, SecretError, Timestamp};
-use strongroom_store::{Batch, StoreError};
+use strongroom_store::Batch;
 use strongroom_wire::bodies::SecretBody;
 use strongroom_wire::{ErrorCode, Refusal};
 
 use super::Context;
-use super::changing::{Outcome, TRIES, commit, unmovable, vault_of, while_vault};
+use super::changing::{Outcome, TRIES, commit, contended, unmovable, vault_of, while_vault};
 use super::retry::{Earlier, Retry};
-use super::secrets::{read, secret_of};
+use super::secrets::{read, read_again, secret_of};
 use crate::authz::Permit;
 use crate::failure::Failure;
 use crate::reply::Reply;
@@ -116,15 +116,20 @@ pub(super) async fn move_to(
 
 /// `RotateSecret`: begins a rotation, which goes on after the answer.
 pub(super) async fn rotate(context: &Context<'_>, permit: &Permit) -> Result<Reply, Failure> {
-    let (shared, now) = (context.shared, context.now);
+    let shared = context.shared;
+    let id = rotation::new_id(shared);
     let change = |secret: &Secret| {
         secret.check_active()?;
         secret.check_rotatable()?;
-        let rotation = rotation::begun(shared, secret, now);
+        let rotation = rotation::begun(id.clone(), secret, context.now);
         Ok(Secret { rotation, ..secret.clone() })
     };
     let reply = change_secret(context, permit, change).await?;
-    shared.rotations.wake.notify_one();
+    if reply.recorded {
+        shared.rotations.wake.notify_one();
+        return Ok(reply.without_body().accepted(Some(id)));
+    }
+    // The same request has begun it before; it may be over.
     let (secret, _) = read(&*shared.store, &secret_of(permit)?.0.id).await?;
     let id = secret.rotation.run.map(|run| run.work_request_id);
     Ok(reply.without_body().accepted(id))
@@ -169,10 +174,10 @@ pub(super) async fn change_secret(
                 return Ok(Reply::of(&body)?.with_etag(revision).recorded());
             }
             Outcome::Earlier(id) => return answer(context, permit, &id).await,
-            Outcome::Overtaken => current = read(&*context.shared.store, &next.id).await?,
+            Outcome::Overtaken => current = read_again(context, &current.0).await?,
         }
     }
-    Err(StoreError::Conflict { key: Vec::new() }.into())
+    Err(contended())
 }
 
 async fn answer(context: &Context<'_>, permit: &Permit, id: &Ocid) -> Result<Reply, Failure> {

@@ -23,6 +23,13 @@ struct Scripted {
     fails_at: Mutex<Option<RotationStep>>,
 }
 
+impl Scripted {
+    /// Tells how often it was asked to do a step.
+    fn times(&self, step: RotationStep) -> usize {
+        self.done.lock().unwrap().iter().filter(|(done, ..)| *done == step).count()
+    }
+}
+
 impl TargetSystem for Scripted {
     fn takes_content(&self) -> bool {
         true
@@ -200,9 +207,38 @@ async fn what_happens_meanwhile_is_not_overwritten() {
     becomes(&house, |shown| shown["lifecycleDetails"].is_string()).await;
     let content = json!({ "secretContent": { "contentType": "BASE64", "content": "bWluZQ==" } });
     house.send(Some(&house.admin), &url(&house, ""), "PUT", Some(&content)).await;
+    let asked = target.times(RotationStep::UpdateTargetSystem);
     *target.fails_at.lock().unwrap() = None;
     let shown = becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
     assert!(shown["lifecycleDetails"].as_str().unwrap().contains("meanwhile"), "{shown}");
     assert_eq!(read(&house).await, (200, b"mine".to_vec()));
+    let again = target.times(RotationStep::UpdateTargetSystem);
+    assert_eq!(again, asked, "the target was given what is not to be used any more");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rotation_did_not_replace_is_not_retired() {
+    let (house, target) = house().await;
+    configure(&house, false).await;
+    let own = |rest: &str| format!("/_strongroom/v1/secrets/{}{rest}", house.sample.secret_id);
+    let put = async |url: &str, body: Value| {
+        assert_eq!(house.send(Some(&house.admin), url, "PUT", Some(&body)).await.status, 200);
+    };
+    put(&own("/retirement"), json!({ "deadlineSeconds": 3600 })).await;
+    put(&own("/consumers/app"), json!({ "versionNumber": 1 })).await;
+    assert_eq!(act(&house, "rotate").await, 202);
+    let waits = |shown: &Value| {
+        shown["lifecycleDetails"].as_str().is_some_and(|text| text.contains("every consumer"))
+    };
+    becomes(&house, waits).await;
+    // Made from what the rotation brought: the target may know both by the same name.
+    let content = json!({ "secretContent": { "contentType": "BASE64", "content": "bWluZQ==" } });
+    put(&url(&house, ""), content).await;
+    put(&own("/consumers/app"), json!({ "versionNumber": 3 })).await;
+    becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
+    assert_eq!(target.times(RotationStep::RetirePreviousVersion), 0);
+    let second = house.send(Some(&house.admin), &url(&house, "/version/2"), "GET", None).await;
+    assert_eq!(second.body["stages"], json!(["PREVIOUS"]), "kept for rollback");
     house.close().await;
 }
