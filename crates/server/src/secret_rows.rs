@@ -54,7 +54,7 @@ pub(crate) fn remove(batch: Batch, (secret, revision): (&Secret, Revision)) -> B
 }
 
 /// What policies may ask of a secret.
-fn rights_of(secret: &Secret) -> impl PartialEq {
+pub(crate) fn rights_of(secret: &Secret) -> impl PartialEq {
     (&secret.compartment_id, &secret.key_id, &secret.tags)
 }
 

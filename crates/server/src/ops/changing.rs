@@ -38,10 +38,26 @@ impl KeyPlace {
         Ok(Self { vault: Arc::clone(vault), key: Arc::clone(key) })
     }
 
+    /// The same key as it is by now, unless it is another that policies would judge.
+    fn again(&self, catalog: &Catalog) -> Result<Self, Failure> {
+        let now = Self::find(catalog, &self.key.key.id)?;
+        let (seen, key) = (&self.key.key, &now.key.key);
+        let is_alike = (&seen.compartment_id, &seen.tags) == (&key.compartment_id, &key.tags)
+            && is_judged_alike(&self.vault.vault, &now.vault.vault);
+        if is_alike { Ok(now) } else { Err(contended()) }
+    }
+
     pub(super) fn reply(&self) -> Result<Reply, Failure> {
         let body = KeyBody::new(&self.key.key, &self.vault.vault);
         Ok(Reply::of(&body)?.with_etag(self.key.revision))
     }
+}
+
+/// Tells whether policies, and the rule that replicas take no changes, say the same of a vault before
+/// and after it was changed.
+fn is_judged_alike(before: &Vault, after: &Vault) -> bool {
+    (&before.compartment_id, &before.tags, before.is_replica())
+        == (&after.compartment_id, &after.tags, after.is_replica())
 }
 
 pub(super) fn vault_of(permit: &Permit) -> Result<&Arc<VaultEntry>, Failure> {
@@ -116,7 +132,8 @@ pub(super) async fn commit(
     }
 }
 
-fn contended() -> Failure {
+/// Says that others were faster, or changed what the request was judged for: 409, which clients retry.
+pub(super) fn contended() -> Failure {
     StoreError::Conflict { key: Vec::new() }.into()
 }
 
@@ -157,9 +174,7 @@ pub(super) async fn change_key(
             Outcome::Earlier(id) => {
                 return KeyPlace::find(&*context.shared.catalog().await?, &id)?.reply();
             }
-            Outcome::Overtaken => {
-                place = KeyPlace::find(&*context.shared.catalog().await?, &next.id)?;
-            }
+            Outcome::Overtaken => place = place.again(&*context.shared.catalog().await?)?,
         }
     }
     Err(contended())
@@ -198,7 +213,7 @@ pub(super) async fn change_version(
             }
             Outcome::Overtaken => {
                 let catalog = context.shared.catalog().await?;
-                place = KeyPlace::find(&catalog, &key_id)?;
+                place = place.again(&catalog)?;
                 entry = Arc::clone(version_of(&catalog, &place.key.key, id)?);
             }
         }
@@ -263,7 +278,11 @@ pub(super) async fn change_vault(
             Outcome::Overtaken => {
                 let catalog = context.shared.catalog().await?;
                 let gone = || Failure::internal("a vault is not there any more");
-                entry = Arc::clone(catalog.vaults.get(&id).ok_or_else(gone)?);
+                let now = catalog.vaults.get(&id).ok_or_else(gone)?;
+                if !is_judged_alike(&entry.vault, &now.vault) {
+                    return Err(contended());
+                }
+                entry = Arc::clone(now);
                 current = Some(catalog);
             }
         }

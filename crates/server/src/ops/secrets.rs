@@ -6,7 +6,7 @@ use strongroom_wire::bodies::SecretBody;
 use strongroom_wire::{CreateSecretDetails, PageToken, Refusal, SortOrder, UpdateSecretDetails};
 
 use super::Context;
-use super::changing::{KeyPlace, unmovable, vault_of, while_vault};
+use super::changing::{KeyPlace, contended, unmovable, vault_of, while_vault};
 use super::listing::{page_of, sort_key};
 use super::retry::{Earlier, Retry};
 use super::sealing::{NewContent, SecretHome, generated};
@@ -122,6 +122,18 @@ pub(super) async fn read(store: &dyn Store, id: &Ocid) -> Result<(Secret, Revisi
     Ok((secret, row.revision))
 }
 
+/// Reads a secret anew that another request was faster to change. Where it is another that policies
+/// would judge, or has become a replica, this request was not judged for it.
+pub(super) async fn read_again(
+    context: &Context<'_>,
+    seen: &Secret,
+) -> Result<(Secret, Revision), Failure> {
+    let (secret, revision) = read(&*context.shared.store, &seen.id).await?;
+    let is_alike = secret_rows::rights_of(&secret) == secret_rows::rights_of(seen)
+        && secret.is_replica() == seen.is_replica();
+    if is_alike { Ok((secret, revision)) } else { Err(contended()) }
+}
+
 async fn existing(context: &Context<'_>, permit: &Permit, id: &Ocid) -> Result<Reply, Failure> {
     let (secret, revision) = read(&*context.shared.store, id).await?;
     let body = SecretBody::whole(&secret, &vault_of(permit)?.vault);
@@ -160,7 +172,7 @@ pub(super) async fn update(
                 return Err(Refusal::invalid("secretContent.name", rule).into());
             }
             Err(StoreError::Conflict { .. }) => {
-                current = read(&*context.shared.store, &next.id).await?;
+                current = read_again(&context, &current.0).await?;
                 if conditional {
                     context.check_if_match(current.1)?;
                 }
@@ -168,7 +180,7 @@ pub(super) async fn update(
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Conflict { key: Vec::new() }.into())
+    Err(contended())
 }
 
 /// The state after the update, and the batch that makes it so.

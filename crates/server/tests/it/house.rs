@@ -41,6 +41,7 @@ pub(crate) struct House {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) request_id: String,
+    pub(crate) etag: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -53,10 +54,11 @@ impl Asked {
         self.0.read_to_string(&mut received).await.unwrap();
         let status = received.split(' ').nth(1).unwrap().parse().unwrap();
         let (head, body) = received.split_once("\r\n\r\n").unwrap();
-        let id = head.lines().find_map(|line| line.strip_prefix("opc-request-id: "));
-        let request_id = id.unwrap_or_default().to_owned();
+        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
+        let request_id = header("opc-request-id: ").unwrap_or_default().to_owned();
+        let etag = header("etag: ").map(str::to_owned);
         let body = if body.is_empty() { Value::Null } else { serde_json::from_str(body).unwrap() };
-        Answer { status, request_id, body }
+        Answer { status, request_id, etag, body }
     }
 }
 

@@ -18,6 +18,8 @@ mod matrix_identity;
 #[cfg(test)]
 mod matrix_names;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod store_backup;
