@@ -292,6 +292,7 @@ impl Catalog {
             b"mode/read-only" => self.is_read_only = row.is_some(),
             b"rk/next" => self.roots.apply(row, &keys.root)?,
             b"rk/id" => {
+                self.roots.named(row);
                 self.root_key_id = row.map(|row| rows::decode(key, &row.value)).transpose()?;
             }
             _ => {}

@@ -44,11 +44,18 @@ pub(crate) struct Roots {
     /// Everything new is sealed under this one.
     pub(crate) current: Arc<RootKey>,
     pub(crate) rotation: Option<Rotation>,
+    /// The revision of the key's name, which the end of each rotation writes.
+    named_at: Option<Revision>,
 }
 
 impl Roots {
     pub(crate) fn begin(held: &HeldRoot) -> Self {
-        Self { current: held.get(), rotation: None }
+        Self { current: held.get(), rotation: None, named_at: None }
+    }
+
+    /// Takes the row of the key's name, which a store has once its root key was rotated.
+    pub(crate) fn named(&mut self, row: Option<&Versioned>) {
+        self.named_at = row.map(|row| row.revision);
     }
 
     /// Takes the row of a rotation, which is gone when that is over.
@@ -87,11 +94,14 @@ impl Roots {
         }
     }
 
-    /// Makes a commit fail that seals something under the current key when that is not it any more.
+    /// Makes a commit fail that seals something under the current key when that is not it any more: if
+    /// a rotation has begun, or begun and ended.
     pub(crate) fn require_current(&self, batch: Batch) -> Batch {
-        let rotation = self.rotation.as_ref();
-        let require = rotation.map_or(Require::Absent, |one| Require::Revision(one.revision));
-        batch.require(rows::next_root_key(), require)
+        let as_seen = |seen: Option<Revision>| seen.map_or(Require::Absent, Require::Revision);
+        let rotation = self.rotation.as_ref().map(|one| one.revision);
+        batch
+            .require(rows::next_root_key(), as_seen(rotation))
+            .require(rows::root_key_id(), as_seen(self.named_at))
     }
 
     /// Refuses what would carry values from one root key to the other.

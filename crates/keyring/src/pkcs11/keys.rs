@@ -6,6 +6,7 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::Session;
 use cryptoki::types::Ulong;
 use strongroom_model::{KeyShape, Random, Sensitive};
+use zeroize::Zeroize;
 
 use super::pool::{Worker, failure};
 use super::{TokenError, der};
@@ -136,7 +137,7 @@ pub(super) fn import(
     SystemRandom.fill(transport.expose_mut());
     let wrapped = wrap_padded(transport.expose(), material.expose())
         .map_err(|_error| TokenError::Rejected)?;
-    let key = session.create_object(&[
+    let mut template = [
         Attribute::Class(ObjectClass::SECRET_KEY),
         Attribute::KeyType(KeyType::AES),
         Attribute::Token(false),
@@ -144,7 +145,13 @@ pub(super) fn import(
         Attribute::Extractable(false),
         Attribute::Unwrap(true),
         Attribute::Value(transport.expose().to_vec()),
-    ]);
+    ];
+    let key = session.create_object(&template);
+    for attribute in &mut template {
+        if let Attribute::Value(value) = attribute {
+            value.zeroize();
+        }
+    }
     let key = key.map_err(raised)?;
     let (class, kind) = match shape {
         KeyShape::Aes(_) => (ObjectClass::SECRET_KEY, KeyType::AES),
@@ -172,9 +179,15 @@ pub(super) fn secret_or_private(
     worker: &mut Worker,
     id: &[u8],
 ) -> Result<ObjectHandle, TokenError> {
-    if let Some(handle) = worker.handles.get(id) {
-        return Ok(*handle);
+    match worker.handles.get(id) {
+        Some(handle) => Ok(*handle),
+        None => look_up(worker, id),
     }
+}
+
+/// Asks the token for a key, whatever handle is remembered: another session may have destroyed it.
+pub(super) fn look_up(worker: &mut Worker, id: &[u8]) -> Result<ObjectHandle, TokenError> {
+    worker.handles.remove(id);
     let label = Attribute::Label(LABEL.to_vec());
     let template = [Attribute::Id(id.to_vec()), label, Attribute::Token(true)];
     let found = worker.session.find_objects(&template).map_err(raised)?;

@@ -159,7 +159,7 @@ impl Token {
     /// # Errors
     /// A [`TokenError`].
     pub async fn exists(&self, id: Vec<u8>) -> Result<bool, TokenError> {
-        let found = self.pool.run(move |worker| keys::secret_or_private(worker, &id)).await;
+        let found = self.pool.run(move |worker| keys::look_up(worker, &id)).await;
         match found {
             Ok(_) => Ok(true),
             Err(TokenError::Missing) => Ok(false),

@@ -153,6 +153,10 @@ impl Pool {
         let job: Job = Box::new(move |worker| {
             let done = worker.and_then(|worker| {
                 let done = act(worker);
+                if matches!(done, Err(TokenError::Missing)) {
+                    // What another session destroyed; its handle may be given to another object.
+                    worker.handles.clear();
+                }
                 if done.is_err() && !keys::sees_canary(&worker.session) {
                     worker.handles.clear();
                     let reason = "its objects are not there any more".to_owned();

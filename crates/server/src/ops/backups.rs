@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::{Binding, Sealed};
-use strongroom_model::{KeyState, Ocid, ProtectionMode, Vault, VaultState};
+use strongroom_model::{KeyState, KeyVersionState, Ocid, ProtectionMode, Vault, VaultState};
 use strongroom_signing::{HeaderSource, HeaderValue};
 use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
 use strongroom_wire::{BackupDetails, ErrorCode, Refusal, RestoreDetails};
@@ -17,6 +17,7 @@ use super::changing::{
 };
 use super::crypto::unused;
 use super::retry::{Earlier, Retry};
+use super::vaults;
 use crate::authz::Permit;
 use crate::backup_places::{BackupFile, file_of};
 use crate::catalog::{KeyEntry, VaultEntry};
@@ -34,6 +35,17 @@ const VERSIONS_MAX: usize = 100_000;
 struct KeyCopy {
     key: KeyRow,
     versions: Vec<KeyVersionRow>,
+}
+
+impl KeyCopy {
+    /// The versions of which a token is to hold the material: none, unless it is a token's key.
+    fn living_in_token(&self) -> impl Iterator<Item = &Ocid> {
+        let Self { key: KeyRow { key }, versions } = self;
+        let lives = key.protection_mode == ProtectionMode::Hsm && key.state != KeyState::Deleted;
+        let versions = versions.iter().map(|row| &row.key_version).filter(move |_| lives);
+        let living = versions.filter(|version| version.state != KeyVersionState::Deleted);
+        living.map(|version| &version.id)
+    }
 }
 
 /// What a backup file holds.
@@ -237,18 +249,18 @@ async fn restore_key(
 
 /// Refuses to bring a key back whose material the token does not hold any more.
 async fn check_in_token(context: &Context<'_>, copy: &KeyCopy) -> Result<(), Failure> {
-    let key = &copy.key.key;
-    if key.protection_mode != ProtectionMode::Hsm {
-        return Ok(());
-    }
+    let living: Vec<&Ocid> = copy.living_in_token().collect();
     // Asked first: what is not doomed now, and is in the token after that, stays there.
-    let doomed = copy.versions.iter().map(|version| rows::doomed(&version.key_version.id));
-    let doomed: Vec<Vec<u8>> = doomed.collect();
+    let doomed: Vec<Vec<u8>> = living.iter().map(|version| rows::doomed(version)).collect();
     let doomed: Vec<&[u8]> = doomed.iter().map(Vec::as_slice).collect();
     let is_doomed = context.shared.store.get(&doomed).await?.iter().any(Option::is_some);
-    let held = context.shared.is_in_token(&key.current_key_version).await;
-    let held = held.map_err(|error| unused(error.into(), "keyId", "is not in the HSM"))?;
-    if held && !is_doomed {
+    let mut is_held = !is_doomed;
+    for version in living {
+        let held = context.shared.is_in_token(version).await;
+        let held = held.map_err(|error| unused(error.into(), "keyId", "is not in the HSM"))?;
+        is_held = is_held && held;
+    }
+    if is_held {
         return Ok(());
     }
     let message = "The HSM does not hold this key any more: what leaves it does not come back.";
@@ -257,6 +269,9 @@ async fn check_in_token(context: &Context<'_>, copy: &KeyCopy) -> Result<(), Fai
 
 /// Puts a key's rows, unless the key is alive.
 fn put_key(context: &Context<'_>, mut batch: Batch, copy: KeyCopy) -> Result<Batch, Failure> {
+    for version in copy.living_in_token() {
+        batch = doomed::spare(batch, version);
+    }
     let KeyCopy { key: KeyRow { mut key }, versions } = copy;
     let there = context.catalog.keys.get(&key.id);
     if there.is_some_and(|entry| entry.key.state != KeyState::Deleted) {
@@ -270,9 +285,6 @@ fn put_key(context: &Context<'_>, mut batch: Batch, copy: KeyCopy) -> Result<Bat
         version.key_version.restored_from = Some(version.key_version.id.clone());
         let row_key = rows::key_version(&key.id, &version.key_version.id);
         batch = batch.put(row_key, rows::encode(&version)?);
-        if key.protection_mode == ProtectionMode::Hsm {
-            batch = doomed::spare(batch, &version.key_version.id);
-        }
     }
     Ok(batch)
 }
@@ -318,9 +330,10 @@ async fn restore_vault(
         return Err(lives("vault"));
     }
     let shared = context.shared;
+    vaults::check_limit(context.catalog, shared.limits, vault.vault.vault_type)?;
     let listener = shared.endpoints.reserve(&*shared.random).await;
-    let listener = listener.map_err(|error| super::vaults::no_port(&error))?;
-    let port = listener.local_addr().map_err(|error| super::vaults::no_port(&error))?.port();
+    let listener = listener.map_err(|error| vaults::no_port(&error))?;
+    let port = listener.local_addr().map_err(|error| vaults::no_port(&error))?.port();
     let row = restored_row(vault, compartment_id, port);
     let id = row.vault.id.clone();
     let batch = put_vault(&row, there.map(|entry| &**entry), wrapping_key)?;
@@ -328,6 +341,8 @@ async fn restore_vault(
         check_in_token(&context, key).await?;
     }
     let batch = keys.into_iter().try_fold(batch, |batch, key| put_key(&context, batch, key))?;
+    // What is sealed under a root key that goes meanwhile could never be opened.
+    let batch = context.catalog.roots.require_current(batch);
     context.record.target_id = Some(id.clone());
     match commit(&context, &retry, batch, &id).await? {
         Outcome::Done(_) => {

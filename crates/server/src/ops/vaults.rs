@@ -72,7 +72,12 @@ pub(super) async fn create(
     }
 }
 
-fn check_limit(catalog: &Catalog, limits: Limits, kind: VaultType) -> Result<(), Failure> {
+/// Refuses one more vault of a type than the tenancy may hold.
+pub(super) fn check_limit(
+    catalog: &Catalog,
+    limits: Limits,
+    kind: VaultType,
+) -> Result<(), Failure> {
     let alive = |entry: &&std::sync::Arc<VaultEntry>| {
         entry.vault.vault_type == kind && entry.vault.state != VaultState::Deleted
     };

@@ -59,7 +59,7 @@ impl<'a> VaultBody<'a> {
             management_endpoint: endpoint,
             crypto_endpoint: endpoint,
             wrappingkey_id: vault.wrapping_key_id().to_string(),
-            is_primary: true,
+            is_primary: !vault.is_replica(),
             is_vault_replicable: vault.vault_type == VaultType::VirtualPrivate,
             replica_details: ReplicaDetailsBody::of(vault),
             restored_from_vault_id: vault
