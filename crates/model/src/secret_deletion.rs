@@ -96,14 +96,14 @@ impl Secret {
         if !self.knows_version(number) {
             return Err(SecretError::UnknownVersion);
         }
+        let mut next = self.clone();
+        if next.scheduled.remove(&number).is_none() {
+            return Err(SecretError::VersionNotPending);
+        }
         if self.active_versions() >= moment.active_versions_max {
             return Err(SecretError::ActiveVersions(moment.active_versions_max));
         }
-        let mut next = self.clone();
-        match next.scheduled.remove(&number) {
-            Some(_) => Ok(next),
-            None => Err(SecretError::VersionNotPending),
-        }
+        Ok(next)
     }
 
     /// Returns the secret with room for a version that a rotation is about to make: if there is none,
@@ -219,5 +219,8 @@ mod tests {
             assert!(state.active_versions() <= 3);
         }
         assert_eq!(state.scheduled.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
+        // One comes back when there is room for it.
+        assert_eq!(state.cancel_version_deletion(1, m), Err(SecretError::ActiveVersions(3)));
+        assert_eq!(state.cancel_version_deletion(5, m), Err(SecretError::VersionNotPending));
     }
 }
