@@ -69,6 +69,9 @@ def test_users_and_their_keys(home, iam, tenancy):
     assert (user.lifecycle_state, user.email) == ("ACTIVE", "ann@example.com")
     assert iam.get_user(user.id).data == user
     assert [found.id for found in iam.list_users(tenancy, name="ann@example.com").data] == [user.id]
+    # No user is from an identity provider.
+    assert iam.list_users(tenancy, external_identifier="ann").data == []
+    assert iam.list_users(tenancy, identity_provider_id="ocid1.saml2idp.oc1..a").data == []
     changed = iam.update_user(user.id, models.UpdateUserDetails(description="new"))
     assert changed.data.description == "new"
     refusal(412, "NoEtagMatch", iam.delete_user, user.id, if_match="stale")

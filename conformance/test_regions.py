@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from regions import Region, private, wait_for
+from regions import Region, free_port, private, wait_for
 from vault import content_in, content_of
 
 HOME, SECOND, THIRD = "us-ashburn-1", "eu-frankfurt-1", "eu-zurich-1"
@@ -178,6 +178,8 @@ def test_a_region_that_is_forgotten_sends_and_gets_nothing(pair):
     for wrong in ("foo", "ftp://x", "http://u:p@h", "https://h?q", ""):
         assert "must be http" in home.admin(
             "add", "--identity", second.directory / "own.json", "--url", wrong, code=1)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    assert "cannot be reached" in home.admin("status", "--base-url", nobody, code=4)
     # Paired again, it gets what it has missed.
     update(home, secret.id, description="missed")
     home.admin("add", "--identity", second.directory / "own.json", "--url", second.link.url)

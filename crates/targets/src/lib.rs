@@ -12,5 +12,5 @@ pub use function::{Function, FunctionParts};
 pub use otlp::OtlpSink;
 pub use postgres::{Postgres, PostgresParts, TlsMode};
 pub use posting::Post;
-pub use region::HttpLine;
+pub use region::{HttpLine, NoReply};
 pub use sinks::{Dialect, FileSink, SocketSink, WebhookSink};

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use strongroom_keyring::RegionKeys;
 use strongroom_model::{SystemClock, private_file};
-use strongroom_server::{RegionCommand as Command, RegionIdentity, RegionLine};
-use strongroom_targets::HttpLine;
+use strongroom_server::{RegionCommand as Command, RegionIdentity};
+use strongroom_targets::{HttpLine, NoReply};
 
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
@@ -162,16 +162,22 @@ async fn ask(
     let seal = configuration.unseal.seal(token.as_ref(), environment)?;
     let root_key = seal.open(&configuration.data_dir.join("root.key")).await?;
     let url = server.base_url.clone().unwrap_or_else(|| configuration.base_url());
-    let failed = |why: String| {
-        Failure::new(Exit::Failed, "region-command-failed", "the server did not do it").because(why)
+    let ended = |exit: Exit, why: String| {
+        Failure::new(exit, "region-command-failed", "the server did not do it").because(why)
     };
+    let failed = |why: String| ended(Exit::Failed, why);
     let keys = RegionKeys::derive(&root_key).map_err(|error| failed(error.to_string()))?;
     let signed = command.sign(&keys, &SystemClock);
     let (path, message) = signed.ok_or_else(|| failed("the command was not signed".to_owned()))?;
-    let line = HttpLine::new().map_err(&failed)?;
+    let line = HttpLine::new().map_err(failed)?;
     let url = format!("{}{path}", url.trim_end_matches('/'));
-    let answer = line.exchange(&url, message).await;
-    let answer = answer.map_err(|why| failed(format!("{url}: {why}")))?;
+    let answer = line.send(&url, message).await.map_err(|error| {
+        let exit = match error {
+            NoReply::Unreached(_) => Exit::Unreachable,
+            NoReply::Refused(_) => Exit::Failed,
+        };
+        ended(exit, format!("{url}: {error}"))
+    })?;
     Command::report(&keys, &answer)
         .ok_or_else(|| failed(format!("{url}: the answer is not this region's")))
 }

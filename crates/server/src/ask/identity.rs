@@ -21,7 +21,12 @@ pub(crate) enum IdentityAsk {
     UpdateCompartment(Ocid, ChangedNamed),
     DeleteCompartment(Ocid),
     MoveCompartment(Ocid, Ocid),
-    ListUsers(ByCompartment, NameFilter),
+    /// `federated`: of an identity provider only, which no user is from.
+    ListUsers {
+        by: ByCompartment,
+        filter: NameFilter,
+        federated: bool,
+    },
     GetUser(Ocid),
     CreateUser(CreateUserDetails),
     UpdateUser(Ocid, UpdateUserDetails),
@@ -34,7 +39,11 @@ pub(crate) enum IdentityAsk {
     CreateGroup(NewNamed),
     UpdateGroup(Ocid, ChangedNamed),
     DeleteGroup(Ocid),
-    ListUserGroupMemberships { by: ByCompartment, user_id: Option<Ocid>, group_id: Option<Ocid> },
+    ListUserGroupMemberships {
+        by: ByCompartment,
+        user_id: Option<Ocid>,
+        group_id: Option<Ocid>,
+    },
     GetUserGroupMembership(Ocid),
     AddUserToGroup(AddUserToGroupDetails),
     RemoveUserFromGroup(Ocid),
@@ -48,7 +57,11 @@ pub(crate) enum IdentityAsk {
     CreatePolicy(CreatePolicyDetails),
     UpdatePolicy(Ocid, UpdatePolicyDetails),
     DeletePolicy(Ocid),
-    ListTagNamespaces { by: ByCompartment, below: bool, filter: NameFilter },
+    ListTagNamespaces {
+        by: ByCompartment,
+        below: bool,
+        filter: NameFilter,
+    },
     GetTagNamespace(Ocid),
     CreateTagNamespace(NewNamed),
     UpdateTagNamespace(Ocid, UpdateTagNamespaceDetails),
@@ -99,7 +112,13 @@ impl IdentityAsk {
             Operation::MoveCompartment => {
                 Self::MoveCompartment(path_ocid(matched)?, read(body, read_target_compartment_id)?)
             }
-            Operation::ListUsers => Self::ListUsers(by()?, NameFilter::read(query)?),
+            Operation::ListUsers => Self::ListUsers {
+                by: by()?,
+                filter: NameFilter::read(query)?,
+                federated: ["identityProviderId", "externalIdentifier"]
+                    .iter()
+                    .any(|name| query.get(name).is_some()),
+            },
             Operation::GetUser => Self::GetUser(path_ocid(matched)?),
             Operation::CreateUser => Self::CreateUser(read(body, CreateUserDetails::read)?),
             Operation::UpdateUser => {

@@ -16,7 +16,7 @@ impl Finder<'_> {
     pub(super) fn identity(&self, ask: &IdentityAsk) -> Located {
         match ask {
             IdentityAsk::ListCompartments(by, _)
-            | IdentityAsk::ListUsers(by, _)
+            | IdentityAsk::ListUsers { by, .. }
             | IdentityAsk::ListGroups(by, _)
             | IdentityAsk::ListUserGroupMemberships { by, .. }
             | IdentityAsk::ListDynamicGroups(by, _)

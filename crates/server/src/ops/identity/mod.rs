@@ -25,7 +25,7 @@ pub(super) async fn run(context: Context<'_>, permit: &Permit, ask: Ask) -> Resu
         Ask::UpdateCompartment(id, details) => compartments::update(&context, &id, &details).await,
         Ask::DeleteCompartment(id) => compartments::delete(&context, &id).await,
         Ask::MoveCompartment(id, to) => compartments::move_to(&context, &id, &to).await,
-        Ask::ListUsers(by, filter) => users::list(&context, &by, &filter),
+        Ask::ListUsers { by, filter, federated } => users::list(&context, &by, &filter, federated),
         Ask::GetUser(id) => users::get(&context, &id),
         Ask::CreateUser(details) => users::create(context, details).await,
         Ask::UpdateUser(id, details) => users::update(&context, &id, &details).await,

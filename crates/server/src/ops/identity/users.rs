@@ -39,8 +39,10 @@ pub(super) fn list(
     context: &Context<'_>,
     by: &ByCompartment,
     filter: &NameFilter,
+    federated: bool,
 ) -> Result<Reply, Failure> {
-    let users = context.catalog.users.values().map(|(user, _)| (&**user, "ACTIVE"));
+    let users = context.catalog.users.values().filter(|_| !federated);
+    let users = users.map(|(user, _)| (&**user, "ACTIVE"));
     let of_tenancy = users.filter(|(user, _)| user.compartment_id == by.compartment_id);
     named::list(of_tenancy, by, filter, UserBody::from)
 }
