@@ -9,7 +9,7 @@ use strongroom_wire::{ErrorCode, Refusal};
 use crate::catalog::{Catalog, flat_tags};
 use crate::denial::DeniedQuestion;
 use crate::failure::Failure;
-use crate::locate::Located;
+use crate::locate::{Located, NamespaceAt};
 use crate::shared::Shared;
 
 /// The right to go on, and what with. Made by [`authorize`] alone.
@@ -62,6 +62,10 @@ pub(crate) fn authorize(
         absent.push(path.is_none());
         let (path, permission) = (path.unwrap_or(&tenancy), need.permission);
         asked.push(Asked { permission, path, target: facts, tags: &tags });
+    }
+    for namespace in &located.tag_namespaces {
+        absent.push(false);
+        asked.push(namespace.asked());
     }
     let left_to_items = needs.iter().all(|need| need.on == Target::Items);
     let request = wish.request(shared.region_key());
@@ -151,6 +155,16 @@ fn secret_facts(secret: &Secret) -> Vec<(FactName, Fact)> {
     ]
 }
 
+impl NamespaceAt {
+    /// Whoever sets a namespace's tags on anything must be let use it: policies go by them.
+    ///
+    /// Source: OCI documentation, "Managing Tags and Tag Namespaces", required IAM policy.
+    fn asked(&self) -> Asked<'_> {
+        let permission = Permission::TagNamespaceUse;
+        Asked { permission, path: &self.path, target: &self.facts, tags: &self.tags }
+    }
+}
+
 impl Located {
     /// What policies can ask of the target. A list has none.
     fn facts(&self) -> Vec<(FactName, Fact)> {
@@ -174,8 +188,13 @@ impl Located {
         self.vault_facts().into_iter().chain(key).collect()
     }
 
+    /// The defined tags of what is changed, by `namespace.key`.
+    pub(crate) fn held_tags(&self) -> Vec<(String, String)> {
+        self.held_tags.clone().unwrap_or_else(|| self.tags())
+    }
+
     /// The target's defined tags, by `namespace.key`.
-    pub(crate) fn tags(&self) -> Vec<(String, String)> {
+    fn tags(&self) -> Vec<(String, String)> {
         if let Some(secret) = &self.secret {
             return flat_tags(&secret.0.tags);
         }

@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use strongroom_keyring::pkcs11::Token;
 use strongroom_keyring::{Binding, TokenKey, VaultKey, VersionKey};
 use strongroom_model::{
-    ApiKey, Compartment, CompartmentState, DynamicGroup, Group, Key, KeyVersion, KeyVersionState,
-    Ocid, Policy, Principal, PrincipalKind, ProtectionMode, ResourcePrincipal, Tag, TagNamespace,
-    Tags, Tenancy, User, Vault, Workload,
+    ApiKey, Compartment, CompartmentState, DefinedTags, DynamicGroup, Group, Key, KeyVersion,
+    KeyVersionState, Ocid, Policy, Principal, PrincipalKind, ProtectionMode, ResourcePrincipal,
+    Tag, TagNamespace, Tags, Tenancy, User, Vault, Workload,
 };
 use strongroom_policy::{
     CompartmentFacts, Directory, PolicySet, Rule, Semantics, Source, parse_rule,
@@ -495,11 +495,16 @@ pub(crate) fn flat_tag(namespace: &str, key: &str, value: &serde_json::Value) ->
 
 /// Defined tags by `namespace.key`.
 pub(crate) fn flat_tags(tags: &Tags) -> Vec<(String, String)> {
+    flat_defined_tags(&tags.defined)
+}
+
+/// Defined tags by `namespace.key`, of what is asked for.
+pub(crate) fn flat_defined_tags(tags: &DefinedTags) -> Vec<(String, String)> {
     let flat = |(namespace, keys): (&String, &BTreeMap<String, serde_json::Value>)| {
         let named = keys.iter().map(|(key, value)| flat_tag(namespace, key, value));
         named.collect::<Vec<_>>()
     };
-    tags.defined.iter().flat_map(flat).collect()
+    tags.iter().flat_map(flat).collect()
 }
 
 impl Directory for Catalog {

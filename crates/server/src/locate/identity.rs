@@ -80,9 +80,15 @@ impl Finder<'_> {
             | IdentityAsk::DeleteTagNamespace(id)
             | IdentityAsk::ListTags(id, _, _)
             | IdentityAsk::GetTag(id, _)
-            | IdentityAsk::CreateTag(id, _)
-            | IdentityAsk::UpdateTag(id, _, _)
             | IdentityAsk::DeleteTag(id, _) => self.tag_namespace(id),
+            IdentityAsk::CreateTag(id, _) => {
+                Located { held_tags: Some(Vec::new()), ..self.tag_namespace(id) }
+            }
+            IdentityAsk::UpdateTag(id, name, _) => {
+                let tag = self.catalog.tag_named(id, name);
+                let held_tags = tag.map(|(tag, _)| flat_tags(&tag.tags));
+                Located { held_tags: held_tags.or(Some(Vec::new())), ..self.tag_namespace(id) }
+            }
             IdentityAsk::GetTenancy(id) | IdentityAsk::ListRegionSubscriptions(id) => {
                 self.tenancy(id)
             }
@@ -194,7 +200,7 @@ fn policy_type(statements: &[String]) -> (FactName, Fact) {
     (FactName::Borrowed("target.policy.type"), Fact::Set(types_of(statements)))
 }
 
-fn namespace_facts(namespace: &TagNamespace) -> Facts {
+pub(super) fn namespace_facts(namespace: &TagNamespace) -> Facts {
     vec![
         one("target.tag-namespace.id", namespace.id.as_str()),
         one("target.tag-namespace.name", &namespace.name),

@@ -3,6 +3,7 @@
 
 mod federation;
 mod identity;
+mod tags;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use strongroom_model::Ocid;
 use strongroom_policy::{Fact, FactName, Need};
 use strongroom_store::{Cursor, Store};
 
+pub(crate) use self::tags::{NamespaceAt, changed_namespaces};
 use crate::ask::Ask;
 use crate::catalog::{Catalog, KeyEntry, VaultEntry};
 use crate::catalog_cell::View;
@@ -36,6 +38,10 @@ pub(crate) struct Located {
     pub(crate) more: Vec<(FactName, Fact)>,
     /// The defined tags of a target of another kind.
     pub(crate) own_tags: Vec<(String, String)>,
+    /// The defined tags of what is changed, where that is not the target.
+    pub(crate) held_tags: Option<Vec<(String, String)>>,
+    /// The namespaces of the defined tags that the request changes.
+    pub(crate) tag_namespaces: Vec<NamespaceAt>,
     /// The user whom the request is about.
     pub(crate) own: Option<Ocid>,
     /// The refused request that is to be explained.

@@ -94,7 +94,7 @@ pub(crate) async fn perform(
     ask: Ask,
 ) -> Result<Reply, Failure> {
     if let Some(tags) = ask.defined_tags() {
-        tagging::check(tags, &permit.located.tags(), context.catalog)?;
+        tagging::check(tags, &permit.located.held_tags(), context.catalog)?;
     }
     match ask {
         Ask::CreateVault(details) => vaults::create(context, &permit, details).await,

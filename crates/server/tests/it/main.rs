@@ -23,3 +23,5 @@ mod races;
 mod rotation;
 #[cfg(test)]
 mod store_backup;
+#[cfg(test)]
+mod tags;

@@ -1,0 +1,175 @@
+//! Who may set defined tags: policies go by them, so that a right on their namespace is needed.
+
+use serde_json::{Value, json};
+use strongroom_server::Semantics;
+
+use crate::house::{Answer, Caller, House};
+use crate::matrix_names::Names;
+
+const OPS: &str = "Allow group Guser to use tag-namespaces in compartment sample";
+
+/// What can be tagged when it is made, and the statement that lets the group make it.
+const MAKING: [(&str, &str, &str); 11] = [
+    (
+        "manage vaults in compartment sample",
+        "/20180608/vaults",
+        r#"{"compartmentId":"{compartment}","displayName":"v","vaultType":"DEFAULT"}"#,
+    ),
+    (
+        "manage key-family in compartment sample",
+        "{management}/20180608/keys",
+        r#"{"compartmentId":"{compartment}","displayName":"k",
+            "keyShape":{"algorithm":"AES","length":32}}"#,
+    ),
+    (
+        "manage all-resources in compartment sample where request.permission != 'TAG_NAMESPACE_USE'",
+        "/20180608/secrets",
+        r#"{"compartmentId":"{compartment}","vaultId":"{vault}","keyId":"{key}","secretName":"s",
+            "secretContent":{"contentType":"BASE64","content":"eA=="}}"#,
+    ),
+    (
+        "manage compartments in compartment sample",
+        "/20160918/compartments",
+        r#"{"compartmentId":"{compartment}","name":"c","description":"d"}"#,
+    ),
+    (
+        "manage users in tenancy",
+        "/20160918/users",
+        r#"{"compartmentId":"{tenancy}","name":"u","description":"d"}"#,
+    ),
+    (
+        "manage groups in tenancy",
+        "/20160918/groups",
+        r#"{"compartmentId":"{tenancy}","name":"g","description":"d"}"#,
+    ),
+    (
+        "manage dynamic-groups in tenancy",
+        "/20160918/dynamicGroups",
+        r#"{"compartmentId":"{tenancy}","name":"m","description":"d",
+            "matchingRule":"Any {instance.compartment.id = '{compartment}'}"}"#,
+    ),
+    (
+        "manage policies in compartment sample",
+        "/20160918/policies",
+        r#"{"compartmentId":"{compartment}","name":"p","description":"d",
+            "statements":["Allow any-user to inspect vaults in compartment sample"]}"#,
+    ),
+    (
+        "{TAG_NAMESPACE_CREATE} in compartment sample",
+        "/20160918/tagNamespaces",
+        r#"{"compartmentId":"{compartment}","name":"n","description":"d"}"#,
+    ),
+    (
+        "use tag-namespaces in compartment sample where target.tag-namespace.name = 'Free'",
+        "/20160918/tagNamespaces/{free}/tags",
+        r#"{"name":"t","description":"d"}"#,
+    ),
+    (
+        "manage workloads in compartment sample",
+        "/_strongroom/v1/workloads",
+        r#"{"compartmentId":"{compartment}","name":"w","description":"d"}"#,
+    ),
+];
+
+async fn ask(house: &House, who: &Caller, (method, url): (&str, &str), body: Value) -> Answer {
+    house.send(Some(who), url, method, Some(&body)).await
+}
+
+/// Makes a namespace with tags in the compartment of the samples.
+async fn new_namespace(house: &House, name: &str, tags: &[&str]) -> String {
+    let compartment = &house.sample.compartment_id;
+    let space = json!({"compartmentId": compartment, "name": name, "description": "d"});
+    let made = ask(house, &house.admin, ("POST", "/20160918/tagNamespaces"), space).await;
+    let id = made.body["id"].as_str().unwrap().to_owned();
+    let url = format!("/20160918/tagNamespaces/{id}/tags");
+    for tag in tags {
+        let tag = json!({"name": tag, "description": "d"});
+        assert_eq!(ask(house, &house.admin, ("POST", &url), tag).await.status, 200);
+    }
+    id
+}
+
+fn team(value: &str) -> Value {
+    json!({"definedTags": {"Ops": {"Team": value}}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tags_are_put_on_by_those_who_may_use_their_namespace() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &["Team"]).await;
+    let secret = Names::of(&house).fill("/20180608/secrets/{secret}");
+    let secret = ("PUT", secret.as_str());
+    let use_secrets = "Allow group Guser to use secrets in compartment sample";
+    let elsewhere = "Allow group Guser to use tag-namespaces in tenancy \
+                     where target.tag-namespace.name = 'Other'";
+    let weak = house.user("user", &[use_secrets, elsewhere]).await;
+    let refused = ask(&house, &weak, secret, team("b")).await;
+    assert_eq!((refused.status, &refused.body["code"]), (404, &json!("NotAuthorizedOrNotFound")));
+    let url = format!("/_strongroom/v1/denials/{}", refused.request_id.replace('/', "%2F"));
+    let why = house.send(Some(&house.admin), &url, "GET", None).await.body;
+    assert_eq!(why["reason"], "no policy grants TAG_NAMESPACE_USE");
+    assert_eq!(why["required"][1]["permission"], "TAG_NAMESPACE_USE");
+    assert_eq!(why["required"][1]["place"], "compartment sample");
+    let suggested = "Allow group Guser to use tag-namespaces in compartment sample \
+                     where target.tag-namespace.name = 'Ops'";
+    assert_eq!(why["suggestions"], json!([suggested]));
+    let entitled = house.user("user", &[use_secrets, suggested]).await;
+    assert_eq!(ask(&house, &entitled, secret, team("b")).await.status, 200);
+    let weak = house.user("user", &[use_secrets]).await;
+    let same = json!({"description": "n", "definedTags": {"Ops": {"Team": "b"}}});
+    for (body, status) in [
+        (same, 200),
+        (json!({"description": "m"}), 200),
+        (team("a"), 404),
+        (json!({"definedTags": {}}), 404),
+        (json!({"definedTags": {"ops": {"Team": "b"}}}), 404),
+        (json!({"definedTags": {"Ops": {"Team": "b"}, "Absent": {"Team": "b"}}}), 404),
+    ] {
+        let answer = ask(&house, &weak, secret, body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+    let absent = json!({"definedTags": {"Absent": {"Team": "b"}}});
+    let told = ask(&house, &house.admin, secret, absent).await;
+    assert_eq!((told.status, &told.body["code"]), (400, &json!("InvalidParameter")));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_made_with_tags_needs_their_namespace() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &["Team"]).await;
+    let mut names = Names::of(&house);
+    names.tell("free", &new_namespace(&house, "Free", &[]).await);
+    for (statement, url, body) in MAKING {
+        let mut body: Value = serde_json::from_str(&names.fill(body)).unwrap();
+        body["definedTags"] = team("a")["definedTags"].clone();
+        let own = format!("Allow group Guser to {statement}");
+        let url = names.fill(url);
+        let weak = house.user("user", &[&own]).await;
+        assert_eq!(ask(&house, &weak, ("POST", &url), body.clone()).await.status, 404, "{url}");
+        let entitled = house.user("user", &[&own, OPS]).await;
+        let answer = ask(&house, &entitled, ("POST", &url), body).await;
+        assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_keeps_its_own_tags_and_not_those_of_its_namespace() {
+    let house = House::open(Semantics::Strict).await;
+    let id = new_namespace(&house, "Ops", &["Team", "Level"]).await;
+    let namespace = format!("/20160918/tagNamespaces/{id}");
+    let (team_url, level) = (format!("{namespace}/tags/Team"), format!("{namespace}/tags/Level"));
+    let admin = &house.admin;
+    let tagged = json!({"definedTags": {"Ops": {"Level": "high"}}});
+    assert_eq!(ask(&house, admin, ("PUT", &team_url), tagged.clone()).await.status, 200);
+    let of_namespace = json!({"definedTags": {"Ops": {"Level": "low"}}});
+    assert_eq!(ask(&house, admin, ("PUT", &namespace), of_namespace.clone()).await.status, 200);
+    let retired = json!({"isRetired": true});
+    assert_eq!(ask(&house, admin, ("PUT", &level), retired).await.status, 200);
+    for (body, status) in [(tagged, 200), (of_namespace, 400)] {
+        let answer = ask(&house, admin, ("PUT", &team_url), body.clone()).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+    house.close().await;
+}
