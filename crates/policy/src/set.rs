@@ -120,7 +120,7 @@ pub(crate) struct Compiled {
     pub(crate) denies: bool,
     pub(crate) subject: Grantees,
     pub(crate) permissions: PermissionSet,
-    /// The compartment in which it holds, and below; none if it is no longer there.
+    /// The compartment in which it holds, and below; none if it is no longer there or in reach.
     pub(crate) location: Option<Ocid>,
     pub(crate) condition: Option<Clause>,
     pub(crate) spans: Spans,
@@ -349,6 +349,7 @@ impl Place<'_> {
         (!resolved.is_empty()).then_some(resolved.as_slice())
     }
 
+    /// A compartment that has left the subtree of the attachment is out of reach until it comes back.
     fn remembered(
         &self,
         subject: Subject,
@@ -365,7 +366,9 @@ impl Place<'_> {
         };
         let place = match location {
             Location::Tenancy => Some(self.directory.tenancy().clone()),
-            Location::Path(_) | Location::Id(_) => place,
+            Location::Path(_) | Location::Id(_) => {
+                place.filter(|id| self.directory.is_within(id, &self.source.attached_to))
+            }
         };
         (subject, place)
     }

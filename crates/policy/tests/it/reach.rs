@@ -2,7 +2,7 @@
 
 use strongroom_model::Permission;
 use strongroom_policy::{
-    Asked, CompileErrorCause, PolicySet, Question, Request, Semantics, decide,
+    Asked, CompileErrorCause, PolicySet, Question, Request, Semantics, decide, resolve,
 };
 
 use crate::world::{Compartment, Group, ROOT, World, ocid};
@@ -10,6 +10,7 @@ use crate::world::{Compartment, Group, ROOT, World, ocid};
 const APPS: usize = 1;
 const PROD: usize = 2;
 const INNER_APPS: usize = 3;
+const SECURITY: usize = 4;
 
 /// `acme` with `Apps`, `Apps:Prod`, `Apps:Apps`, `Security` and `Security:Prod`; one group.
 fn world() -> World {
@@ -45,16 +46,16 @@ fn compile(attached_to: usize, location: &str) -> Result<PolicySet, (String, Str
 
 /// The compartments in which the readers may read, each on its own.
 fn reached(attached_to: usize, location: &str) -> Vec<usize> {
-    let (world, set) = (world(), compile(attached_to, location).unwrap());
+    readable(&world(), &compile(attached_to, location).unwrap())
+}
+
+fn readable(world: &World, set: &PolicySet) -> Vec<usize> {
     let principal = world.user(vec![ocid("group", "r")]);
     let may_read = |place: &usize| {
         let path = world.path(*place);
         let needs = [Asked::at(Permission::SecretRead, &path)];
-        decide(
-            &set,
-            &Question { principal: &principal, request: Request::default(), needs: &needs },
-        )
-        .allowed()
+        decide(set, &Question { principal: &principal, request: Request::default(), needs: &needs })
+            .allowed()
     };
     (0..world.compartments.len()).filter(may_read).collect()
 }
@@ -144,4 +145,23 @@ fn nothing_is_granted_by_nothing() {
     let nowhere = [Asked::at(Permission::SecretRead, &[])];
     assert!(!allowed(&set, &ours, &nowhere), "a target that is nowhere");
     assert!(!allowed(&PolicySet::default(), &ours, &needs), "no policies and no tenancy");
+}
+
+/// Oracle: "policies of the previous parent no longer apply".
+#[test]
+fn a_compartment_that_is_moved_away_leaves_the_reach_of_policies_above_it() {
+    let mut world = world();
+    let prod = world.compartments[PROD].id.clone();
+    for location in ["compartment Prod".to_owned(), format!("compartment id {prod}")] {
+        let text = format!("Allow group Readers to read secrets in {location}");
+        let meant = resolve(&text, &world.compartments[APPS].id, &world).unwrap();
+        let mut source = world.source("p", APPS, vec![text]);
+        source.resolved = vec![meant];
+        for (parent, expected) in [(APPS, vec![PROD]), (SECURITY, vec![]), (APPS, vec![PROD])] {
+            world.compartments[PROD].parent = parent;
+            let sources = std::slice::from_ref(&source);
+            let set = PolicySet::compile(sources, &world, Semantics::Oracle).unwrap();
+            assert_eq!(readable(&world, &set), expected, "{location} below {parent}");
+        }
+    }
 }

@@ -12,9 +12,11 @@ async fn post(house: &House, url: &str, body: Value) -> Answer {
 }
 
 async fn new_compartment(house: &House, name: &str) -> String {
-    let body = json!({
-        "compartmentId": house.founded.tenancy_id, "name": name, "description": "d",
-    });
+    compartment_in(house, house.founded.tenancy_id.as_str(), name).await
+}
+
+async fn compartment_in(house: &House, parent: &str, name: &str) -> String {
+    let body = json!({"compartmentId": parent, "name": name, "description": "d"});
     let made = post(house, "/20160918/compartments", body).await;
     made.body["id"].as_str().unwrap().to_owned()
 }
@@ -64,5 +66,28 @@ async fn two_administrators_cannot_remove_each_other_at_once() {
     );
     let removed = [a.status, b.status].into_iter().filter(|status| *status == 204).count();
     assert_eq!(removed, 1, "{} {}", a.status, b.status);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_moved_compartment_is_out_of_reach_of_policies_of_its_former_parent() {
+    let house = House::open(Semantics::Strict).await;
+    let (before, after) =
+        (new_compartment(&house, "before").await, new_compartment(&house, "after").await);
+    let moved = compartment_in(&house, &before, "moved").await;
+    let user = house.user("user", &[]).await;
+    let policy = json!({
+        "compartmentId": before, "name": "p", "description": "d",
+        "statements": ["Allow group Guser to inspect vaults in compartment moved"],
+    });
+    assert_eq!(post(&house, "/20160918/policies", policy).await.status, 200);
+    let vaults = format!("/20180608/vaults?compartmentId={moved}");
+    let to_move = format!("/20160918/compartments/{moved}/actions/moveCompartment");
+    assert_eq!(house.send(Some(&user), &vaults, "GET", None).await.status, 200);
+    for (parent, status) in [(&after, 404), (&before, 200)] {
+        let body = json!({"targetCompartmentId": parent});
+        assert_eq!(post(&house, &to_move, body).await.status, 202);
+        assert_eq!(house.send(Some(&user), &vaults, "GET", None).await.status, status);
+    }
     house.close().await;
 }
