@@ -45,12 +45,13 @@ pub(crate) fn authorize(
 ) -> Result<Permit, Failure> {
     let needs = required(wish.operation, shared.semantics);
     let tenancy = [catalog.tenancy.id.clone()];
-    let (target, vault, key) = (located.facts(), located.vault_facts(), located.key_facts());
-    let tags = located.tags();
+    let target = (located.facts(), located.tags());
+    let vault = (located.vault_facts(), located.vault_tags());
+    let key = (located.key_facts(), located.key_tags());
     let mut asked = Vec::with_capacity(needs.len());
     let mut absent = Vec::with_capacity(needs.len());
     for need in needs.iter().chain(located.needs) {
-        let (path, facts) = match need.on {
+        let (path, (facts, tags)) = match need.on {
             Target::Compartment => (located.compartment.as_deref(), &target),
             Target::Vault => (located.vault_path.as_deref(), &vault),
             Target::Key => (located.key_path.as_deref(), &key),
@@ -61,7 +62,7 @@ pub(crate) fn authorize(
         };
         absent.push(path.is_none());
         let (path, permission) = (path.unwrap_or(&tenancy), need.permission);
-        asked.push(Asked { permission, path, target: facts, tags: &tags });
+        asked.push(Asked { permission, path, target: facts, tags });
     }
     for namespace in &located.tag_namespaces {
         absent.push(false);
@@ -193,14 +194,22 @@ impl Located {
         self.held_tags.clone().unwrap_or_else(|| self.tags())
     }
 
+    fn vault_tags(&self) -> Vec<(String, String)> {
+        self.vault.as_ref().map(|entry| flat_tags(&entry.vault.tags)).unwrap_or_default()
+    }
+
+    fn key_tags(&self) -> Vec<(String, String)> {
+        self.key.as_ref().map(|entry| flat_tags(&entry.key.tags)).unwrap_or_default()
+    }
+
     /// The target's defined tags, by `namespace.key`.
     fn tags(&self) -> Vec<(String, String)> {
         if let Some(secret) = &self.secret {
             return flat_tags(&secret.0.tags);
         }
         match (&self.key, &self.vault, &self.target_id) {
-            (Some(entry), _, Some(id)) if entry.key.id == *id => flat_tags(&entry.key.tags),
-            (_, Some(entry), Some(id)) if entry.vault.id == *id => flat_tags(&entry.vault.tags),
+            (Some(entry), _, Some(id)) if entry.key.id == *id => self.key_tags(),
+            (_, Some(entry), Some(id)) if entry.vault.id == *id => self.vault_tags(),
             _ => self.own_tags.clone(),
         }
     }

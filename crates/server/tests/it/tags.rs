@@ -173,3 +173,61 @@ async fn a_tag_keeps_its_own_tags_and_not_those_of_its_namespace() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_on_a_key_goes_by_the_tags_of_the_key() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &["Team"]).await;
+    let names = Names::of(&house);
+    let secret = names.fill("/20180608/secrets/{secret}");
+    let key = names.fill("{management}/20180608/keys/{key}");
+    let bundle = names.fill("/20190301/secretbundles/{secret}");
+    let read = "Allow group Guser to read secret-family in compartment sample";
+    let not_b = "Deny group Guser to use keys in tenancy where target.resource.tag.Ops.Team = 'b'";
+    let all = "Allow group Guser to use keys in compartment sample";
+    let of_a = "Allow group Guser to use keys in compartment sample \
+                where target.resource.tag.Ops.Team = 'a'";
+    for (of_secret, of_key, statements, status) in [
+        ("a", "a", [read, all, not_b], 200),
+        ("a", "b", [read, all, not_b], 403),
+        ("b", "a", [read, all, not_b], 200),
+        ("a", "b", [read, of_a, of_a], 403),
+        ("b", "a", [read, of_a, of_a], 200),
+    ] {
+        for (url, value) in [(&secret, of_secret), (&key, of_key)] {
+            let answer = ask(&house, &house.admin, ("PUT", url), team(value)).await;
+            assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+        }
+        let user = house.user("user", &statements).await;
+        let answer = house.send(Some(&user), &bundle, "GET", None).await;
+        assert_eq!(answer.status, status, "{of_secret} under {of_key}: {statements:?}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_is_made_by_whom_the_tags_of_its_vault_and_key_admit() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &["Team"]).await;
+    let names = Names::of(&house);
+    for url in ["{management}/20180608/keys/{key}", "/20180608/vaults/{vault}"] {
+        let answer = ask(&house, &house.admin, ("PUT", &names.fill(url)), team("a")).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    for (of_vault, of_key, status) in [("a", "a", 200), ("a", "b", 404), ("b", "a", 404)] {
+        let tagged = |what: &str, value: &str| {
+            format!(
+                "Allow group Guser to use {what} in compartment sample \
+                 where target.resource.tag.Ops.Team = '{value}'"
+            )
+        };
+        let (vaults, keys) = (tagged("vaults", of_vault), tagged("keys", of_key));
+        let own = "Allow group Guser to manage secrets in compartment sample";
+        let user = house.user("user", &[own, &vaults, &keys]).await;
+        let (_, url, body) = MAKING[2];
+        let body = serde_json::from_str(&names.fill(body)).unwrap();
+        let answer = ask(&house, &user, ("POST", url), body).await;
+        assert_eq!(answer.status, status, "{of_vault}, {of_key}: {}", answer.body);
+    }
+    house.close().await;
+}
