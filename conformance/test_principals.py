@@ -281,8 +281,10 @@ def test_sessions_of_oracles_command_line(home, tmp_path):
     # A token of somebody else is not refreshed, nor one whose bytes were changed.
     for wrong in [answer.json()["token"][:-2] + "AA", token_of(instance_signer(home)), "x"]:
         assert requests().post(refresh, json={"currentToken": wrong}, auth=signer).status_code == 401
-    # Machines have no sessions.
     url = home.dev["base_url"] + "/v1/token/upst/actions/GenerateUpst"
+    # A session begins with an API key: by a token it would never end.
+    assert requests().post(url, json={"publicKey": new_key()[1]}, auth=signer).status_code == 401
+    # Machines have no sessions.
     answer = requests().post(url, json={"publicKey": new_key()[1]}, auth=instance_signer(home))
     assert answer.status_code == 404
     for minutes in [4, 61, "x"]:

@@ -14,22 +14,30 @@ use crate::failure::Failure;
 /// Paths where a machine proves who it is by its certificate.
 const FEDERATION: [&[&str]; 2] = [&["v1", "x509"], &["_strongroom", "v1", "x509", "renew"]];
 
-/// Verifies the signature of `call` and returns who made it.
+/// What a request was signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    ApiKey,
+    Token,
+    Certificate,
+}
+
+/// Verifies the signature of `call` and returns who made it, and by what.
 pub(crate) fn authenticate(
     call: &Call,
     catalog: &Catalog,
     now: Timestamp,
-) -> Result<Principal, Failure> {
+) -> Result<(Principal, Proof), Failure> {
     let scope = if is_federation(call) { Scope::Federation } else { Scope::Api };
     let claim = Claim::read(&request_of(call), scope, now).map_err(refuse)?;
     let caller = Caller { call, catalog, claim: &claim, now };
     match (claim.key_id(), scope) {
         (KeyId::ApiKey { tenancy, user, fingerprint }, Scope::Api) => {
-            caller.user(tenancy, user, fingerprint)
+            Ok((caller.user(tenancy, user, fingerprint)?, Proof::ApiKey))
         }
-        (KeyId::Token(token), Scope::Api) => caller.bearer(token),
+        (KeyId::Token(token), Scope::Api) => Ok((caller.bearer(token)?, Proof::Token)),
         (KeyId::Certificate { tenancy, fingerprint }, Scope::Federation) => {
-            caller.machine(tenancy, fingerprint)
+            Ok((caller.machine(tenancy, fingerprint)?, Proof::Certificate))
         }
         _ => Err(Failure::not_authenticated("the key id is of no form that this path takes")),
     }

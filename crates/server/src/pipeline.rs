@@ -129,7 +129,7 @@ async fn travel(
     let view = shared.view().await?;
     Trace::mark(trace, "view");
     let catalog = &*view.catalog;
-    let principal = authenticate(&call, catalog, record.time)?;
+    let (principal, proof) = authenticate(&call, catalog, record.time)?;
     Trace::mark(trace, "authenticate");
     record.note_principal(&principal);
     let matched = call.route()?;
@@ -161,6 +161,7 @@ async fn travel(
         cursor,
         call: &call,
         principal: &principal,
+        proof,
         operation,
         now,
         record,

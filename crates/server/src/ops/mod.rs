@@ -34,6 +34,7 @@ use strongroom_wire::{ErrorCode, Etag, Refusal};
 
 use crate::ask::Ask;
 use crate::audit::AuditRecord;
+use crate::authn::Proof;
 use crate::authz::{Permit, Wish};
 use crate::catalog::Catalog;
 use crate::decode::Call;
@@ -50,6 +51,7 @@ pub(crate) struct Context<'a> {
     pub(crate) cursor: Cursor,
     pub(crate) call: &'a Call,
     pub(crate) principal: &'a Principal,
+    pub(crate) proof: Proof,
     pub(crate) operation: Operation,
     /// The time of lifecycles, which in development can be turned.
     pub(crate) now: Timestamp,

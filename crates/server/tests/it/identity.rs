@@ -91,3 +91,19 @@ async fn a_moved_compartment_is_out_of_reach_of_policies_of_its_former_parent() 
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_begins_no_other() {
+    let house = House::open(Semantics::Strict).await;
+    let begin = ("/v1/token/upst/actions/GenerateUpst", json!({"publicKey": house.public_key_pem}));
+    let begun = post(&house, begin.0, begin.1.clone()).await;
+    let bearer = house.bearer(begun.body["token"].as_str().unwrap());
+    let refresh = json!({"currentToken": begun.body["token"]});
+    for (url, body, status) in
+        [(begin.0, begin.1, 401), ("/v1/authentication/refresh", refresh, 200)]
+    {
+        let answer = house.send(Some(&bearer), url, "POST", Some(&body)).await;
+        assert_eq!(answer.status, status, "{url}: {}", answer.body);
+    }
+    house.close().await;
+}

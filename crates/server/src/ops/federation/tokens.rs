@@ -3,7 +3,7 @@ use strongroom_signing::{Claims, PublicKey};
 use strongroom_wire::bodies::{SecurityTokenBody, TokenSignerBody};
 use strongroom_wire::{ErrorCode, Refusal};
 
-use crate::authn::verified_token;
+use crate::authn::{Proof, verified_token};
 use crate::authority::{self, newest_signer, token_signer};
 use crate::failure::Failure;
 use crate::ops::Context;
@@ -35,7 +35,8 @@ async fn answer(context: &Context<'_>, claims: &Claims) -> Result<Reply, Failure
     Reply::of(&SecurityTokenBody { token: signer.sign(claims)? })
 }
 
-/// `GenerateUserSecurityToken`: a session of the user who asks.
+/// `GenerateUserSecurityToken`: a session of the user who asks, by an API key. Whoever holds a token
+/// refreshes it, until the session ends.
 pub(super) async fn generate(
     context: &Context<'_>,
     session: &PublicKey,
@@ -44,6 +45,9 @@ pub(super) async fn generate(
     let PrincipalKind::User { id, .. } = &context.principal.kind else {
         return Err(not_a_user());
     };
+    if context.proof != Proof::ApiKey {
+        return Err(Failure::not_authenticated("a session begins with an API key, not a token"));
+    }
     let secs = i64::try_from(minutes).unwrap_or_default().saturating_mul(MINUTE_SECS);
     let claims = authority::claims(
         context.shared,
