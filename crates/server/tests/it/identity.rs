@@ -107,3 +107,22 @@ async fn a_session_begins_no_other() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_lists_a_compartment_learns_no_membership_of_the_tenancy() {
+    let house = House::open(Semantics::Strict).await;
+    let inspect = |what: &str| format!("Allow group Guser to inspect {what} in compartment sample");
+    let user = house.user("user", &[&inspect("users"), &inspect("groups")]).await;
+    let by = format!("userId={}", house.founded.user_id);
+    let url = |compartment: &str| {
+        format!("/20160918/userGroupMemberships?compartmentId={compartment}&{by}")
+    };
+    let (sample, tenancy) =
+        (url(house.sample.compartment_id.as_str()), url(house.founded.tenancy_id.as_str()));
+    let answer = house.send(Some(&user), &sample, "GET", None).await;
+    assert_eq!((answer.status, answer.body), (200, json!([])));
+    assert_eq!(house.send(Some(&user), &tenancy, "GET", None).await.status, 404);
+    let all = house.send(Some(&house.admin), &tenancy, "GET", None).await;
+    assert_eq!(all.body.as_array().map(Vec::len), Some(1));
+    house.close().await;
+}

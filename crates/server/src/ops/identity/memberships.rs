@@ -14,7 +14,8 @@ use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
 use crate::rows;
 
-/// `ListUserGroupMemberships`: of a user, of a group, or of both.
+/// `ListUserGroupMemberships`: of a user, of a group, or of both, in the compartment that the right is
+/// asked for in.
 pub(super) fn list(
     context: &Context<'_>,
     by: &ByCompartment,
@@ -26,7 +27,9 @@ pub(super) fn list(
         return Err(Refusal::invalid("query", rule).into());
     }
     let users = context.catalog.users.values().map(|(user, _)| user);
-    let wanted = users.filter(|user| user_id.is_none_or(|id| user.id == *id));
+    let wanted = users.filter(|user| {
+        user.compartment_id == by.compartment_id && user_id.is_none_or(|id| user.id == *id)
+    });
     let memberships = wanted.flat_map(|user| {
         let groups = user.group_ids.iter().filter(|id| group_id.is_none_or(|wanted| wanted == *id));
         groups.map(move |group| (user, group))
