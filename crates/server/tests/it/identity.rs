@@ -126,3 +126,18 @@ async fn whoever_lists_a_compartment_learns_no_membership_of_the_tenancy() {
     assert_eq!(all.body.as_array().map(Vec::len), Some(1));
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compartment_is_not_deleted_while_a_machine_is_in_it() {
+    let house = House::open(Semantics::Strict).await;
+    let compartment = new_compartment(&house, "machines").await;
+    let body = json!({"compartmentId": compartment, "name": "web", "description": "d"});
+    let workload = post(&house, "/_strongroom/v1/workloads", body).await;
+    let workload = format!("/_strongroom/v1/workloads/{}", workload.body["id"].as_str().unwrap());
+    let compartment = format!("/20160918/compartments/{compartment}");
+    for (url, status) in [(&compartment, 409), (&workload, 204), (&compartment, 202)] {
+        let answer = house.send(Some(&house.admin), url, "DELETE", None).await;
+        assert_eq!(answer.status, status, "{url}: {}", answer.body);
+    }
+    house.close().await;
+}

@@ -185,6 +185,10 @@ fn check_empty(catalog: &Catalog, id: &Ocid) -> Result<(), Failure> {
             catalog.tag_namespaces.values().any(|(namespace, _)| within(&namespace.compartment_id)),
             "tag namespaces",
         ),
+        (
+            catalog.workloads.values().any(|(workload, _)| within(&workload.compartment_id)),
+            "workloads",
+        ),
     ];
     let held = holds.into_iter().find(|(holds, _)| *holds);
     held.map_or(Ok(()), |(_, what)| Err(not_empty(what)))
