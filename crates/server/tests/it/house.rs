@@ -73,11 +73,26 @@ impl House {
         Self::over(store, root_key, (semantics, targets)).await
     }
 
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        let store: (Arc<dyn Store>, _) = (Arc::new(Memory::new(WATCHED)), None);
+        let key = RootKey::generate(&SystemRandom);
+        Self::limited(store, key, (Semantics::Strict, Targets::new()), limits).await
+    }
+
     /// A house whose rows are in a store of the test's own.
     pub(crate) async fn over(
+        store: (Arc<dyn Store>, Option<Vouching>),
+        root_key: RootKey,
+        rules: (Semantics, Targets),
+    ) -> Self {
+        Self::limited(store, root_key, rules, Limits::WIDE).await
+    }
+
+    async fn limited(
         (store, vouching): (Arc<dyn Store>, Option<Vouching>),
         root_key: RootKey,
         (semantics, targets): (Semantics, Targets),
+        limits: Limits,
     ) -> Self {
         let key = PrivateKey::generate().unwrap();
         let public = key.public().unwrap();
@@ -104,7 +119,7 @@ impl House {
             turnable_clock: Some(Arc::default()),
             random: Arc::new(SystemRandom),
             semantics,
-            limits: Limits::WIDE,
+            limits,
             rates: Rates::default(),
             secret_cache_bytes: 1 << 20,
             backup_places: vec![BackupPlace {

@@ -1,6 +1,7 @@
 //! Changes of identities that meet each other.
 
 use serde_json::{Value, json};
+use strongroom_model::Limits;
 use strongroom_server::Semantics;
 
 use crate::house::{Answer, House};
@@ -138,6 +139,23 @@ async fn a_compartment_is_not_deleted_while_a_machine_is_in_it() {
     for (url, status) in [(&compartment, 409), (&workload, 204), (&compartment, 202)] {
         let answer = house.send(Some(&house.admin), url, "DELETE", None).await;
         assert_eq!(answer.status, status, "{url}: {}", answer.body);
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_compartment_does_not_count_against_the_limit() {
+    // One is that of the samples.
+    let house = House::with_limits(Limits { compartments: 2, ..Limits::WIDE }).await;
+    for name in ["first", "second"] {
+        let url = format!("/20160918/compartments/{}", new_compartment(&house, name).await);
+        let one_more = json!({
+            "compartmentId": house.founded.tenancy_id, "name": "more", "description": "d",
+        });
+        let refused = post(&house, "/20160918/compartments", one_more).await;
+        assert_eq!((refused.status, &refused.body["code"]), (400, &json!("LimitExceeded")));
+        let deleted = house.send(Some(&house.admin), &url, "DELETE", None).await;
+        assert_eq!(deleted.status, 202);
     }
     house.close().await;
 }

@@ -45,9 +45,9 @@ pub(super) async fn create(
     let depth = permit.located.compartment.as_ref().map_or(0, |path| path.len());
     named::create(context, |context| {
         check_depth("compartmentId", depth)?;
-        let (count, most) =
-            (context.catalog.compartments.len(), context.shared.limits.compartments);
-        check_limit("compartments", count, most)?;
+        let all = context.catalog.compartments.values();
+        let count = all.filter(|(found, _)| found.state == CompartmentState::Active).count();
+        check_limit("compartments", count, context.shared.limits.compartments)?;
         Ok(Compartment {
             id: new_id(context, OcidKind::Compartment),
             compartment_id: details.compartment_id,
