@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use strongroom_model::Limits;
 use strongroom_server::Semantics;
+use strongroom_signing::PrivateKey;
 
 use crate::house::{Answer, House};
 
@@ -156,6 +157,31 @@ async fn a_deleted_compartment_does_not_count_against_the_limit() {
         assert_eq!((refused.status, &refused.body["code"]), (400, &json!("LimitExceeded")));
         let deleted = house.send(Some(&house.admin), &url, "DELETE", None).await;
         assert_eq!(deleted.status, 202);
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_administrator_does_not_lose_both_keys_at_once() {
+    let house = House::open(Semantics::Strict).await;
+    let keeper = house.user("keeper", &["Allow group Gkeeper to manage users in tenancy"]).await;
+    let keys = format!("/20160918/users/{}/apiKeys", house.founded.user_id);
+    for _ in 0..ROUNDS {
+        let pem = PrivateKey::generate().unwrap().public().unwrap().to_pem();
+        let made = house.send(Some(&keeper), &keys, "POST", Some(&json!({"key": pem}))).await;
+        assert_eq!(made.status, 200, "{}", made.body);
+        let listed = house.send(Some(&keeper), &keys, "GET", None).await.body;
+        let url = |index: usize| {
+            format!("{keys}/{}", listed[index]["fingerprint"].as_str().unwrap())
+        };
+        let (one, other) = (url(0), url(1));
+        let (a, b) = tokio::join!(
+            house.send(Some(&keeper), &one, "DELETE", None),
+            house.send(Some(&keeper), &other, "DELETE", None),
+        );
+        let mut statuses = [a.status, b.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 409]);
     }
     house.close().await;
 }

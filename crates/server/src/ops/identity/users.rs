@@ -171,7 +171,8 @@ fn reply_key(context: &Context<'_>, key: &ApiKey) -> Result<Reply, Failure> {
     Reply::of(&ApiKeyBody::new(&context.catalog.tenancy.id, key))
 }
 
-/// `DeleteApiKey`: in force for the next request.
+/// `DeleteApiKey`: in force for the next request. The user is written anew, so that two keys that are
+/// deleted at once are not both taken for the last but one.
 pub(super) async fn delete_key(
     context: &Context<'_>,
     id: &Ocid,
@@ -186,6 +187,8 @@ pub(super) async fn delete_key(
         let row = rows::api_key(id, fingerprint);
         let batch =
             Batch::new().require(row.clone(), Require::Revision(entry.revision)).delete(row);
+        let (user, revision) = found::<User>(current, id)?;
+        let batch = replace(batch, rows::user(id), revision, rows::encode(user)?);
         let is_last = current.api_keys_of(id).count() == 1;
         let batch = if is_last { keep_an_administrator(batch, current, id)? } else { batch };
         match context.shared.commit(batch, context.record).await {
