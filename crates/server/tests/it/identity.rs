@@ -185,3 +185,20 @@ async fn the_last_administrator_does_not_lose_both_keys_at_once() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_moved_into_what_is_deleted_at_once() {
+    let house = House::open(Semantics::Strict).await;
+    for round in 0..ROUNDS {
+        let moved = new_compartment(&house, &format!("moved{round}")).await;
+        let to = new_compartment(&house, &format!("to{round}")).await;
+        let move_to = format!("/20160918/compartments/{moved}/actions/moveCompartment");
+        let delete = format!("/20160918/compartments/{to}");
+        let (a, b) = tokio::join!(
+            post(&house, &move_to, json!({"targetCompartmentId": to})),
+            house.send(Some(&house.admin), &delete, "DELETE", None),
+        );
+        assert!([(202, 409), (404, 202)].contains(&(a.status, b.status)), "{} {}", a.body, b.body);
+    }
+    house.close().await;
+}

@@ -5,7 +5,9 @@ use strongroom_store::{Batch, Order, Require, prefix_range};
 use strongroom_wire::bodies::CompartmentBody;
 use strongroom_wire::{ChangedNamed, ErrorCode, NewNamed, Refusal};
 
-use super::named::{self, Named, change, check_limit, conflict, describe, kept, named, new_id};
+use super::named::{
+    self, Named, change, check_limit, conflict, describe, kept, named, new_id, touched,
+};
 use crate::ask::{ByCompartment, CompartmentFilter};
 use crate::authz::{self, Permit};
 use crate::catalog::Catalog;
@@ -230,6 +232,9 @@ pub(super) async fn move_to(context: &Context<'_>, id: &Ocid, to: &Ocid) -> Resu
     check_not_root(context, id)?;
     let moved = change(context, id, |compartment: &Compartment, catalog| {
         check_changeable(compartment)?;
+        if !catalog.is_open(to) {
+            return Err(Failure::not_found("the destination was deleted meanwhile"));
+        }
         let field = "targetCompartmentId";
         let path = catalog.path(to).unwrap_or_default();
         if path.contains(id) {
@@ -237,19 +242,24 @@ pub(super) async fn move_to(context: &Context<'_>, id: &Ocid, to: &Ocid) -> Resu
         }
         check_depth(field, path.len().saturating_add(height(catalog, id)))?;
         let next = Compartment { compartment_id: to.clone(), ..compartment.clone() };
-        Ok((next, while_unmoved(catalog, &path)))
+        Ok((next, while_unmoved(catalog, &path)?))
     });
     let work_request_id = id.as_str().replace("ocid1.compartment", "ocid1.identityworkrequest");
     Ok(moved.await?.without_body().accepted(Some(work_request_id)))
 }
 
 /// Makes a move hold only while the compartments above its destination are as they were seen: two
-/// moves at once must not make a ring.
-fn while_unmoved(catalog: &Catalog, path: &[Ocid]) -> Batch {
-    let above = path.iter().filter_map(|id| Some((id, catalog.compartments.get(id)?.1)));
-    above.fold(Batch::new(), |batch, (id, revision)| {
+/// moves at once must not make a ring. The destination itself is written anew, so that whoever deletes
+/// it as an empty one meets this change.
+fn while_unmoved(catalog: &Catalog, path: &[Ocid]) -> Result<Batch, Failure> {
+    let above = path.iter().skip(1).filter_map(|id| Some((id, catalog.compartments.get(id)?.1)));
+    let batch = above.fold(Batch::new(), |batch, (id, revision)| {
         batch.require(rows::compartment(id), Require::Revision(revision))
-    })
+    });
+    match path.first().filter(|to| catalog.compartments.contains_key(*to)) {
+        Some(to) => touched::<Compartment>(batch, catalog, to),
+        None => Ok(batch),
+    }
 }
 
 /// Levels of compartments below one.

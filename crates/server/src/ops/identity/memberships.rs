@@ -3,7 +3,7 @@ use strongroom_store::{Batch, StoreError};
 use strongroom_wire::bodies::MembershipBody;
 use strongroom_wire::{AddUserToGroupDetails, Refusal};
 
-use super::named::{conflict, contended, found};
+use super::named::{conflict, contended, found, touched};
 use crate::ask::ByCompartment;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
@@ -79,7 +79,7 @@ pub(super) async fn add(
         next.group_ids.push(group_id.clone());
         next.joined.insert(group_id.clone(), context.record.time);
         let batch = replace(Batch::new(), rows::user(user_id), revision, rows::encode(&next)?);
-        let batch = touched(batch, current, group_id)?;
+        let batch = touched::<Group>(batch, current, group_id)?;
         let id = next.membership_id(group_id);
         match commit(context, &retry, batch, &id).await? {
             Outcome::Done(revision) => {
@@ -116,7 +116,7 @@ pub(super) async fn remove(context: &Context<'_>, id: &Ocid) -> Result<Reply, Fa
         let batch = if is_administrators(current, group_id) {
             keep_an_administrator(batch, current, user_id)?
         } else {
-            touched(batch, current, group_id)?
+            touched::<Group>(batch, current, group_id)?
         };
         match context.shared.commit(batch, context.record).await {
             Ok(_) => return Ok(Reply::nothing().recorded()),
@@ -125,12 +125,6 @@ pub(super) async fn remove(context: &Context<'_>, id: &Ocid) -> Result<Reply, Fa
         }
     }
     Err(contended())
-}
-
-/// Writes the group anew, so that whoever judged by its members meets this change.
-fn touched(batch: Batch, catalog: &Catalog, id: &Ocid) -> Result<Batch, Failure> {
-    let (group, revision) = found::<Group>(catalog, id)?;
-    Ok(replace(batch, rows::group(id), revision, rows::encode(group)?))
 }
 
 pub(super) fn is_administrators(catalog: &Catalog, id: &Ocid) -> bool {
@@ -156,5 +150,5 @@ pub(super) fn keep_an_administrator(
     if with_key.next().is_none() {
         return Err(conflict("The user is the last administrator who has an API key."));
     }
-    touched(batch, catalog, group)
+    touched::<Group>(batch, catalog, group)
 }
