@@ -202,3 +202,26 @@ async fn nothing_is_moved_into_what_is_deleted_at_once() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_tag_is_made_in_a_namespace_that_goes_at_once() {
+    let house = House::open(Semantics::Strict).await;
+    for round in 0..ROUNDS {
+        let body = json!({
+            "compartmentId": house.founded.tenancy_id, "name": format!("n{round}"),
+            "description": "d",
+        });
+        let made = post(&house, "/20160918/tagNamespaces", body).await;
+        let namespace = format!("/20160918/tagNamespaces/{}", made.body["id"].as_str().unwrap());
+        let tags = format!("{namespace}/tags");
+        let gone = async {
+            let retired = json!({"isRetired": true});
+            house.send(Some(&house.admin), &namespace, "PUT", Some(&retired)).await;
+            house.send(Some(&house.admin), &namespace, "DELETE", None).await
+        };
+        let new = json!({"name": "t", "description": "d"});
+        let (a, b) = tokio::join!(post(&house, &tags, new), gone);
+        assert!(!(a.status == 200 && b.status == 204), "round {round}");
+    }
+    house.close().await;
+}

@@ -45,25 +45,41 @@ pub(in crate::ops) async fn create<T: Named>(
     context: Context<'_>,
     make: impl FnOnce(&Context<'_>) -> Result<T, Failure>,
 ) -> Result<Reply, Failure> {
+    create_while(context, make, |_| Ok(Batch::new())).await
+}
+
+/// Makes a thing that is there only while what `holds` requires does.
+pub(in crate::ops) async fn create_while<T: Named>(
+    context: Context<'_>,
+    make: impl FnOnce(&Context<'_>) -> Result<T, Failure>,
+    holds: impl Fn(&Catalog) -> Result<Batch, Failure>,
+) -> Result<Reply, Failure> {
     let retry = match Retry::look(&context).await? {
         Earlier::None(retry) => retry,
         Earlier::Made(id) => return existing::<T>(&context, &id).await,
     };
     let thing = make(&context)?;
-    if thing.is_taken(context.catalog) {
-        return Err(taken::<T>());
-    }
     let id = thing.id().clone();
-    let batch = Batch::new()
-        .require(thing.guard(), Require::Absent)
-        .put(thing.guard(), rows::encode(&id)?)
-        .put(T::row(&id), rows::encode(&thing)?);
-    context.record.target_id = Some(id.clone());
-    match commit(&context, &retry, batch, &id).await? {
-        Outcome::Done(revision) => Ok(thing.reply(context.catalog)?.with_etag(revision).recorded()),
-        Outcome::Earlier(id) => existing::<T>(&context, &id).await,
-        Outcome::Overtaken => Err(taken::<T>()),
+    let mut catalog = None;
+    for _ in 0..TRIES {
+        let current = catalog.as_deref().unwrap_or(context.catalog);
+        if thing.is_taken(current) {
+            return Err(taken::<T>());
+        }
+        context.record.target_id = Some(id.clone());
+        let batch = holds(current)?
+            .require(thing.guard(), Require::Absent)
+            .put(thing.guard(), rows::encode(&id)?)
+            .put(T::row(&id), rows::encode(&thing)?);
+        match commit(&context, &retry, batch, &id).await? {
+            Outcome::Done(revision) => {
+                return Ok(thing.reply(current)?.with_etag(revision).recorded());
+            }
+            Outcome::Earlier(id) => return existing::<T>(&context, &id).await,
+            Outcome::Overtaken => catalog = Some(context.shared.catalog().await?),
+        }
     }
+    Err(contended())
 }
 
 async fn existing<T: Named>(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {

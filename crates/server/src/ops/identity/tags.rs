@@ -1,5 +1,5 @@
 use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace};
-use strongroom_store::Batch;
+use strongroom_store::{Batch, Require};
 use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
 use strongroom_wire::{CreateTagDetails, NewNamed, UpdateTagDetails, UpdateTagNamespaceDetails};
 
@@ -159,20 +159,23 @@ pub(super) fn get(context: &Context<'_>, namespace: &Ocid, name: &str) -> Result
     named::get::<Tag>(context.catalog, &id)
 }
 
-/// `CreateTag`.
+/// `CreateTag`, in a namespace that is not retired, and so not deleted, meanwhile.
 pub(super) async fn create(
     context: Context<'_>,
     namespace_id: Ocid,
     details: CreateTagDetails,
 ) -> Result<Reply, Failure> {
-    named::create(context, |context| {
-        let (namespace, _) = found::<TagNamespace>(context.catalog, &namespace_id)?;
+    let in_use = |catalog: &Catalog| {
+        let (namespace, revision) = found::<TagNamespace>(catalog, &namespace_id)?;
         if namespace.is_retired {
             return Err(conflict("The tag namespace is retired."));
         }
+        Ok(Batch::new().require(TagNamespace::row(&namespace_id), Require::Revision(revision)))
+    };
+    let make = |context: &Context<'_>| {
         Ok(Tag {
             id: new_id(context, OcidKind::TagDefinition),
-            tag_namespace_id: namespace_id,
+            tag_namespace_id: namespace_id.clone(),
             name: details.name,
             description: details.description,
             is_retired: false,
@@ -181,8 +184,8 @@ pub(super) async fn create(
             time_created: context.record.time,
             tags: details.tags,
         })
-    })
-    .await
+    };
+    named::create_while(context, make, in_use).await
 }
 
 /// `UpdateTag`. What it is on keeps it, whatever its values are from now on.
