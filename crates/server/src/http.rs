@@ -1,5 +1,6 @@
 //! Listeners and connections.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::catalog::{Catalog, VaultEntry};
 use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
+use crate::endpoints::Endpoints;
 use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
 use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
@@ -174,7 +177,9 @@ impl Server {
         let host = self.host.unwrap_or_else(|| host_of(address.ip()));
         let endpoints = &shared.endpoints;
         let opened = endpoints.open(address.ip(), scheme, &host);
-        open_vaults(&shared, address.ip()).await?;
+        if let Some((_, error)) = open_vaults(&shared, address.ip()).await?.into_iter().next() {
+            return Err(error);
+        }
         shared.nodes.look(&*shared.store, shared.clock.now()).await?;
         sinks::begin(&*shared.store, &self.sinks).await?;
         let listener = match self.entry {
@@ -272,35 +277,61 @@ impl Serving {
     }
 }
 
+/// A port that cannot be bound, and why.
+type Unbound = (u16, StartError);
+
 /// Serves every vault that is not served yet, other nodes' included.
-async fn open_vaults(shared: &Shared, address: IpAddr) -> Result<(), StartError> {
+async fn open_vaults(shared: &Shared, address: IpAddr) -> Result<Vec<Unbound>, StoreError> {
     let catalog = shared.catalog().await?;
-    for entry in catalog.vaults.values() {
-        if entry.vault.state == VaultState::Deleted {
-            continue;
-        }
+    Ok(bind_doors(&shared.endpoints, address, doors_of(&catalog)).await)
+}
+
+/// The doors that the vaults have, each with its port.
+fn doors_of(catalog: &Catalog) -> Vec<(Door, u16)> {
+    let all = catalog.vaults.values().filter(|entry| entry.vault.state != VaultState::Deleted);
+    let doors = |entry: &Arc<VaultEntry>| {
         let id = &entry.vault.id;
         let own = (Door::Vault(id.clone()), entry.port);
         let replica = entry.replica_port.map(|port| (Door::Replica(id.clone()), port));
-        for (door, port) in std::iter::once(own).chain(replica) {
-            if shared.endpoints.is_open(port) {
-                continue;
-            }
-            let address = SocketAddr::new(address, port);
-            let listener = TcpListener::bind(address).await.map_err(listen_error(address))?;
-            shared.endpoints.serve(door, listener);
-        }
-    }
-    Ok(())
+        std::iter::once(own).chain(replica)
+    };
+    all.flat_map(doors).collect()
 }
 
-/// Looks every second for vaults that another node has made, for as long as it is polled.
+/// Binds the ports of doors that are not served yet. One that is taken keeps no other closed.
+async fn bind_doors(
+    endpoints: &Endpoints,
+    address: IpAddr,
+    doors: Vec<(Door, u16)>,
+) -> Vec<Unbound> {
+    let mut unbound = Vec::new();
+    for (door, port) in doors.into_iter().filter(|(_, port)| !endpoints.is_open(*port)) {
+        let address = SocketAddr::new(address, port);
+        match TcpListener::bind(address).await {
+            Ok(listener) => endpoints.serve(door, listener),
+            Err(error) => unbound.push((port, listen_error(address)(error))),
+        }
+    }
+    unbound
+}
+
+/// Looks every second for vaults that another node has made, for as long as it is polled. What cannot
+/// be served is told once.
 async fn keep_vaults_open(shared: &Shared, address: IpAddr) {
+    let mut told = BTreeSet::new();
     loop {
         tokio::time::sleep(VAULT_PAUSE).await;
-        if let Err(error) = open_vaults(shared, address).await {
-            tracing::debug!(%error, "a vault is not served here yet");
+        let unbound = match open_vaults(shared, address).await {
+            Ok(unbound) => unbound,
+            Err(error) => {
+                tracing::debug!(%error, "new vaults cannot be looked for");
+                continue;
+            }
+        };
+        for (_, error) in unbound.iter().filter(|(port, _)| !told.contains(port)) {
+            tracing::warn!(%error, "a vault is not served here");
         }
+        told = unbound.into_iter().map(|(port, _)| port).collect();
     }
 }
 
@@ -446,5 +477,30 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_keeps_no_other_vault_from_being_served() {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = TcpListener::bind((address, 0)).await.unwrap();
+        let taken = (taken.local_addr().unwrap().port(), taken);
+        let free = TcpListener::bind((address, 0)).await.unwrap().local_addr().unwrap().port();
+        let endpoints = Endpoints::default();
+        let mut opened = endpoints.open(address, "http", "localhost");
+        let door = |name: &str| Door::Vault(format!("ocid1.vault.oc1..{name}").parse().unwrap());
+        let doors = vec![(door("a"), taken.0), (door("b"), free)];
+        for _ in 0..2 {
+            let unbound = bind_doors(&endpoints, address, doors.clone()).await;
+            assert_eq!(unbound.iter().map(|(port, _)| *port).collect::<Vec<_>>(), [taken.0]);
+        }
+        assert_eq!(opened.try_recv().unwrap().door, door("b"));
+        assert!(
+            endpoints.is_open(free) && !endpoints.is_open(taken.0) && opened.try_recv().is_err()
+        );
     }
 }
