@@ -113,6 +113,7 @@ def test_writes_go_to_the_source_and_to_the_home_region(pair):
     assert (status, code) == (403, "NotAllowed") and "IAD" in message
     subscribed = identity.list_region_subscriptions(home.profile["tenancy"]).data
     assert {(one.region_name, one.is_home_region) for one in subscribed} == {(HOME, True), (SECOND, False)}
+    assert identity.get_tenancy(home.profile["tenancy"]).data.home_region_key == "IAD"
 
 
 def test_targets_are_checked_with_the_regions_name(pair):

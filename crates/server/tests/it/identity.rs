@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use strongroom_model::Limits;
 use strongroom_server::Semantics;
 use strongroom_signing::PrivateKey;
+use strongroom_store::Batch;
 
 use crate::house::{Answer, House};
 
@@ -223,5 +224,21 @@ async fn no_tag_is_made_in_a_namespace_that_goes_at_once() {
         let (a, b) = tokio::join!(post(&house, &tags, new), gone);
         assert!(!(a.status == 200 && b.status == 204), "round {round}");
     }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_region_away_from_home_names_the_home_region() {
+    let house = House::open(Semantics::Strict).await;
+    let tenancy = house.founded.tenancy_id.as_str();
+    let key = format!("t/{tenancy}").into_bytes();
+    let row = house.store.get(&[key.as_slice()]).await.unwrap().remove(0).unwrap();
+    let mut row: Value = serde_json::from_slice(&row.value).unwrap();
+    row["row"]["homeRegion"] = json!("eu-frankfurt-1");
+    let elsewhere = Batch::new().put(key, row.to_string().into_bytes());
+    house.store.commit(elsewhere).await.unwrap();
+    let url = format!("/20160918/tenancies/{tenancy}");
+    let told = house.send(Some(&house.admin), &url, "GET", None).await;
+    assert_eq!(told.body["homeRegionKey"], "FRA");
     house.close().await;
 }

@@ -14,7 +14,8 @@ fn check(context: &Context<'_>, id: &Ocid) -> Result<(), Failure> {
 pub(super) fn get(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
     check(context, id)?;
     let tenancy = &context.catalog.tenancy;
-    Reply::of(&TenancyBody::new(tenancy, context.shared.region, &Tags::default()))
+    let home = Region::named(&tenancy.home_region).unwrap_or(context.shared.region);
+    Reply::of(&TenancyBody::new(tenancy, home, &Tags::default()))
 }
 
 /// `ListRegions`: all that Oracle's clients know.
