@@ -168,6 +168,8 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
                     on(Target::SharedParent, P::KeyMove),
                     on(Target::SharedParent, P::SecretMove),
                     on(Target::SharedParent, P::PolicyUpdate),
+                    on(Target::SharedParent, P::TagNamespaceMove),
+                    on(Target::SharedParent, P::WorkloadMove),
                 ]
             }
         }

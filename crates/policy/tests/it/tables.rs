@@ -161,8 +161,15 @@ fn spellings_seen_in_the_wild_are_known_and_others_are_not() {
 
 /// Oracle lists no permission for `MoveCompartment` but asks for `manage all-resources`: what moves
 /// along is asked for.
-const MANAGE_ALL: [&str; 5] =
-    ["COMPARTMENT_UPDATE", "VAULT_MOVE", "KEY_MOVE", "SECRET_MOVE", "POLICY_UPDATE"];
+const MANAGE_ALL: [&str; 7] = [
+    "COMPARTMENT_UPDATE",
+    "VAULT_MOVE",
+    "KEY_MOVE",
+    "SECRET_MOVE",
+    "POLICY_UPDATE",
+    "TAG_NAMESPACE_MOVE",
+    "WORKLOAD_MOVE",
+];
 
 #[test]
 fn every_operation_needs_what_oracle_lists() {
