@@ -51,7 +51,10 @@ pub(crate) async fn answer(
         return controls::answer(shared, request, &request_id).await;
     }
     if regions::is_of_regions(door, request.uri().path()) {
-        return regions::answer(shared, request, &request_id).await;
+        return match admit_source(shared, source) {
+            Ok(()) => regions::answer(shared, request, &request_id).await,
+            Err(failure) => refused(&failure, &request_id),
+        };
     }
     if metadata::is_metadata(shared, door, request.uri().path()) {
         return metadata::answer(shared, &request).await;
@@ -92,13 +95,23 @@ pub(crate) async fn answer(
             if tells_nothing(failure.refusal.code) {
                 shared.beat.wait(began).await;
             }
-            let mut response = reply::refusal(&failure.refusal, &request_id);
-            if let Some(secs) = failure.retry_after_secs {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
-            }
-            response
+            refused(&failure, &request_id)
         }
     }
+}
+
+fn refused(failure: &Failure, request_id: &RequestId) -> Response<Full<Bytes>> {
+    let mut response = reply::refusal(&failure.refusal, request_id);
+    if let Some(secs) = failure.retry_after_secs {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+    }
+    response
+}
+
+/// Lets a request in, before anything in it is looked at.
+fn admit_source(shared: &Shared, source: IpAddr) -> Result<(), Failure> {
+    shared.check_alarm()?;
+    shared.limiter.admit_address(source)
 }
 
 /// Counts a request from where none is expected.
@@ -122,8 +135,7 @@ async fn travel(
     request: Request<Incoming>,
     (record, trace): (&mut AuditRecord, &mut Option<Trace>),
 ) -> Result<Reply, Failure> {
-    shared.check_alarm()?;
-    shared.limiter.admit_address(source)?;
+    admit_source(shared, source)?;
     let call = Call::read(request).await?;
     Trace::mark(trace, "read");
     let view = shared.view().await?;

@@ -73,10 +73,10 @@ impl House {
         Self::over(store, root_key, (semantics, targets)).await
     }
 
-    pub(crate) async fn with_limits(limits: Limits) -> Self {
+    pub(crate) async fn with_limits(limits: Limits, rates: Rates) -> Self {
         let store: (Arc<dyn Store>, _) = (Arc::new(Memory::new(WATCHED)), None);
         let key = RootKey::generate(&SystemRandom);
-        Self::limited(store, key, (Semantics::Strict, Targets::new()), limits).await
+        Self::limited(store, key, (Semantics::Strict, Targets::new()), (limits, rates)).await
     }
 
     /// A house whose rows are in a store of the test's own.
@@ -85,14 +85,14 @@ impl House {
         root_key: RootKey,
         rules: (Semantics, Targets),
     ) -> Self {
-        Self::limited(store, root_key, rules, Limits::WIDE).await
+        Self::limited(store, root_key, rules, (Limits::WIDE, Rates::default())).await
     }
 
     async fn limited(
         (store, vouching): (Arc<dyn Store>, Option<Vouching>),
         root_key: RootKey,
         (semantics, targets): (Semantics, Targets),
-        limits: Limits,
+        (limits, rates): (Limits, Rates),
     ) -> Self {
         let key = PrivateKey::generate().unwrap();
         let public = key.public().unwrap();
@@ -120,7 +120,7 @@ impl House {
             random: Arc::new(SystemRandom),
             semantics,
             limits,
-            rates: Rates::default(),
+            rates,
             secret_cache_bytes: 1 << 20,
             backup_places: vec![BackupPlace {
                 front: BackupFront::Bucket { namespace: "n".into(), bucket: "b".into() },

@@ -1,8 +1,10 @@
 //! Changes of identities that meet each other.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use strongroom_model::Limits;
-use strongroom_server::Semantics;
+use strongroom_server::{Rates, Semantics};
 use strongroom_signing::PrivateKey;
 use strongroom_store::Batch;
 
@@ -148,7 +150,8 @@ async fn a_compartment_is_not_deleted_while_a_machine_is_in_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_compartment_does_not_count_against_the_limit() {
     // One is that of the samples.
-    let house = House::with_limits(Limits { compartments: 2, ..Limits::WIDE }).await;
+    let limits = Limits { compartments: 2, ..Limits::WIDE };
+    let house = House::with_limits(limits, Rates::default()).await;
     for name in ["first", "second"] {
         let url = format!("/20160918/compartments/{}", new_compartment(&house, name).await);
         let one_more = json!({
@@ -240,5 +243,19 @@ async fn a_region_away_from_home_names_the_home_region() {
     let url = format!("/20160918/tenancies/{tenancy}");
     let told = house.send(Some(&house.admin), &url, "GET", None).await;
     assert_eq!(told.body["homeRegionKey"], "FRA");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_as_another_region_is_limited_like_everybody() {
+    let rates = Rates { address: Some(1), ..Rates::default() };
+    let house = House::with_limits(Limits::WIDE, rates).await;
+    for url in ["/_replication/v1/pull", "/_replication/v1/operate"] {
+        let mut statuses = BTreeSet::new();
+        for _ in 0..20 {
+            statuses.insert(house.send(None, url, "POST", Some(&json!({}))).await.status);
+        }
+        assert!(statuses.contains(&429), "{url}: {statuses:?}");
+    }
     house.close().await;
 }
