@@ -1,14 +1,17 @@
 //! Changes of identities that meet each other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::Limits;
-use strongroom_server::{Rates, Semantics};
+use strongroom_server::{Rates, Semantics, Targets, WATCHED};
 use strongroom_signing::PrivateKey;
-use strongroom_store::Batch;
+use strongroom_store::{Batch, Memory, Store};
 
 use crate::house::{Answer, House};
+use crate::slow::Slow;
 
 const ROUNDS: usize = 12;
 
@@ -100,13 +103,11 @@ async fn a_moved_compartment_is_out_of_reach_of_policies_of_its_former_parent() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_begins_no_other() {
     let house = House::open(Semantics::Strict).await;
-    let begin = ("/v1/token/upst/actions/GenerateUpst", json!({"publicKey": house.public_key_pem}));
-    let begun = post(&house, begin.0, begin.1.clone()).await;
+    let new = ("/v1/token/upst/actions/GenerateUpst", json!({"publicKey": house.public_key_pem}));
+    let begun = post(&house, new.0, new.1.clone()).await;
     let bearer = house.bearer(begun.body["token"].as_str().unwrap());
     let refresh = json!({"currentToken": begun.body["token"]});
-    for (url, body, status) in
-        [(begin.0, begin.1, 401), ("/v1/authentication/refresh", refresh, 200)]
-    {
+    for (url, body, status) in [(new.0, new.1, 401), ("/v1/authentication/refresh", refresh, 200)] {
         let answer = house.send(Some(&bearer), url, "POST", Some(&body)).await;
         assert_eq!(answer.status, status, "{url}: {}", answer.body);
     }
@@ -175,9 +176,8 @@ async fn the_last_administrator_does_not_lose_both_keys_at_once() {
         let made = house.send(Some(&keeper), &keys, "POST", Some(&json!({"key": pem}))).await;
         assert_eq!(made.status, 200, "{}", made.body);
         let listed = house.send(Some(&keeper), &keys, "GET", None).await.body;
-        let url = |index: usize| {
-            format!("{keys}/{}", listed[index]["fingerprint"].as_str().unwrap())
-        };
+        let url =
+            |index: usize| format!("{keys}/{}", listed[index]["fingerprint"].as_str().unwrap());
         let (one, other) = (url(0), url(1));
         let (a, b) = tokio::join!(
             house.send(Some(&keeper), &one, "DELETE", None),
@@ -192,17 +192,25 @@ async fn the_last_administrator_does_not_lose_both_keys_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_moved_into_what_is_deleted_at_once() {
-    let house = House::open(Semantics::Strict).await;
-    for round in 0..ROUNDS {
-        let moved = new_compartment(&house, &format!("moved{round}")).await;
-        let to = new_compartment(&house, &format!("to{round}")).await;
+    let store: Arc<dyn Store> = Arc::new(Slow(Memory::new(WATCHED)));
+    let rules = (Semantics::Strict, Targets::new());
+    let house = House::over((store, None), RootKey::generate(&SystemRandom), rules).await;
+    for is_moved_first in [true, false] {
+        let round = if is_moved_first { "moved" } else { "deleted" };
+        let moved = new_compartment(&house, &format!("{round}-from")).await;
+        let to = new_compartment(&house, &format!("{round}-to")).await;
         let move_to = format!("/20160918/compartments/{moved}/actions/moveCompartment");
         let delete = format!("/20160918/compartments/{to}");
-        let (a, b) = tokio::join!(
-            post(&house, &move_to, json!({"targetCompartmentId": to})),
-            house.send(Some(&house.admin), &delete, "DELETE", None),
-        );
-        assert!([(202, 409), (404, 202)].contains(&(a.status, b.status)), "{} {}", a.body, b.body);
+        let moving = post(&house, &move_to, json!({"targetCompartmentId": to}));
+        let deleting = house.send(Some(&house.admin), &delete, "DELETE", None);
+        let (moved, deleted) = if is_moved_first {
+            tokio::join!(moving, deleting)
+        } else {
+            let (deleted, moved) = tokio::join!(deleting, moving);
+            (moved, deleted)
+        };
+        let expected = [(202, 409), (404, 202)].contains(&(moved.status, deleted.status));
+        assert!(expected, "{round}: {} {}", moved.status, deleted.status);
     }
     house.close().await;
 }

@@ -22,6 +22,8 @@ mod races;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod slow;
+#[cfg(test)]
 mod store_backup;
 #[cfg(test)]
 mod tags;

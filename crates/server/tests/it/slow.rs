@@ -1,0 +1,49 @@
+//! A store that takes its time, so that requests which are sent at once meet.
+
+use std::time::Duration;
+
+use strongroom_store::{
+    Answer, Batch, Cursor, Delta, Memory, Order, Range, Revision, Snapshot, Store, Versioned, Visit,
+};
+
+/// Commits after a pause, in which others can ask.
+#[derive(Debug)]
+pub(crate) struct Slow(pub(crate) Memory);
+
+impl Store for Slow {
+    fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>> {
+        self.0.get(keys)
+    }
+
+    fn scan(
+        &self,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Answer<'_, Vec<(Vec<u8>, Versioned)>> {
+        self.0.scan(range, order, limit)
+    }
+
+    fn commit(&self, batch: Batch) -> Answer<'_, Revision> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            self.0.commit(batch).await
+        })
+    }
+
+    fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
+        self.0.fresh(since)
+    }
+
+    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
+        self.0.walk(visit)
+    }
+
+    fn forget(&self) -> Answer<'_, ()> {
+        self.0.forget()
+    }
+
+    fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {
+        self.0.snapshot()
+    }
+}
