@@ -231,3 +231,20 @@ async fn a_secret_is_made_by_whom_the_tags_of_its_vault_and_key_admit() {
     }
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_tag_passes_for_that_of_another_namespace() {
+    let house = House::open(Semantics::Strict).await;
+    let tags = format!("/20160918/tagNamespaces/{}/tags", new_namespace(&house, "Ops", &[]).await);
+    let compartment = &house.sample.compartment_id;
+    for url in [tags.as_str(), "/20160918/tagNamespaces"] {
+        let mut body = json!({"name": "Cost.Center", "description": "d"});
+        if url != tags {
+            body["compartmentId"] = json!(compartment);
+        }
+        let answer = ask(&house, &house.admin, ("POST", url), body).await;
+        let message = json!("name: must hold no dot");
+        assert_eq!((answer.status, &answer.body["message"]), (400, &message), "{url}");
+    }
+    house.close().await;
+}

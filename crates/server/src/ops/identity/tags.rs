@@ -1,7 +1,9 @@
 use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace};
 use strongroom_store::{Batch, Require};
 use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
-use strongroom_wire::{CreateTagDetails, NewNamed, UpdateTagDetails, UpdateTagNamespaceDetails};
+use strongroom_wire::{
+    CreateTagDetails, NewNamed, Refusal, UpdateTagDetails, UpdateTagNamespaceDetails,
+};
 
 use super::named::{
     self, Named, change, conflict, describe, found, kept, named, new_id, remove, shares_name,
@@ -74,6 +76,7 @@ pub(super) async fn create_namespace(
     details: NewNamed,
 ) -> Result<Reply, Failure> {
     named::create(context, |context| {
+        check_name(&details.name)?;
         Ok(TagNamespace {
             id: new_id(context, OcidKind::TagNamespace),
             compartment_id: details.compartment_id,
@@ -85,6 +88,14 @@ pub(super) async fn create_namespace(
         })
     })
     .await
+}
+
+/// Policies write tags as `namespace.key`: a dot in either would let one tag pass for another.
+fn check_name(name: &str) -> Result<(), Failure> {
+    if name.contains('.') {
+        return Err(Refusal::invalid("name", "must hold no dot").into());
+    }
+    Ok(())
 }
 
 /// `UpdateTagNamespace`. Retiring a namespace retires its tags; taking it back does not take them back.
@@ -173,6 +184,7 @@ pub(super) async fn create(
         Ok(Batch::new().require(TagNamespace::row(&namespace_id), Require::Revision(revision)))
     };
     let make = |context: &Context<'_>| {
+        check_name(&details.name)?;
         Ok(Tag {
             id: new_id(context, OcidKind::TagDefinition),
             tag_namespace_id: namespace_id.clone(),
