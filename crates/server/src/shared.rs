@@ -237,7 +237,7 @@ impl Shared {
         self.audit.write(&record, None).await
     }
 
-    /// Ends all answers: the store is not what it should be.
+    /// Ends all answers and all work: the store is not what it should be.
     pub(crate) fn alarm(&self, why: &str) {
         tracing::error!(
             why,
@@ -270,8 +270,10 @@ impl Shared {
         self.audit_keys.stamp(time)
     }
 
-    /// Returns the same with the place in history that it stands for.
+    /// Returns the same with the place in history that it stands for. Nobody gets it after an alarm:
+    /// what begins with a look at it is not begun.
     pub(crate) async fn view(&self) -> Result<View, StoreError> {
+        self.check_alarm()?;
         self.catalog.fresh(&*self.store, &self.keys).await
     }
 
@@ -316,6 +318,7 @@ impl Shared {
         batch: Batch,
         record: &AuditRecord,
     ) -> Result<Revision, StoreError> {
+        self.check_alarm()?;
         let row = rows::encode(&[record])?;
         let batch = regions::note(self, batch, record.time)?;
         let is_told = std::iter::once("s/")
@@ -358,7 +361,10 @@ impl Shared {
 
     /// Tells whether scheduled work has to wait.
     pub(crate) async fn is_read_only(&self) -> bool {
-        self.catalog().await.is_ok_and(|catalog| catalog.is_read_only)
+        match self.catalog().await {
+            Ok(catalog) => catalog.is_read_only,
+            Err(_) => self.check_alarm().is_err(),
+        }
     }
 
     /// Where a new key's material is to be: as asked, or where this server protects best.

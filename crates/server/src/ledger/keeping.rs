@@ -14,7 +14,8 @@ use crate::shared::Shared;
 
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
-/// Writes a checkpoint every second if there is something new, for as long as it is polled.
+/// Writes a checkpoint every second if there is something new, for as long as it is polled. After an
+/// alarm none is written any more: the last one is of what was found to be as it should be.
 pub(crate) async fn keep_checkpoints(shared: &Shared) {
     let Some(vouching) = shared.vouching.as_ref() else { return };
     if vouching.checkpoint_files.is_empty() {
@@ -27,7 +28,7 @@ pub(crate) async fn keep_checkpoints(shared: &Shared) {
             wait_for_the_disk(shared).await;
         }
         let heads = vouching.ledger.heads();
-        if last.as_ref() != Some(&heads) && write(vouching, heads.clone()).await {
+        if last.as_ref() != Some(&heads) && write(shared, vouching, heads.clone()).await {
             last = Some(heads);
         }
         was_behind = vouching.ledger.is_behind();
@@ -41,7 +42,7 @@ pub(crate) async fn write_checkpoints(shared: &Shared) {
     let Some(vouching) = shared.vouching.as_ref() else { return };
     if !vouching.checkpoint_files.is_empty() {
         wait_for_the_disk(shared).await;
-        write(vouching, vouching.ledger.heads()).await;
+        write(shared, vouching, vouching.ledger.heads()).await;
     }
 }
 
@@ -53,7 +54,10 @@ async fn wait_for_the_disk(shared: &Shared) {
 }
 
 /// Writes to every file; tells whether all of them took it.
-async fn write(vouching: &Vouching, heads: Vec<Head>) -> bool {
+async fn write(shared: &Shared, vouching: &Vouching, heads: Vec<Head>) -> bool {
+    if shared.check_alarm().is_err() {
+        return false;
+    }
     let note = vouching.ledger.signed(heads);
     let files: Vec<PathBuf> = vouching.checkpoint_files.clone();
     let written = tokio::task::spawn_blocking(move || {

@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     pub(crate) store_errors: Counter,
     /// Whether the last commit came to nothing. There is one every few seconds.
     pub(crate) commits_fail: AtomicBool,
+    store_altered: Gauge,
     pub(crate) traces_lost: Counter,
     sink_events: Family<OfSink, Counter>,
     sink_failures: Family<OfSink, Counter>,
@@ -136,6 +137,7 @@ impl Metrics {
             fresh_duration: durations(),
             store_errors: Counter::default(),
             commits_fail: AtomicBool::new(false),
+            store_altered: Gauge::default(),
             traces_lost: Counter::default(),
             sink_events: Family::default(),
             sink_failures: Family::default(),
@@ -190,6 +192,8 @@ impl Metrics {
         add(to, "store_fresh_duration", help, self.fresh_duration.clone());
         let help = "Calls to the store that failed, conflicts not counted";
         add(to, "store_errors", help, self.store_errors.clone());
+        let help = "Whether the store was found to be changed by somebody else";
+        add(to, "store_altered", help, self.store_altered.clone());
         add(to, "store_commits", "Commits that were acknowledged", self.commits.clone());
         add(
             to,
@@ -279,6 +283,7 @@ impl Metrics {
         self.feed_subscribers.set(gauge(shared.feed().subscribers()));
         self.audit_waiting.set(gauge(shared.audit.waiting()));
         self.rotations_running.set(gauge(shared.rotations.running()));
+        self.store_altered.set(i64::from(shared.check_alarm().is_err()));
         self.on_duty.set(i64::from(shared.duty.shift().is_some()));
         self.nodes.set(shared.nodes.count().into());
         self.process.look();

@@ -67,6 +67,7 @@ pub(crate) async fn answer(
 type Answered<'a> = Pin<Box<dyn Future<Output = Result<SignedMessage, Failure>> + Send + 'a>>;
 
 async fn travel(shared: &Shared, request: Request<Incoming>) -> Result<SignedMessage, Failure> {
+    shared.check_alarm()?;
     if request.method() != "POST" {
         let refusal = Refusal::new(ErrorCode::MethodNotAllowed, "Regions take POST.");
         return Err(refusal.into());

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use strongroom_keyring::{RootKey, SystemRandom};
-use strongroom_model::{Sensitive, SystemClock};
+use strongroom_model::{Sensitive, SystemClock, private_file};
 use strongroom_server::{Ledger, Semantics, Targets, Verified, Vouching, WATCHED};
 use strongroom_store::{
-    Batch, Chain, Effect, Entered, Mac, Revision, Sqlite, Store, StoreError, Sync, Witness,
+    Batch, Chain, Effect, Entered, Mac, Order, Revision, Sqlite, Store, StoreError, Sync, Witness,
+    prefix_range,
 };
 
 use crate::house::House;
@@ -255,13 +256,18 @@ async fn no_secret_leaves_while_the_chain_cannot_be_written() {
 }
 
 #[tokio::test]
-async fn a_store_that_somebody_changes_ends_all_answers() {
+async fn a_store_that_somebody_changes_ends_all_answers_and_all_work() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s.db");
     let root_key = RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
     let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
     let store = Arc::new(Sqlite::open(&path, WATCHED, Arc::new(ledger.clone())).unwrap());
-    let vouching = Vouching { verify_every: Duration::from_millis(50), ..Vouching::with(ledger) };
+    let checkpoint = directory.path().join("checkpoint");
+    let vouching = Vouching {
+        verify_every: Duration::from_millis(50),
+        checkpoint_files: vec![checkpoint.clone()],
+        ..Vouching::with(ledger)
+    };
     let rest = (Semantics::Strict, Targets::new());
     let house = House::over((store, Some(vouching)), root_key, rest).await;
     let list = format!("/20160918/policies?compartmentId={}", house.founded.tenancy_id);
@@ -269,6 +275,12 @@ async fn a_store_that_somebody_changes_ends_all_answers() {
         tokio::time::sleep(Duration::from_millis(60)).await;
         assert_eq!(house.send(Some(&house.admin), &list, "GET", None).await.status, 200);
     }
+    assert_eq!(house.send(None, "/readyz", "HEAD", None).await.status, 200);
+    let deletion = serde_json::json!({});
+    let secret = format!("/20180608/secrets/{}", house.sample.secret_id);
+    let due = format!("{secret}/actions/scheduleDeletion");
+    let scheduled = house.send(Some(&house.admin), &due, "POST", Some(&deletion)).await;
+    assert_eq!(scheduled.status, 200, "{}", scheduled.body);
     let connection = Connection::open(&path).unwrap();
     connection.execute("DELETE FROM kv WHERE CAST(k AS TEXT) GLOB 'pn/*'", []).unwrap();
     let mut answers = 0;
@@ -280,7 +292,21 @@ async fn a_store_that_somebody_changes_ends_all_answers() {
     let refused = house.send(Some(&house.admin), &list, "GET", None).await;
     assert_eq!(refused.status, 503);
     assert!(!refused.body.to_string().contains("pn"), "{}", refused.body);
+    assert_eq!(house.send(None, "/readyz", "HEAD", None).await.status, 503);
+    for path in ["pull", "operate"] {
+        let url = format!("/_replication/v1/{path}");
+        let refused = house.send(None, &url, "POST", Some(&deletion)).await;
+        assert_eq!(refused.status, 503, "{path}");
+    }
+    let kept = private_file::read(&checkpoint).unwrap();
+    let turned = serde_json::json!({ "advanceSeconds": 90 * 86_400 });
+    let turning = house.send(Some(&house.admin), "/_strongroom/clock", "POST", Some(&turned)).await;
+    assert_eq!(turning.status, 503, "what falls due is not done");
+    let versions = prefix_range(format!("sv/{}/", house.sample.secret_id).as_bytes());
+    let store = Arc::clone(&house.store);
+    assert_eq!(store.scan(versions, Order::Ascending, 9).await.unwrap().len(), 1);
     house.close().await;
+    assert!(private_file::read(&checkpoint).unwrap() == kept, "a checkpoint of what was altered");
 }
 
 /// What writes a row that was not there.
