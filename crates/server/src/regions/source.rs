@@ -123,14 +123,16 @@ async fn page(shared: &Shared, peer: &Peer, pull: Pull) -> Result<Page, Failure>
         vaults: Vec::new(),
         bytes: 0,
     };
+    let changed = by_object(noted.get(..ROWS_MAX).unwrap_or(&noted))?;
     for object in &pull.again {
         if draft.bytes <= CONTENT_BYTES_MAX || is_identity(object) {
-            draft.add(object, None, 0).await?;
+            // What was removed since has no commit but that of its change, which is covered below.
+            let removed = changed.get(object).map_or(0, |change| change.revision);
+            draft.add(object, None, removed).await?;
         }
     }
     let mut covers = Vec::new();
-    let first = noted.get(..ROWS_MAX).unwrap_or(&noted);
-    for (object, change) in by_object(first)? {
+    for (object, change) in changed {
         if draft.bytes > CONTENT_BYTES_MAX {
             break;
         }
