@@ -429,3 +429,32 @@ impl Shared {
         self.region
     }
 }
+
+#[cfg(test)]
+impl Shared {
+    /// Loads a store that no other process has open, with nothing around it.
+    pub(crate) async fn in_test(store: Arc<dyn Store>, root_key: RootKey) -> Arc<Self> {
+        let parts = Parts {
+            store,
+            is_alone: true,
+            root_key,
+            root_file: None,
+            token: None,
+            clock: Arc::new(strongroom_model::SystemClock),
+            turnable_clock: None,
+            random: Arc::new(strongroom_keyring::SystemRandom),
+            semantics: Semantics::Strict,
+            limits: Limits::WIDE,
+            rates: Rates::default(),
+            secret_cache_bytes: 0,
+            backup_places: Vec::new(),
+            targets: Targets::new(),
+            expected_networks: Vec::new(),
+            machine_id: None,
+            beat: Beat::Exact,
+            vouching: None,
+            tracing: None,
+        };
+        Self::load(parts).await.unwrap()
+    }
+}

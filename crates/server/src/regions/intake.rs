@@ -1,5 +1,7 @@
 //! Takes what another region sends: replicas of its secrets.
 
+use std::cmp::Ordering;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_model::{Ocid, ReplicationTarget, Secret, SecretState, Sensitive};
@@ -25,8 +27,29 @@ pub(super) enum Taken {
     Fenced,
     /// Versions are missing that this region has not: all of it is needed.
     Incomplete,
+    /// It is earlier than what is here: another answer was faster, or the region was put back to an
+    /// earlier state.
+    Behind(Behind),
     /// It cannot be stored, for this reason.
     Refused(String),
+}
+
+/// The commit that something is of where it comes from, and the later one that is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Behind {
+    pub(super) there: u64,
+    pub(super) here: u64,
+}
+
+impl Behind {
+    /// Why it is not taken, if the region says the same again.
+    pub(super) fn reason(self) -> String {
+        let Self { there, here } = self;
+        format!(
+            "it is of commit {there} there and of the later {here} here: the region was put back to \
+             an earlier state"
+        )
+    }
 }
 
 /// Takes a secret.
@@ -59,6 +82,7 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
     };
     match standing(&known, secret, (&peer.region, item.revision)) {
         Standing::Known => Ok(Taken::Stored),
+        Standing::Behind(behind) => Ok(Taken::Behind(behind)),
         Standing::Fenced => Ok(Taken::Fenced),
         Standing::Next if is_kept_at(&known, &target) => {
             store(shared, (peer, item), Some((&known, revision)), &incoming).await
@@ -75,8 +99,10 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
 
 /// How what comes relates to what is here.
 enum Standing {
-    /// It is here, or something later.
+    /// It is here.
     Known,
+    /// Something later is here.
+    Behind(Behind),
     /// Its source is not the secret's any more.
     Fenced,
     /// It follows what is here.
@@ -89,7 +115,13 @@ fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) ->
     let (known, term) = (&known.replication, secret.replication.term);
     match &known.source {
         Some(source) if source.region == region && known.term == term => {
-            if source.revision >= revision { Standing::Known } else { Standing::Next }
+            match source.revision.cmp(&revision) {
+                Ordering::Less => Standing::Next,
+                Ordering::Equal => Standing::Known,
+                Ordering::Greater => {
+                    Standing::Behind(Behind { there: revision, here: source.revision })
+                }
+            }
         }
         _ if known.term >= term => Standing::Fenced,
         _ => Standing::Other,
@@ -244,9 +276,13 @@ async fn withdraw(
     local: Option<(Secret, Revision)>,
 ) -> Result<Taken, Failure> {
     let Some((known, revision)) = local else { return Ok(Taken::Stored) };
-    let source = known.replication.source.as_ref();
-    if source.is_some_and(|at| at.region == peer.region && at.revision < item.revision) {
-        remove(shared, &known, revision).await?;
+    let source = known.replication.source.as_ref().filter(|source| source.region == peer.region);
+    match source.map(|source| source.revision) {
+        Some(here) if here < item.revision => remove(shared, &known, revision).await?,
+        Some(here) if here > item.revision => {
+            return Ok(Taken::Behind(Behind { there: item.revision, here }));
+        }
+        _ => {}
     }
     Ok(Taken::Stored)
 }

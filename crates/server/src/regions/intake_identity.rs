@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_model::Tenancy;
 use strongroom_store::{Batch, Change, Order, Require, Revision, Versioned, prefix_range};
 
+use super::intake::Behind;
 use super::messages::{Home, InventoryItem, RowItem};
 use super::outbox::{IDENTITY, is_identity};
 use super::peers::Peer;
@@ -23,16 +24,24 @@ struct CopiedRow {
 }
 
 /// Stores rows as the home region has them, all in one commit: no policy comes before what it
-/// names.
-pub(super) async fn take(shared: &Shared, peer: &Peer, items: &[RowItem]) -> Result<(), Failure> {
+/// names. Returns those that are behind what is here.
+pub(super) async fn take(
+    shared: &Shared,
+    peer: &Peer,
+    items: &[RowItem],
+) -> Result<BTreeMap<String, Behind>, Failure> {
     let mut batch = Batch::new();
-    let mut is_empty = true;
+    let (mut is_empty, mut behind) = (true, BTreeMap::new());
     for item in items.iter().filter(|item| is_identity(&item.key)) {
         let known = copied(shared, &item.key).await?;
         let is_later = |(known, _): &(CopiedRow, Revision)| {
             known.region != peer.region || known.revision < item.revision
         };
         if !known.as_ref().is_none_or(is_later) {
+            let here = known.map_or(0, |(known, _)| known.revision);
+            if here > item.revision && differs(shared, item).await? {
+                behind.insert(item.key.clone(), Behind { there: item.revision, here });
+            }
             continue;
         }
         is_empty = false;
@@ -47,12 +56,19 @@ pub(super) async fn take(shared: &Shared, peer: &Peer, items: &[RowItem]) -> Res
         };
     }
     if is_empty {
-        return Ok(());
+        return Ok(behind);
     }
     let catalog = shared.catalog().await?;
     try_on(shared, &catalog, &batch)?;
     shared.commit(batch, &record(shared, "CopyIdentities", &catalog.tenancy.id)).await?;
-    Ok(())
+    Ok(behind)
+}
+
+/// Tells whether a row is another one here: of a removal that came twice there is nothing to tell.
+async fn differs(shared: &Shared, item: &RowItem) -> Result<bool, Failure> {
+    let found = shared.store.get(&[item.key.as_bytes()]).await?.into_iter().next().flatten();
+    let here = found.as_ref().map(|row| row.value.as_slice());
+    Ok(here != item.value.as_ref().map(String::as_bytes))
 }
 
 /// Applies the rows to a copy of what is in memory: those that cannot be read are not stored, where
@@ -97,23 +113,29 @@ pub(super) async fn compare(
             wanted.push((*object).to_owned());
         }
     }
-    remove_others(shared, &there).await?;
+    wanted.extend(remove_others(shared, &there).await?);
     Ok(wanted)
 }
 
-/// Removes what the home region has not, unless it came after the list was made.
-async fn remove_others(shared: &Shared, there: &BTreeMap<&str, u64>) -> Result<(), Failure> {
+/// Removes what the home region has not. What came after the list was made, or seems to, is returned:
+/// it is to be asked for.
+async fn remove_others(
+    shared: &Shared,
+    there: &BTreeMap<&str, u64>,
+) -> Result<Vec<String>, Failure> {
     let listed = there.values().copied().max().unwrap_or_default();
-    let mut batch = Batch::new();
+    let (mut batch, mut later) = (Batch::new(), Vec::new());
     let mut is_empty = true;
     for prefix in IDENTITY.into_iter().filter(|prefix| *prefix != "t/") {
         let range = prefix_range(prefix.as_bytes());
         for (key, row) in shared.store.scan(range, Order::Ascending, usize::MAX).await? {
             let object = String::from_utf8_lossy(&key).into_owned();
             let is_later = |copied: CopiedRow| copied.revision > listed;
-            if there.contains_key(object.as_str())
-                || copied(shared, &object).await?.is_some_and(|(copied, _)| is_later(copied))
-            {
+            if there.contains_key(object.as_str()) {
+                continue;
+            }
+            if copied(shared, &object).await?.is_some_and(|(copied, _)| is_later(copied)) {
+                later.push(object);
                 continue;
             }
             is_empty = false;
@@ -127,7 +149,7 @@ async fn remove_others(shared: &Shared, there: &BTreeMap<&str, u64>) -> Result<(
         let tenancy = shared.catalog().await?.tenancy.id.clone();
         shared.commit(batch, &record(shared, "CopyIdentities", &tenancy)).await?;
     }
-    Ok(())
+    Ok(later)
 }
 
 /// Reads which commit a copied row is of.

@@ -1,12 +1,14 @@
 //! Takes what another region sends: replicas of its vaults, with their keys.
 
+use std::cmp::Ordering;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_keyring::{Sealed, VaultKey};
 use strongroom_model::{Key, Ocid, Vault, VaultSource, VaultState};
 use strongroom_store::{Batch, Require};
 
-use super::intake::{Taken, read_row, refused};
+use super::intake::{Behind, Taken, read_row, refused};
 use super::messages::{KeyVersionItem, VaultItem, binding};
 use super::peers::Peer;
 use crate::catalog::{Catalog, VaultEntry, key_version_binding, vault_binding};
@@ -30,8 +32,11 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &VaultItem) -> Result<Take
     if let Some(entry) = known {
         match &entry.vault.source {
             Some(source) if source.region == peer.region => {
-                if source.revision >= item.revision {
-                    return Ok(Taken::Stored);
+                let (there, here) = (item.revision, source.revision);
+                match here.cmp(&there) {
+                    Ordering::Less => {}
+                    Ordering::Equal => return Ok(Taken::Stored),
+                    Ordering::Greater => return Ok(Taken::Behind(Behind { there, here })),
                 }
             }
             // It was promoted here.

@@ -90,6 +90,8 @@ struct Puller {
     stored: Vec<String>,
     /// Objects to ask for, changed or not.
     again: BTreeSet<String>,
+    /// What was behind what is here when it came last.
+    behind: BTreeSet<String>,
     /// What was not taken.
     untaken: BTreeMap<String, String>,
     compared: Option<Instant>,
@@ -106,6 +108,7 @@ impl Puller {
             region,
             stored: Vec::new(),
             again: BTreeSet::new(),
+            behind: BTreeSet::new(),
             untaken: BTreeMap::new(),
             compared: None,
             added: None,
@@ -200,13 +203,7 @@ impl Puller {
     async fn take(&mut self, peer: &Peer, page: Page, pull: &Pull) -> Result<(), Failure> {
         let shared = Arc::clone(&self.shared);
         self.learn_home(&page).await?;
-        let catalog = shared.catalog().await?;
-        if page.home == home_of(&catalog) && page.home.region == peer.region {
-            intake_identity::take(&shared, peer, &page.rows).await?;
-        }
-        for item in &page.rows {
-            self.again.remove(&item.key);
-        }
+        self.take_identities(peer, &page).await?;
         for item in &page.secrets {
             let object = format!("s/{}", item.id);
             self.again.remove(&object);
@@ -239,9 +236,33 @@ impl Puller {
         Ok(())
     }
 
+    /// Takes identities, if they are the home region's.
+    async fn take_identities(&mut self, peer: &Peer, page: &Page) -> Result<(), Failure> {
+        let shared = Arc::clone(&self.shared);
+        let mut behind = BTreeMap::new();
+        if page.home == home_of(&*shared.catalog().await?) && page.home.region == peer.region {
+            behind = intake_identity::take(&shared, peer, &page.rows).await?;
+        }
+        for item in &page.rows {
+            self.again.remove(&item.key);
+            let taken = behind.remove(&item.key).map_or(Taken::Stored, Taken::Behind);
+            self.settle(item.key.clone(), taken).await?;
+        }
+        Ok(())
+    }
+
     /// What is not stored is remembered with its reason, and asked for again later.
     async fn settle(&mut self, object: String, taken: Taken) -> Result<(), Failure> {
         let (shared, region) = (&self.shared, &self.region);
+        // Several nodes ask: an answer that is late tells nothing, the same one again does.
+        let taken = match taken {
+            Taken::Behind(_) if self.behind.insert(object.clone()) => Taken::Incomplete,
+            Taken::Behind(behind) => Taken::Refused(behind.reason()),
+            taken => {
+                self.behind.remove(&object);
+                taken
+            }
+        };
         match taken {
             Taken::Stored | Taken::Fenced => {
                 if taken == Taken::Fenced {
@@ -252,7 +273,7 @@ impl Puller {
                     keep_untaken(shared, region, &object, None).await?;
                 }
             }
-            Taken::Incomplete => drop(self.again.insert(object)),
+            Taken::Incomplete | Taken::Behind(_) => drop(self.again.insert(object)),
             Taken::Refused(reason) => {
                 if self.untaken.get(&object) != Some(&reason) {
                     tracing::warn!(region, object, reason, "a change was not taken");
@@ -313,3 +334,6 @@ impl Puller {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,10 @@ use super::{Backup, ROWS_AT_ONCE, StoreBackupError, Summary, is_content, summary
 use crate::audit::{AuditKeys, AuditRecord};
 use crate::rows;
 
+/// How far behind the backup's last commit a restored store goes on, at least: nothing that was
+/// committed after the backup, and is known to other regions, is to look later than what comes now.
+const LEAP: u64 = 1 << 32;
+
 /// Bytes of values that are written at a time, about.
 const BYTES_AT_ONCE: usize = 4 << 20;
 
@@ -226,8 +230,9 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// Takes the mark away, in the commit that records the restore. Later commits go on behind the
-    /// last one that the backup knows.
+    /// Takes the mark away, in the commit that records the restore. Its number is later than any that
+    /// the store had before it was lost, though another restore of an older backup came in between:
+    /// behind what the backup knows, and not below the time in microseconds.
     async fn finish<R: Read>(
         &self,
         mark: &Mark,
@@ -248,11 +253,12 @@ impl Restore<'_> {
             ..AuditRecord::begun(self.now, request_id, source)
         };
         let key = rows::restoring();
+        let micros = u64::try_from(self.now.as_microsecond()).unwrap_or_default();
         let batch = Batch::new()
             .require(key.clone(), Require::Revision(mark.revision))
             .delete(key)
             .put(AuditKeys::new(self.random).at(self.now), rows::encode(&[record])?)
-            .numbered(Revision(last.0.saturating_add(1)));
+            .numbered(Revision(last.0.saturating_add(LEAP).max(micros)));
         self.store.commit(batch).await?;
         Ok(())
     }

@@ -1,0 +1,195 @@
+//! Two regions in one process; the line between them is a call.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use strongroom_keyring::{RegionKeys, RootKey, SystemRandom};
+use strongroom_model::{Clock, Ocid, Region, Sensitive, SystemClock};
+use strongroom_signing::PrivateKey;
+use strongroom_store::{Batch, Memory, Store};
+
+use super::{Puller, RegionAnswer, RegionLine};
+use crate::regions::peers::{PeerRow, RegionIdentity};
+use crate::regions::{NewRegion, SignedMessage, join_tenancy, source};
+use crate::schedule::record;
+use crate::shared::Shared;
+use crate::store_backup::{Backup, NewBackup, Restore, back_up, restore};
+use crate::{NewTenancy, WATCHED, found_tenancy, rows};
+
+const HOME: &str = "us-ashburn-1";
+const AWAY: &str = "eu-frankfurt-1";
+const POLICY: &str = "p/ocid1.policy.oc1..x";
+
+/// Asks a region that is in this process.
+#[derive(Debug)]
+struct Line(Arc<Shared>);
+
+impl RegionLine for Line {
+    fn exchange<'a>(&'a self, _url: &'a str, message: SignedMessage) -> RegionAnswer<'a> {
+        Box::pin(async move {
+            source::answer(&self.0, &message).await.map_err(|failure| failure.reason)
+        })
+    }
+}
+
+fn root_key(material: u8) -> RootKey {
+    RootKey::from_bytes(Sensitive::new(vec![material; 32])).unwrap()
+}
+
+async fn loaded(store: Arc<dyn Store>, material: u8) -> Arc<Shared> {
+    Shared::in_test(store, root_key(material)).await
+}
+
+/// The home region, another one, and what pulls from the one into the other.
+struct Pair {
+    store: Arc<dyn Store>,
+    home: Arc<Shared>,
+    away: Arc<Shared>,
+    puller: Puller,
+}
+
+impl Pair {
+    /// Founds a tenancy and has a region join it, up to where nothing is left to be sent.
+    async fn joined() -> Self {
+        let (store, there) = (Arc::new(Memory::new(WATCHED)), Arc::new(Memory::new(WATCHED)));
+        let public = PrivateKey::generate().unwrap().public().unwrap();
+        let now = SystemClock.now();
+        let new = NewTenancy {
+            name: "test",
+            region: Region::named(HOME).unwrap(),
+            fingerprint: &public.fingerprint(),
+            public_key_pem: &public.to_pem(),
+            now,
+            sample: None,
+        };
+        let founded = found_tenancy(&*store, &root_key(1), &SystemRandom, &new).await.unwrap();
+        let identity = RegionIdentity {
+            region: HOME.to_owned(),
+            tenancy_id: founded.tenancy_id,
+            tenancy_name: "test".to_owned(),
+            home_region: HOME.to_owned(),
+            signing_key: String::new(),
+            sealing_key: String::new(),
+        };
+        let keys = RegionKeys::derive(&root_key(1)).unwrap();
+        let region = Region::named(AWAY).unwrap();
+        let (home, url) = (&identity.with_keys(keys.public()), "http://home");
+        let new = NewRegion { region, home, url, now };
+        let identity = join_tenancy(&*there, &root_key(2), &new).await.unwrap();
+        let peer = PeerRow { url: "http://away".to_owned(), identity, time_added: now };
+        let batch = Batch::new().put(rows::region_peer(AWAY), rows::encode(&peer).unwrap());
+        store.commit(batch).await.unwrap();
+        let home = loaded(Arc::<Memory>::clone(&store), 1).await;
+        let away = loaded(there, 2).await;
+        let line = Arc::new(Line(Arc::clone(&home)));
+        let puller = Puller::new(Arc::clone(&away), line, HOME.to_owned());
+        let mut pair = Self { store, home, away, puller };
+        for _ in 0..2 {
+            pair.pull().await;
+        }
+        assert!(pair.puller.again.is_empty());
+        pair
+    }
+
+    async fn pull(&mut self) {
+        self.puller.pull().await.unwrap();
+    }
+
+    /// Writes the policy, or removes it, in the home region.
+    async fn write(&self, statement: Option<&str>) {
+        let key = POLICY.as_bytes().to_vec();
+        let tenancy = self.home.known().tenancy.id.clone();
+        let id: Ocid = POLICY.trim_start_matches("p/").parse().unwrap();
+        let batch = match statement {
+            Some(statement) => {
+                let row = json!({
+                    "id": id, "compartmentId": tenancy, "name": "x", "description": "",
+                    "statements": [statement], "timeCreated": SystemClock.now(),
+                });
+                Batch::new().put(key, rows::encode(&row).unwrap())
+            }
+            None => Batch::new().delete(key),
+        };
+        self.home.commit(batch, &record(&self.home, "UpdatePolicy", &id)).await.unwrap();
+    }
+
+    /// The policy's row in the other region.
+    async fn there(&self) -> Option<String> {
+        let row = self.away.store.get(&[POLICY.as_bytes()]).await.unwrap().pop().unwrap();
+        row.map(|row| String::from_utf8(row.value).unwrap())
+    }
+
+    /// Has the other region take its copy for that of a commit of the home region.
+    async fn mark(&self, revision: u64) {
+        let mark = rows::encode(&json!({ "region": HOME, "revision": revision })).unwrap();
+        let batch = Batch::new().put(rows::copied(POLICY), mark);
+        self.away.store.commit(batch).await.unwrap();
+    }
+}
+
+fn statement(number: usize) -> String {
+    format!("Allow any-user to inspect vaults in tenancy where request.operation = 'N{number}'")
+}
+
+#[tokio::test]
+async fn what_a_restored_home_region_takes_away_is_taken_away_elsewhere() {
+    let mut pair = Pair::joined().await;
+    pair.write(Some(&statement(0))).await;
+    let new = NewBackup {
+        root_key: &root_key(1),
+        root_file: b"root",
+        now: SystemClock.now(),
+        random: &SystemRandom,
+    };
+    let mut snapshot = pair.store.snapshot().await.unwrap();
+    let (_, file) = back_up(&mut *snapshot, &new, Vec::new()).await.unwrap();
+    for number in 1..9 {
+        pair.write(Some(&statement(number))).await;
+    }
+    pair.pull().await;
+    assert!(pair.there().await.unwrap().contains(&statement(8)));
+    let store: Arc<dyn Store> = Arc::new(Memory::new(WATCHED));
+    let mut backup = Backup::begin(&file[..]).unwrap();
+    backup.unlock(&root_key(1)).unwrap();
+    let (accepts_rollback, now) = (false, SystemClock.now());
+    let random = &SystemRandom;
+    let target = Restore { store: Arc::clone(&store), accepts_rollback, now, random };
+    restore(&target, backup).await.unwrap();
+    pair.home = loaded(store, 1).await;
+    pair.puller.line = Arc::new(Line(Arc::clone(&pair.home)));
+    pair.write(None).await;
+    pair.pull().await;
+    assert_eq!(pair.there().await, None);
+}
+
+#[tokio::test]
+async fn what_a_region_has_lost_is_told_when_it_says_so_twice() {
+    let mut pair = Pair::joined().await;
+    pair.write(Some(&statement(0))).await;
+    pair.pull().await;
+    pair.write(Some(&statement(1))).await;
+    pair.mark(u64::MAX).await;
+    pair.pull().await;
+    assert!(pair.puller.untaken.is_empty() && pair.puller.again.contains(POLICY));
+    pair.pull().await;
+    let why = pair.puller.untaken.get(POLICY).unwrap();
+    assert!(why.contains("was put back to an earlier state"), "{why}");
+    assert!(pair.there().await.unwrap().contains(&statement(0)));
+    pair.mark(1).await;
+    pair.puller.again.insert(POLICY.to_owned());
+    pair.pull().await;
+    assert!(pair.puller.untaken.is_empty());
+    assert!(pair.there().await.unwrap().contains(&statement(1)));
+}
+
+#[tokio::test]
+async fn a_removal_is_taken_though_the_object_was_asked_for_again() {
+    let mut pair = Pair::joined().await;
+    pair.write(Some(&statement(0))).await;
+    pair.pull().await;
+    pair.puller.again.insert(POLICY.to_owned());
+    pair.write(None).await;
+    pair.pull().await;
+    assert_eq!(pair.there().await, None);
+    assert!(pair.puller.again.is_empty() && !pair.puller.stored.is_empty());
+}
