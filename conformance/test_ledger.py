@@ -157,6 +157,10 @@ def test_an_export_is_checked_with_the_public_key_alone(server, tmp_path):
 
     whole = check(lines)
     assert whole.returncode == 0 and whole.stdout.startswith("5 events in"), whole.stdout + whole.stderr
+    assert "They are all that was entered before 20" in whole.stdout
+    kept = json.dumps({"checkpoint": server.checkpoints[0].read_text()}) + "\n"
+    refused = check(lines[:-1] + [kept])
+    assert refused.returncode == 5 and "one that a server keeps" in refused.stderr
     for place in range(len(lines)):
         assert check(lines[:place] + lines[place + 1:]).returncode == 5, f"line {place} left out"
     chains = [json.loads(line).get("chain") for line in lines]

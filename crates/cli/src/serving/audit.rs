@@ -271,15 +271,18 @@ fn verify_export(file: &Path, key: &str, json: bool) -> Result<(), Failure> {
     let exported = check_export(&mut BufReader::new(content.as_slice()), &key);
     let exported =
         exported.map_err(|error| found(&file.display().to_string(), &error.to_string()))?;
-    let Exported { entries, chains, events, removed } = exported;
+    let Exported { entries, chains, events, removed, time } = exported;
+    let time = rfc3339(time);
     if json {
-        let shown =
-            json!({ "entries": entries, "chains": chains, "events": events, "removed": removed });
+        let shown = json!({
+            "entries": entries, "chains": chains, "events": events, "removed": removed,
+            "time": time,
+        });
         return write_json(&shown);
     }
     let text = format!(
         "{events} events in {entries} entries of {chains} chains are as they were entered; {removed} \
-         audit rows were removed.\n"
+         audit rows were removed.\nThey are all that was entered before {time}.\n"
     );
     write(text.as_bytes())
 }

@@ -12,6 +12,9 @@ use super::entry::{Hashed, Head};
 /// The name of the signer, in the form of C2SP's signed notes.
 const NAME: &str = "strongroom";
 const ORIGIN: &str = "strongroom/ledger";
+/// Of what is at the end of an export: it names the end of every chain that there was, and a server's
+/// own checkpoint only those that it knows.
+pub(super) const EXPORT_ORIGIN: &str = "strongroom/export";
 
 /// The kind of the signature: Ed25519.
 const ED25519: u8 = 1;
@@ -48,10 +51,18 @@ impl Ledger {
     }
 
     pub(super) fn signed(&self, heads: Vec<Head>) -> String {
+        self.signed_as(ORIGIN, &self.checkpoint_of(heads))
+    }
+
+    /// Returns how far the ledger has come if these are the ends of its chains.
+    pub(super) fn checkpoint_of(&self, heads: Vec<Head>) -> Checkpoint {
         let named = heads.iter().fold(0_u64, |sum, head| sum.saturating_add(head.number));
         let entries = self.known().unnamed.saturating_add(named);
-        let checkpoint = Checkpoint { time: self.0.clock.now(), entries, heads };
-        let text = checkpoint.text();
+        Checkpoint { time: self.0.clock.now(), entries, heads }
+    }
+
+    pub(super) fn signed_as(&self, origin: &str, checkpoint: &Checkpoint) -> String {
+        let text = checkpoint.text(origin);
         let mut signature = id(&self.public_key()).to_vec();
         signature.extend(self.0.keys.sign(text.as_bytes()));
         format!("{text}\n\u{2014} {NAME} {}\n", STANDARD.encode(signature))
@@ -72,6 +83,15 @@ impl Checkpoint {
     /// # Errors
     /// A [`CheckpointError`].
     pub fn read(note: &[u8], public_key: &LedgerBytes) -> Result<Self, CheckpointError> {
+        Self::read_as(ORIGIN, note, public_key)
+    }
+
+    /// Reads one that was signed for a purpose.
+    pub(super) fn read_as(
+        origin: &str,
+        note: &[u8],
+        public_key: &LedgerBytes,
+    ) -> Result<Self, CheckpointError> {
         let note = std::str::from_utf8(note).map_err(|_error| CheckpointError::Form)?;
         let (text, signature) = note.rsplit_once("\n\u{2014} ").ok_or(CheckpointError::Form)?;
         let signed = signature.strip_suffix('\n').and_then(|line| line.split_once(' '));
@@ -84,18 +104,18 @@ impl Checkpoint {
             return Err(CheckpointError::Signature);
         }
         let checkpoint = Self::parse(text).ok_or(CheckpointError::Form)?;
-        if checkpoint.text() == text { Ok(checkpoint) } else { Err(CheckpointError::Form) }
+        if checkpoint.text(origin) == text { Ok(checkpoint) } else { Err(CheckpointError::Form) }
     }
 
     /// Origin, number of entries, hash of the lines of chains; these lines; the time.
-    fn text(&self) -> String {
+    fn text(&self, origin: &str) -> String {
         let mut lines = String::new();
         for Head { chain, number, hash } in &self.heads {
             let written = writeln!(lines, "chain {chain} {number} {}", hash.0.text());
             debug_assert!(written.is_ok(), "a String takes everything");
         }
         let root = Digest(row_hash(b"", lines.as_bytes())).text();
-        format!("{ORIGIN}\n{}\n{root}\n{lines}time {}\n", self.entries, rfc3339(self.time))
+        format!("{origin}\n{}\n{root}\n{lines}time {}\n", self.entries, rfc3339(self.time))
     }
 
     fn parse(text: &str) -> Option<Self> {

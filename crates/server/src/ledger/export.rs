@@ -6,10 +6,11 @@ use std::io::{self, BufRead, Write};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strongroom_keyring::ledger::{LedgerBytes, row_hash};
-use strongroom_model::Ocid;
+use strongroom_model::{Ocid, Timestamp};
 use strongroom_store::{Order, Store, StoreError, prefix_range};
 use strongroom_wire::bodies::AuditEventBody;
 
+use super::checkpoint::EXPORT_ORIGIN;
 use super::digest::Digest;
 use super::entry::{Entry, Hashed, Head};
 use super::{Checkpoint, CheckpointError, Ledger};
@@ -51,6 +52,8 @@ pub struct Exported {
     pub events: u64,
     /// Audit rows that were removed.
     pub removed: u64,
+    /// When it was begun: it has all that was entered before.
+    pub time: Timestamp,
 }
 
 /// Why an export was not written, or is not to be believed.
@@ -82,9 +85,10 @@ impl Ledger {
         store: &dyn Store,
         to: &mut (dyn Write + Send),
     ) -> Result<Exported, ExportError> {
+        let time = self.0.clock.now();
         let verified = self.begin(store).await?;
         let tenancy = tenancy(store).await?;
-        let mut exported = Exported { chains: verified.chains, ..Exported::default() };
+        let mut exported = Exported { chains: verified.chains, time, ..Exported::default() };
         write(to, &Line::Begin { form: FORM.to_owned(), tenancy: tenancy.clone() })?;
         let mut range = prefix_range(rows::LEDGER);
         loop {
@@ -104,7 +108,8 @@ impl Ledger {
                 break;
             }
         }
-        write(to, &Line::End { checkpoint: self.signed(verified.heads) })?;
+        let checkpoint = Checkpoint { time, ..self.checkpoint_of(verified.heads) };
+        write(to, &Line::End { checkpoint: self.signed_as(EXPORT_ORIGIN, &checkpoint) })?;
         Ok(exported)
     }
 }
@@ -207,6 +212,19 @@ pub fn check_export(
     }
 }
 
+/// Reads the checkpoint at the end of an export.
+fn read_end(note: &[u8], public_key: &LedgerBytes) -> Result<Checkpoint, String> {
+    Checkpoint::read_as(EXPORT_ORIGIN, note, public_key).map_err(|error: CheckpointError| {
+        if Checkpoint::read(note, public_key).is_ok() {
+            "checkpoint: it is one that a server keeps, and no export's: what the server did not \
+             know may be left out; exports of earlier versions end so: export again"
+                .to_owned()
+        } else {
+            format!("checkpoint: {error}")
+        }
+    })
+}
+
 #[derive(Default)]
 struct Check {
     tenancy: Option<Ocid>,
@@ -252,8 +270,8 @@ impl Check {
     }
 
     fn end(&mut self, note: &str, public_key: &LedgerBytes) -> Result<(), String> {
-        let read = Checkpoint::read(note.as_bytes(), public_key);
-        let checkpoint = read.map_err(|error: CheckpointError| format!("checkpoint: {error}"))?;
+        let checkpoint = read_end(note.as_bytes(), public_key)?;
+        self.exported.time = checkpoint.time;
         if let Some(name) = self.missing.difference(&self.removed).next() {
             return Err(format!("audit row `{name}` is missing, and was not removed"));
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use strongroom_keyring::{RootKey, SystemRandom};
-use strongroom_model::{Sensitive, SystemClock, private_file};
-use strongroom_server::{Ledger, Semantics, Targets, Verified, Vouching, WATCHED};
+use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
+use strongroom_server::{Ledger, Semantics, Targets, Verified, Vouching, WATCHED, check_export};
 use strongroom_store::{
     Batch, Chain, Effect, Entered, Mac, Order, Revision, Sqlite, Store, StoreError, Sync, Witness,
     prefix_range,
@@ -307,6 +307,35 @@ async fn a_store_that_somebody_changes_ends_all_answers_and_all_work() {
     assert_eq!(store.scan(versions, Order::Ascending, 9).await.unwrap().len(), 1);
     house.close().await;
     assert!(private_file::read(&checkpoint).unwrap() == kept, "a checkpoint of what was altered");
+}
+
+/// A server's own checkpoint names what that server knows: it vouches for no end of the whole.
+#[tokio::test]
+async fn an_export_ends_with_a_checkpoint_of_its_own() {
+    let desk = Desk::new();
+    let tenancy = put("t/ocid1.tenancy.oc1..a", "1");
+    let one = desk.process(vec![tenancy, put("audit/1", r#"{"v":1,"row":[]}"#)]).await;
+    desk.process(vec![put("audit/2", r#"{"v":1,"row":[]}"#)]).await;
+    let (ledger, store) = desk.open();
+    let (mut file, before) = (Vec::new(), SystemClock.now());
+    let exported = ledger.export(&store, &mut file).await.unwrap();
+    assert_eq!((exported.entries, exported.chains), (3, 2));
+    assert!((before..=SystemClock.now()).contains(&exported.time), "{exported:?}");
+    let key = ledger.public_key();
+    let read = check_export(&mut file.as_slice(), &key).unwrap();
+    let cut = |time: strongroom_model::Timestamp| time.as_second();
+    assert_eq!(cut(read.time), cut(exported.time));
+    let text = String::from_utf8(file).unwrap();
+    let kept: Vec<&str> = text.split_inclusive('\n').take(3).collect();
+    let end = serde_json::json!({ "checkpoint": one.checkpoint() });
+    let trimmed = format!("{}{end}\n", kept.concat());
+    let refused = check_export(&mut trimmed.as_bytes(), &key).unwrap_err().to_string();
+    assert!(refused.starts_with("line 4: checkpoint: it is one that a server keeps"), "{refused}");
+    let last = text.lines().last().unwrap();
+    let end: serde_json::Value = serde_json::from_str(last).unwrap();
+    let note = end["checkpoint"].as_str().unwrap();
+    assert!(note.starts_with("strongroom/export\n"), "{note}");
+    assert!(ledger.read_checkpoint(note.as_bytes()).is_err());
 }
 
 /// What writes a row that was not there.
