@@ -2,7 +2,7 @@
 //! order of the ledger: there is nothing else that could grow or be lost, and a sink that was away goes
 //! on from where it was.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Debug, Write};
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ const LOOKING_PART: u32 = 20;
 /// Entries of the ledger that are read at once.
 const ENTRIES: usize = 32;
 
-/// Events that are sent at once, unless one row of the log has more.
+/// Events that are sent at once, at most.
 const EVENTS: usize = 256;
 
 /// How long a sink may take.
@@ -81,14 +81,7 @@ pub(crate) async fn begin(store: &dyn Store, sinks: &[NamedSink]) -> Result<(), 
         }
         let mut batch = Batch::new().require(begun.clone(), Require::Absent);
         batch = batch.put(begun, rows::encode(&0_u64)?);
-        let mut range = prefix_range(rows::LEDGER);
-        loop {
-            let last = store.scan(range.clone(), Order::Descending, 1).await?;
-            let Some((key, _)) = last.into_iter().next() else { break };
-            let (chain, number) = rows::ledger_place(&key).ok_or_else(unreadable)?;
-            batch = batch.put(rows::sink(name, chain), rows::encode(&number)?);
-            range.end = rows::ledger(chain, 0);
-        }
+        let batch = go_on_from(batch, name, &ends(store).await?)?;
         match store.commit(batch).await {
             // Another node has begun.
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
@@ -96,6 +89,49 @@ pub(crate) async fn begin(store: &dyn Store, sinks: &[NamedSink]) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Has all sinks of a store go on with what is recorded after what is there: a restore enters anew
+/// what was sent long ago.
+pub(crate) async fn go_on(store: &dyn Store, mut batch: Batch) -> Result<Batch, StoreError> {
+    let mut names = BTreeSet::new();
+    for (key, _) in store.scan(prefix_range(b"sink/"), Order::Ascending, usize::MAX).await? {
+        let text = String::from_utf8_lossy(&key);
+        let Some((name, chain)) = text.strip_prefix("sink/").and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        names.insert(name.to_owned());
+        if !chain.is_empty() {
+            batch = batch.delete(key.clone());
+        }
+    }
+    let ends = ends(store).await?;
+    for name in &names {
+        batch = go_on_from(batch, name, &ends)?;
+    }
+    Ok(batch)
+}
+
+/// Puts a sink to the ends of chains.
+fn go_on_from(mut batch: Batch, name: &str, ends: &Places) -> Result<Batch, StoreError> {
+    for (chain, number) in ends {
+        batch = batch.put(rows::sink(name, chain), rows::encode(number)?);
+    }
+    Ok(batch)
+}
+
+/// The last entry of every chain.
+async fn ends(store: &dyn Store) -> Result<Places, StoreError> {
+    let mut range = prefix_range(rows::LEDGER);
+    let mut ends = Places::new();
+    loop {
+        let last = store.scan(range.clone(), Order::Descending, 1).await?;
+        let Some((key, _)) = last.into_iter().next() else { return Ok(ends) };
+        let (chain, number) = rows::ledger_place(&key).ok_or_else(unreadable)?;
+        range.end = rows::ledger(chain, 0);
+        ends.insert(chain.to_owned(), number);
+    }
 }
 
 fn unreadable() -> StoreError {
@@ -247,10 +283,7 @@ impl Sender<'_> {
             let name = self.sink.name.as_str();
             let behind = self.shared.clock.now().duration_since(oldest.time).as_secs();
             self.shared.metrics.note_sent_until(name, Some(behind));
-            let taking = timeout(TAKING_TIME, self.sink.sink.take(&events)).await;
-            taking
-                .unwrap_or_else(|_elapsed| Err("it takes too long".to_owned()))
-                .map_err(Stop::Sink)?;
+            give(&*self.sink.sink, &events).await.map_err(Stop::Sink)?;
             self.shared.metrics.note_taken(name, events.len());
             let place = rows::sink(name, chain);
             let batch = self.shift.fence(Batch::new()).put(place, rows::encode(&last)?);
@@ -259,6 +292,16 @@ impl Sender<'_> {
         self.places.insert(chain.to_owned(), last);
         Ok(last)
     }
+}
+
+/// Gives events to a sink, so many at once: one entry of a restore has the records of thousands of
+/// requests.
+async fn give(sink: &dyn AuditSink, events: &[SinkEvent]) -> Result<(), String> {
+    for some in events.chunks(EVENTS) {
+        let taking = timeout(TAKING_TIME, sink.take(some)).await;
+        taking.unwrap_or_else(|_elapsed| Err("it takes too long".to_owned()))?;
+    }
+    Ok(())
 }
 
 fn event(record: StoredRecord, tenancy: &Ocid) -> Result<SinkEvent, StoreError> {
@@ -286,7 +329,39 @@ fn in_ascii(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// Notes how much it is given at once, and refuses what it is told to.
+    #[derive(Debug, Default)]
+    struct Counting(Mutex<Vec<usize>>, Option<usize>);
+
+    impl AuditSink for Counting {
+        fn take<'a>(&'a self, events: &'a [SinkEvent]) -> SinkAnswer<'a> {
+            let mut groups = self.0.lock().unwrap();
+            groups.push(events.len());
+            let refuses = self.1 == Some(groups.len());
+            Box::pin(async move { if refuses { Err("no".to_owned()) } else { Ok(()) } })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sink_is_never_given_more_at_once_than_it_is_to_take() {
+        let event = SinkEvent {
+            time: Timestamp::UNIX_EPOCH,
+            id: "a".to_owned(),
+            is_refusal: false,
+            text: "{}".to_owned(),
+        };
+        let events = vec![event; 2 * EVENTS + 1];
+        let sink = Counting::default();
+        give(&sink, &events).await.unwrap();
+        assert_eq!(*sink.0.lock().unwrap(), [EVENTS, EVENTS, 1]);
+        let refusing = Counting(Mutex::default(), Some(2));
+        assert_eq!(give(&refusing, &events).await, Err("no".to_owned()));
+        assert_eq!(*refusing.0.lock().unwrap(), [EVENTS, EVENTS]);
+    }
 
     #[test]
     fn nothing_but_printable_ascii_is_left_and_it_means_the_same() {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{Backup, ROWS_AT_ONCE, StoreBackupError, Summary, is_content, summary_of};
 use crate::audit::{AuditKeys, AuditRecord};
-use crate::rows;
+use crate::{rows, sinks};
 
 /// How far behind the backup's last commit a restored store goes on, at least: nothing that was
 /// committed after the backup, and is known to other regions, is to look later than what comes now.
@@ -232,7 +232,8 @@ impl Restore<'_> {
 
     /// Takes the mark away, in the commit that records the restore. Its number is later than any that
     /// the store had before it was lost, though another restore of an older backup came in between:
-    /// behind what the backup knows, and not below the time in microseconds.
+    /// behind what the backup knows, and not below the time in microseconds. Sinks go on with the
+    /// record of the restore.
     async fn finish<R: Read>(
         &self,
         mark: &Mark,
@@ -259,6 +260,7 @@ impl Restore<'_> {
             .delete(key)
             .put(AuditKeys::new(self.random).at(self.now), rows::encode(&[record])?)
             .numbered(Revision(last.0.saturating_add(LEAP).max(micros)));
+        let batch = sinks::go_on(&*self.store, batch).await?;
         self.store.commit(batch).await?;
         Ok(())
     }

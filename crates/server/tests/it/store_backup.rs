@@ -279,6 +279,37 @@ async fn a_store_that_holds_something_is_replaced_only_when_asked_to() {
     loads(store).await.unwrap();
 }
 
+/// What a restore enters in its ledger was sent before: sinks go on with the restore's own record.
+#[tokio::test]
+async fn sinks_are_not_sent_again_what_was_restored() {
+    let store = founded().await;
+    let places = [("sink/siem/", 0), ("sink/siem/00", 7), ("sink/siem/01", 9), ("sink/file/", 0)];
+    for (key, number) in places {
+        let row = serde_json::json!({ "v": 1, "row": number }).to_string().into_bytes();
+        store.commit(Batch::new().put(key.as_bytes().to_vec(), row)).await.unwrap();
+    }
+    let (_, file) = backup_of(&*store).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (_, sqlite) = vouched(&directory);
+    restore(&target(Arc::clone(&sqlite), false), opened(&file[..])).await.unwrap();
+    let all = |prefix: &[u8]| sqlite.scan(prefix_range(prefix), Order::Ascending, usize::MAX);
+    let (last, _) = all(b"l/").await.unwrap().pop().unwrap();
+    let last = String::from_utf8(last).unwrap();
+    let (chain, number) = last.trim_start_matches("l/").split_once('/').unwrap();
+    let before = number.parse::<u64>().unwrap() - 1;
+    assert!(before > 0, "the rows were entered before");
+    let rows = all(b"sink/").await.unwrap();
+    let told = rows.iter().map(|(key, row)| {
+        let value: serde_json::Value = serde_json::from_slice(&row.value).unwrap();
+        (String::from_utf8(key.clone()).unwrap(), value["row"].as_u64().unwrap())
+    });
+    let expected = ["file", "siem"].into_iter().flat_map(|name| {
+        let place = format!("sink/{name}/{chain}");
+        [(format!("sink/{name}/"), 0), (place, before)]
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn a_store_without_a_tenancy_is_not_backed_up() {
     let refused = try_backup_of(&Memory::new(&[])).await.unwrap_err();
