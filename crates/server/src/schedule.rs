@@ -45,7 +45,7 @@ pub(crate) async fn keep_schedule(shared: &Shared) {
         let now = shared.lifecycle_clock.now();
         let frozen = !by_hand && watch.look(now, start.elapsed());
         if let Err(failure) = run(shared, &shift, now, frozen).await {
-            tracing::warn!(reason = failure.reason, "what is due was not done");
+            tracing::warn!(reason = failure.reason, "not all that is due was done");
         }
         if let Err(error) = remember(shared, now).await {
             tracing::debug!(%error, "the time was not remembered");
@@ -111,25 +111,70 @@ async fn run(shared: &Shared, shift: &Shift, now: Timestamp, frozen: bool) -> Re
     if catalog.is_read_only {
         return Ok(());
     }
+    let mut attempts = Attempts::new(shared);
     if !frozen {
-        delete_due(shared, shift, &catalog, now).await?;
+        delete_due(shared, shift, (&catalog, now), &mut attempts).await;
     }
-    doomed::destroy(shared, shift).await?;
-    rotate_due(shared, shift, now).await
+    attempts.keep(doomed::destroy(shared, shift).await.map_err(Failure::from), "destroy keys");
+    match shared.catalog().await {
+        Ok(catalog) => rotate_due(shared, shift, (&catalog, now), &mut attempts).await,
+        Err(error) => attempts.keep(Err(error.into()), "rotate keys"),
+    }
+    attempts.end()
+}
+
+/// What is tried one after the other: what fails keeps nothing else from being done, and is told at
+/// the end.
+pub(crate) struct Attempts<'a> {
+    shared: &'a Shared,
+    first: Option<Failure>,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) const fn new(shared: &'a Shared) -> Self {
+        Self { shared, first: None }
+    }
+
+    /// Takes what a deletion came to. If another request was faster, the next look sees what it did.
+    pub(crate) fn deleted(&mut self, done: Result<(), Failure>, what: &str, id: &Ocid) {
+        match done {
+            Ok(()) => tracing::info!(%id, "a {what} was deleted, as scheduled"),
+            Err(failure) => self.failed(failure, &format!("delete a {what}"), Some(id)),
+        }
+    }
+
+    /// Takes what something else came to that is due.
+    pub(crate) fn keep(&mut self, done: Result<(), Failure>, what: &str) {
+        if let Err(failure) = done {
+            self.failed(failure, what, None);
+        }
+    }
+
+    fn failed(&mut self, failure: Failure, what: &str, id: Option<&Ocid>) {
+        if failure.refusal.code.status() == 409 {
+            return;
+        }
+        let (reason, id) = (&failure.reason, id.map(Ocid::as_str));
+        tracing::warn!(id, reason, "what is due was not done: {what}");
+        self.shared.metrics.scheduled_failures.inc();
+        self.first.get_or_insert(failure);
+    }
+
+    /// Returns the first failure.
+    pub(crate) fn end(self) -> Result<(), Failure> {
+        self.first.map_or(Ok(()), Err)
+    }
 }
 
 async fn delete_due(
     shared: &Shared,
     shift: &Shift,
-    catalog: &Catalog,
-    now: Timestamp,
-) -> Result<(), Failure> {
+    (catalog, now): (&Catalog, Timestamp),
+    attempts: &mut Attempts<'_>,
+) {
     for entry in catalog.vaults.values().filter(|entry| entry.vault.is_due(now)) {
-        forgive(
-            delete_vault(shared, shift, (catalog, entry), now).await,
-            "vault",
-            &entry.vault.id,
-        )?;
+        let done = delete_vault(shared, shift, (catalog, entry), now).await;
+        attempts.deleted(done, "vault", &entry.vault.id);
     }
     let alive = |entry: &&Arc<KeyEntry>| {
         let vault = catalog.vaults.get(&entry.key.vault_id);
@@ -141,37 +186,33 @@ async fn delete_due(
         vault.is_some_and(|vault| !vault.vault.is_replica())
     };
     for entry in catalog.keys.values().filter(|entry| entry.key.is_due(now)).filter(alive) {
-        forgive(delete_key(shared, shift, entry, now).await, "key", &entry.key.id)?;
+        attempts.deleted(delete_key(shared, shift, entry, now).await, "key", &entry.key.id);
     }
     let due = catalog.key_versions.values().filter(|entry| entry.version.is_due(now));
     for entry in due.filter(is_own) {
         let key = catalog.keys.get(&entry.version.key_id);
         let is_in_token = key.is_some_and(|key| is_in_token(&key.key));
         let done = delete_version(shared, shift, (entry, is_in_token), now).await;
-        forgive(done, "key version", &entry.version.id)?;
+        attempts.deleted(done, "key version", &entry.version.id);
     }
     let gone = |entry: &&Arc<VaultEntry>| entry.vault.state == VaultState::Deleted;
-    for entry in shared.catalog().await?.vaults.values().filter(gone) {
-        secret_deletion::delete_all_of(shared, shift, &entry.vault.id, now).await?;
+    match shared.catalog().await {
+        Ok(catalog) => {
+            for entry in catalog.vaults.values().filter(gone) {
+                let id = &entry.vault.id;
+                let done = secret_deletion::delete_all_of(shared, shift, (id, now), attempts).await;
+                attempts.keep(done, "delete the secrets of a vault");
+            }
+        }
+        Err(error) => attempts.keep(Err(error.into()), "delete the secrets of vaults"),
     }
-    secret_deletion::delete_due(shared, shift, now).await
+    let done = secret_deletion::delete_due(shared, shift, now, attempts).await;
+    attempts.keep(done, "look for secrets to delete");
 }
 
 /// Tells whether the material of a key is in a token.
 fn is_in_token(key: &Key) -> bool {
     key.protection_mode == ProtectionMode::Hsm
-}
-
-/// Another request was faster: the next look sees what it did.
-pub(crate) fn forgive(done: Result<(), Failure>, what: &str, id: &Ocid) -> Result<(), Failure> {
-    match done {
-        Ok(()) => {
-            tracing::info!(%id, "a {what} was deleted, as scheduled");
-            Ok(())
-        }
-        Err(failure) if failure.refusal.code.status() == 409 => Ok(()),
-        Err(failure) => Err(failure),
-    }
 }
 
 /// The record of what no request asked for at that moment.
@@ -260,8 +301,12 @@ async fn delete_version(
     Ok(())
 }
 
-async fn rotate_due(shared: &Shared, shift: &Shift, now: Timestamp) -> Result<(), Failure> {
-    let catalog = shared.catalog().await?;
+async fn rotate_due(
+    shared: &Shared,
+    shift: &Shift,
+    (catalog, now): (&Catalog, Timestamp),
+    attempts: &mut Attempts<'_>,
+) {
     let is_due = |rotation: &AutoRotation| rotation.is_due(now);
     for entry in catalog.keys.values() {
         if entry.key.auto_rotation.as_ref().is_some_and(is_due)
@@ -269,14 +314,10 @@ async fn rotate_due(shared: &Shared, shift: &Shift, now: Timestamp) -> Result<()
             && shared.duty.holds(shift)
             && !vault.vault.is_replica()
         {
-            let done = rotate((shared, shift), &catalog, (vault, entry), now).await;
-            match done {
-                Err(failure) if failure.refusal.code.status() == 409 => {}
-                done => done?,
-            }
+            let done = rotate((shared, shift), catalog, (vault, entry), now).await;
+            attempts.keep(done, &format!("rotate key {}", entry.key.id));
         }
     }
-    Ok(())
 }
 
 /// Rotates a key, or writes down why it was not.
@@ -322,7 +363,54 @@ async fn rotate(
 
 #[cfg(test)]
 mod tests {
+    use strongroom_keyring::{RootKey, SystemRandom};
+    use strongroom_model::{Clock, Region, SecretState, Sensitive, SystemClock};
+    use strongroom_signing::PrivateKey;
+    use strongroom_store::{Memory, Store};
+
     use super::*;
+    use crate::secret_deletion::find;
+    use crate::{NewSample, NewTenancy, WATCHED, found_tenancy, secret_rows};
+
+    /// A tenancy with a sample secret and one that cannot be read, and this node on duty.
+    async fn on_duty(unreadable: &Ocid) -> (Arc<Shared>, Shift, Ocid) {
+        let store = Arc::new(Memory::new(WATCHED));
+        let root_key = || RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
+        let public = PrivateKey::generate().unwrap().public().unwrap();
+        let new = NewTenancy {
+            name: "test",
+            region: Region::named("iad").unwrap(),
+            fingerprint: &public.fingerprint(),
+            public_key_pem: &public.to_pem(),
+            now: SystemClock.now(),
+            sample: Some(NewSample { content: b"c4n4ry", port: 1 }),
+        };
+        let founded = found_tenancy(&*store, &root_key(), &SystemRandom, &new).await.unwrap();
+        let batch = Batch::new()
+            .put(rows::due(0, unreadable), Vec::new())
+            .put(rows::secret(unreadable), b"?".to_vec());
+        store.commit(batch).await.unwrap();
+        let shared = Shared::in_test(Arc::<Memory>::clone(&store), root_key()).await;
+        let shift = shared.duty.taken(&store).await;
+        (shared, shift, founded.sample.unwrap().secret_id)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_deleted_keeps_nothing_else_from_being_done() {
+        let unreadable = "ocid1.vaultsecret.oc1..unreadable".parse().unwrap();
+        let (shared, shift, id) = on_duty(&unreadable).await;
+        let now = SystemClock.now();
+        let (secret, revision) = find(&shared, &id).await.unwrap().unwrap();
+        let next = secret.schedule_deletion(None, now).unwrap();
+        let batch = secret_rows::write(Batch::new(), Some((&secret, revision)), &next).unwrap();
+        shared.store.commit(batch).await.unwrap();
+        let late = Timestamp::from_second(now.as_second() + 60 * 86_400).unwrap();
+        let failure = run(&shared, &shift, late, false).await.unwrap_err();
+        assert!(failure.reason.contains("`s`"), "{}", failure.reason);
+        assert_eq!(shared.metrics.scheduled_failures.get(), 1);
+        let (secret, _) = find(&shared, &id).await.unwrap().unwrap();
+        assert_eq!(secret.state, SecretState::Deleted);
+    }
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + secs).unwrap()

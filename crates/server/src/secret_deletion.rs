@@ -8,7 +8,7 @@ use strongroom_store::{Batch, Order, Range, Revision, StoreError, prefix_range};
 use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, SecretVersionRow};
-use crate::schedule::{forgive, record};
+use crate::schedule::{Attempts, record};
 use crate::secret_rows;
 use crate::shared::Shared;
 
@@ -19,23 +19,33 @@ pub(crate) async fn delete_due(
     shared: &Shared,
     shift: &Shift,
     now: Timestamp,
+    attempts: &mut Attempts<'_>,
 ) -> Result<(), Failure> {
     for id in due(shared, now).await? {
         if !shared.duty.holds(shift) {
             break;
         }
-        let Some((secret, revision)) = find(shared, &id).await? else { continue };
+        let (secret, revision) = match find(shared, &id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(error) => {
+                attempts.deleted(Err(error.into()), "secret", &id);
+                continue;
+            }
+        };
         let at = (&secret, revision);
         match secret.state {
             SecretState::Deleted => {}
             SecretState::PendingDeletion => {
                 if secret.time_of_deletion.is_some_and(|at| at <= now) {
-                    forgive(delete_secret(shared, shift, at, now).await, "secret", &id)?;
+                    let done = delete_secret(shared, shift, at, now).await;
+                    attempts.deleted(done, "secret", &id);
                 }
             }
             SecretState::Active => {
                 if secret.scheduled.values().any(|at| *at <= now) {
-                    forgive(delete_versions(shared, shift, at, now).await, "secret version", &id)?;
+                    let done = delete_versions(shared, shift, at, now).await;
+                    attempts.deleted(done, "secret version", &id);
                 }
             }
         }
@@ -82,15 +92,20 @@ pub(crate) async fn find(
 pub(crate) async fn delete_all_of(
     shared: &Shared,
     shift: &Shift,
-    vault_id: &Ocid,
-    now: Timestamp,
+    (vault_id, now): (&Ocid, Timestamp),
+    attempts: &mut Attempts<'_>,
 ) -> Result<(), Failure> {
     let range = prefix_range(&rows::secret_names(vault_id));
     let names = shared.store.scan(range, Order::Ascending, usize::MAX).await?;
     for (key, row) in &names {
         let id: Ocid = rows::decode(key, &row.value)?;
-        if let Some((secret, revision)) = find(shared, &id).await? {
-            forgive(delete_secret(shared, shift, (&secret, revision), now).await, "secret", &id)?;
+        match find(shared, &id).await {
+            Ok(Some((secret, revision))) => {
+                let done = delete_secret(shared, shift, (&secret, revision), now).await;
+                attempts.deleted(done, "secret", &id);
+            }
+            Ok(None) => {}
+            Err(error) => attempts.deleted(Err(error.into()), "secret", &id),
         }
     }
     Ok(())

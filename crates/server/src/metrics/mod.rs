@@ -88,6 +88,7 @@ pub(crate) struct Metrics {
     pub(crate) unexpected_addresses: Counter,
     pub(crate) first_reads: Counter,
     pub(crate) scheduled: Family<Done, Counter>,
+    pub(crate) scheduled_failures: Counter,
     secret_lookups: Family<LookedUp, Counter>,
     pub(crate) commit_duration: Histogram,
     pub(crate) fresh_duration: Histogram,
@@ -132,6 +133,7 @@ impl Metrics {
             unexpected_addresses: Counter::default(),
             first_reads: Counter::default(),
             scheduled: Family::default(),
+            scheduled_failures: Counter::default(),
             secret_lookups: Family::default(),
             commit_duration: durations(),
             fresh_duration: durations(),
@@ -184,6 +186,8 @@ impl Metrics {
         add(to, "first_reads", help, self.first_reads.clone());
         let help = "Steps of what falls due that this node did, by operation";
         add(to, "scheduled", help, self.scheduled.clone());
+        let help = "Times that something was due and could not be done";
+        add(to, "scheduled_failures", help, self.scheduled_failures.clone());
         let help = "Looks for a secret in memory, by outcome";
         add(to, "secret_lookups", help, self.secret_lookups.clone());
         let help = "Time until a commit was as safe as it was to be";
