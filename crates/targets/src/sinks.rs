@@ -2,6 +2,7 @@
 //! HTTP.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use strongroom_model::private_file;
 use strongroom_server::{AuditSink, SinkAnswer, SinkEvent};
@@ -21,17 +22,42 @@ const fn severity(event: &SinkEvent) -> u8 {
 /// A file to which events are appended, a line each. It is opened anew each time, so that it can be
 /// renamed away, and synced before it counts as written.
 #[derive(Debug)]
-pub struct FileSink(pub PathBuf);
+pub struct FileSink {
+    path: PathBuf,
+    /// Held while lines are appended. Who waits for that may give up: the disk goes on, and what it
+    /// makes of the lines in the end is not to concern any that were appended meanwhile.
+    turn: Arc<Mutex<()>>,
+}
+
+impl FileSink {
+    /// Makes a sink. The file need not be there yet.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, turn: Arc::default() }
+    }
+}
+
+/// Appends lines, unless an earlier attempt is still under way.
+fn append(path: &Path, turn: &Mutex<()>, lines: &str) -> Result<(), String> {
+    let _turn = match turn.try_lock() {
+        Ok(turn) => turn,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            return Err(format!("`{}`: the attempt before is still under way", path.display()));
+        }
+    };
+    let appended = private_file::append_lines(path, lines.as_bytes());
+    appended.map_err(|error| format!("`{}`: {error}", path.display()))
+}
 
 impl AuditSink for FileSink {
     fn take<'a>(&'a self, events: &'a [SinkEvent]) -> SinkAnswer<'a> {
         let lines: String = events.iter().flat_map(|event| [event.text.as_str(), "\n"]).collect();
-        let path = self.0.clone();
+        let (path, turn) = (self.path.clone(), Arc::clone(&self.turn));
         Box::pin(async move {
-            let append = move || private_file::append_lines(&path, lines.as_bytes());
-            let appended = tokio::task::spawn_blocking(append).await;
-            let appended = appended.map_err(|error| error.to_string())?;
-            appended.map_err(|error| format!("`{}`: {error}", self.0.display()))
+            let appending = move || append(&path, &turn, &lines);
+            let appended = tokio::task::spawn_blocking(appending).await;
+            appended.map_err(|error| error.to_string())?
         })
     }
 }
@@ -101,5 +127,34 @@ impl AuditSink for WebhookSink {
     fn take<'a>(&'a self, events: &'a [SinkEvent]) -> SinkAnswer<'a> {
         let texts: Vec<&str> = events.iter().map(|event| event.text.as_str()).collect();
         Box::pin(self.0.send(format!("[{}]", texts.join(","))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_model::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_not_appended_while_an_earlier_attempt_may_cut_them_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.jsonl");
+        let sink = FileSink::new(path.clone());
+        let event = SinkEvent {
+            time: Timestamp::UNIX_EPOCH,
+            id: "a".to_owned(),
+            is_refusal: false,
+            text: "{}".to_owned(),
+        };
+        let events = [event.clone(), event];
+        {
+            let _earlier = sink.turn.lock().unwrap();
+            let refused = append(&path, &sink.turn, "{}\n").unwrap_err();
+            assert!(refused.ends_with("the attempt before is still under way"), "{refused}");
+        }
+        assert!(private_file::read(&path).is_err());
+        sink.take(&events).await.unwrap();
+        assert_eq!(private_file::read(&path).unwrap(), b"{}\n{}\n");
     }
 }

@@ -66,7 +66,7 @@ impl SinkTable {
             return Err("token_file and ca_file are a webhook's".to_owned());
         }
         match (&self.file, &self.syslog, &self.journal, &self.webhook) {
-            (Some(path), None, None, None) => Ok(Arc::new(FileSink(absolute(path)?))),
+            (Some(path), None, None, None) => Ok(Arc::new(FileSink::new(absolute(path)?))),
             (None, Some(path), None, None) => {
                 Ok(Arc::new(SocketSink::new(&absolute(path)?, Dialect::Syslog)))
             }
