@@ -76,6 +76,9 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
     if let Some(fault) = &item.fault {
         return Ok(Taken::Refused(format!("region {} cannot read it: {fault}", peer.region)));
     }
+    if secret.id != item.id {
+        return Ok(Taken::Refused(format!("it has the description of secret {}", secret.id)));
+    }
     let incoming = secret.replica_at(&target, &peer.region, item.revision);
     let Some((known, revision)) = local else {
         return store(shared, (peer, item), None, &incoming).await;

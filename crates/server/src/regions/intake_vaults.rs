@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_keyring::{Sealed, VaultKey};
-use strongroom_model::{Key, Ocid, Vault, VaultSource, VaultState};
+use strongroom_model::{Key, KeyVersion, Ocid, Vault, VaultSource, VaultState};
 use strongroom_store::{Batch, Require};
 
 use super::intake::{Behind, Taken, read_row, refused};
@@ -53,6 +53,33 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &VaultItem) -> Result<Take
     }
 }
 
+/// Checks that all of an item is of the vault that it names: nothing else is written for it.
+pub(super) fn check_belongs(
+    catalog: &Catalog,
+    item: &VaultItem,
+    vault: &Vault,
+) -> Result<(), Failure> {
+    if vault.id != item.id {
+        return Err(refused(format!("it has the description of vault {}", vault.id)));
+    }
+    for Key { id, vault_id, .. } in &item.keys {
+        let known = catalog.keys.get(id).map(|entry| &entry.key.vault_id);
+        if let Some(other) = known.into_iter().chain([vault_id]).find(|other| **other != item.id) {
+            return Err(refused(format!("key {id} is of vault {other}")));
+        }
+    }
+    for KeyVersion { id, key_id, .. } in item.versions.iter().map(|sent| &sent.version) {
+        if !item.keys.iter().any(|key| key.id == *key_id) {
+            return Err(refused(format!("key version {id} is of no key of the vault")));
+        }
+        let known = catalog.key_versions.get(id).map(|entry| &entry.version.key_id);
+        if let Some(other) = known.filter(|other| *other != key_id) {
+            return Err(refused(format!("key version {id} is of key {other}")));
+        }
+    }
+    Ok(())
+}
+
 fn copy_of(vault: &Vault, region: &str, revision: u64) -> Vault {
     let source = Some(VaultSource { region: region.to_owned(), revision });
     Vault { source, ..vault.clone() }
@@ -64,6 +91,7 @@ async fn store(
     (peer, item, vault): (&Peer, &VaultItem, &Vault),
     known: Option<&std::sync::Arc<VaultEntry>>,
 ) -> Result<Taken, Failure> {
+    check_belongs(catalog, item, vault)?;
     let tenancy = &catalog.tenancy.id;
     let place = rows::vault(&item.id);
     let made: VaultKey;

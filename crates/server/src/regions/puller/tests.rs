@@ -1,20 +1,23 @@
 //! Two regions in one process; the line between them is a call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::json;
 use strongroom_keyring::{RegionKeys, RootKey, SystemRandom};
-use strongroom_model::{Clock, Ocid, Region, Sensitive, SystemClock};
+use strongroom_model::{Clock, KeyVersion, Ocid, Region, Sensitive, SystemClock};
 use strongroom_signing::PrivateKey;
-use strongroom_store::{Batch, Memory, Store};
+use strongroom_store::{Batch, Memory, Revision, Store};
 
-use super::{Puller, RegionAnswer, RegionLine};
+use super::{Puller, RegionAnswer, RegionLine, Taken};
+use crate::catalog::{Catalog, KeyEntry};
+use crate::regions::messages::{KeyVersionItem, VaultItem};
 use crate::regions::peers::{PeerRow, RegionIdentity};
-use crate::regions::{NewRegion, SignedMessage, join_tenancy, source};
+use crate::regions::{NewRegion, SignedMessage, intake_vaults, join_tenancy, source};
 use crate::schedule::record;
 use crate::shared::Shared;
 use crate::store_backup::{Backup, NewBackup, Restore, back_up, restore};
-use crate::{NewTenancy, WATCHED, found_tenancy, rows};
+use crate::{NewSample, NewTenancy, WATCHED, found_tenancy, rows};
 
 const HOME: &str = "us-ashburn-1";
 const AWAY: &str = "eu-frankfurt-1";
@@ -60,7 +63,7 @@ impl Pair {
             fingerprint: &public.fingerprint(),
             public_key_pem: &public.to_pem(),
             now,
-            sample: None,
+            sample: Some(NewSample { content: b"c4n4ry", port: 1 }),
         };
         let founded = found_tenancy(&*store, &root_key(1), &SystemRandom, &new).await.unwrap();
         let identity = RegionIdentity {
@@ -192,4 +195,50 @@ async fn a_removal_is_taken_though_the_object_was_asked_for_again() {
     pair.pull().await;
     assert_eq!(pair.there().await, None);
     assert!(pair.puller.again.is_empty() && !pair.puller.stored.is_empty());
+}
+
+#[tokio::test]
+async fn a_vault_brings_nothing_that_is_of_another_one() {
+    let pair = Pair::joined().await;
+    let catalog = pair.home.known();
+    let vault = catalog.vaults.values().next().unwrap().vault.clone();
+    let keys = || catalog.keys.values().map(|entry| entry.key.clone()).collect::<Vec<_>>();
+    let sent = |version: &KeyVersion| KeyVersionItem { version: version.clone(), sealed: None };
+    let versions = || catalog.key_versions.values().map(|entry| sent(&entry.version)).collect();
+    let (id, revision, fault) = (vault.id.clone(), 9, None);
+    let whole = || VaultItem {
+        id: id.clone(),
+        revision,
+        vault: Some(vault.clone()),
+        fault: fault.clone(),
+        keys: keys(),
+        versions: versions(),
+    };
+    let other: Ocid = format!("{id}x").parse().unwrap();
+    let [mut elsewhere, mut foreign_key, mut foreign_version] = [whole(), whole(), whole()];
+    elsewhere.id = other.clone();
+    foreign_key.keys[0].vault_id = other;
+    foreign_version.versions[0].version.key_id = format!("{}x", keys()[0].id).parse().unwrap();
+    let peer = Arc::clone(&pair.away.known().regions.peers[HOME]);
+    for (item, why) in [
+        (elsewhere, "it has the description of vault"),
+        (foreign_key, "is of vault"),
+        (foreign_version, "is of no key of the vault"),
+    ] {
+        let taken = intake_vaults::take(&pair.away, &peer, &item).await.unwrap();
+        let Taken::Refused(told) = taken else { panic!("{taken:?}") };
+        assert!(told.contains(why), "{told}");
+    }
+    let away = pair.away.known();
+    assert!(away.vaults.is_empty() && away.keys.is_empty());
+    let check = |catalog: &Catalog| intake_vaults::check_belongs(catalog, &whole(), &vault);
+    check(&away).unwrap();
+    check(&catalog).unwrap();
+    let (mut key, mut taken) = (keys().remove(0), BTreeMap::clone(&catalog.keys));
+    key.vault_id = format!("{id}x").parse().unwrap();
+    let revision = Revision::default();
+    taken.insert(key.id.clone(), Arc::new(KeyEntry { key, revision }));
+    let mut bent = Catalog::clone(&catalog);
+    bent.keys = Arc::new(taken);
+    assert!(check(&bent).unwrap_err().reason.contains("is of vault"));
 }
