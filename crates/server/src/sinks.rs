@@ -156,7 +156,10 @@ pub(crate) async fn keep_sending(
             Ok(places) => {
                 let (shared, sink) = (&*shared, &sink);
                 let sender = Sender { shared, sink, shift, tenancy, places };
-                if sender.run(&mut stopping).await.is_break() {
+                let ended = sender.run(&mut stopping).await;
+                // Another node knows by now how far the sink is.
+                shared.metrics.note_sent_until(&sink.name, None);
+                if ended.is_break() {
                     return;
                 }
             }
@@ -329,9 +332,19 @@ fn in_ascii(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::Mutex;
 
+    use strongroom_keyring::{RootKey, SystemRandom};
+    use strongroom_model::{Clock, Region, Sensitive, SystemClock};
+    use strongroom_signing::PrivateKey;
+    use strongroom_store::Sqlite;
+
     use super::*;
+    use crate::audit::AuditRecord;
+    use crate::duty::{keep_duty, leave_duty};
+    use crate::ledger::Ledger;
+    use crate::{NewTenancy, WATCHED, found_tenancy};
 
     /// Notes how much it is given at once, and refuses what it is told to.
     #[derive(Debug, Default)]
@@ -361,6 +374,70 @@ mod tests {
         let refusing = Counting(Mutex::default(), Some(2));
         assert_eq!(give(&refusing, &events).await, Err("no".to_owned()));
         assert_eq!(*refusing.0.lock().unwrap(), [EVENTS, EVENTS]);
+    }
+
+    fn root_key() -> RootKey {
+        RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap()
+    }
+
+    /// A store in a file, with its ledger.
+    fn vouched(path: &Path) -> (Ledger, Arc<Sqlite>) {
+        let clock = Arc::new(SystemClock);
+        let ledger = Ledger::new(&root_key(), clock, Arc::new(SystemRandom)).unwrap();
+        let store = Sqlite::open(path, WATCHED, Arc::new(ledger.clone())).unwrap();
+        (ledger, Arc::new(store))
+    }
+
+    /// Refuses everything.
+    #[derive(Debug)]
+    struct Away;
+
+    impl AuditSink for Away {
+        fn take<'a>(&'a self, _events: &'a [SinkEvent]) -> SinkAnswer<'a> {
+            Box::pin(async { Err("away".to_owned()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_not_on_duty_any_more_is_behind_with_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_, store) = vouched(&directory.path().join("s.db"));
+        let public = PrivateKey::generate().unwrap().public().unwrap();
+        let new = NewTenancy {
+            name: "test",
+            region: Region::named("iad").unwrap(),
+            fingerprint: &public.fingerprint(),
+            public_key_pem: &public.to_pem(),
+            now: SystemClock.now(),
+            sample: None,
+        };
+        found_tenancy(&*store, &root_key(), &SystemRandom, &new).await.unwrap();
+        let shared = Shared::in_test(store, root_key()).await;
+        let sink = NamedSink { name: "siem".to_owned(), sink: Arc::new(Away) };
+        begin(&*shared.store, std::slice::from_ref(&sink)).await.unwrap();
+        let (time, source) = (Timestamp::UNIX_EPOCH, "192.0.2.1".to_owned());
+        let record = AuditRecord::begun(time, "a".to_owned(), source);
+        shared.audit.write(&record, None).await.unwrap();
+        let (stop, stopping) = watch::channel(false);
+        let sending = tokio::spawn(keep_sending(Arc::clone(&shared), sink, stopping));
+        let on_duty = Arc::clone(&shared);
+        let duty = tokio::spawn(async move { keep_duty(&on_duty).await });
+        let is_behind = || {
+            let text = shared.metrics.render(&shared).unwrap();
+            let gauge = "strongroom_audit_sink_behind_seconds{sink=\"siem\"} ";
+            text.lines().any(|line| line.strip_prefix(gauge).is_some_and(|secs| secs != "0"))
+        };
+        let waited = async |behind: bool| {
+            while is_behind() != behind {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), waited(true)).await.unwrap();
+        duty.abort();
+        leave_duty(&shared).await;
+        timeout(Duration::from_secs(20), waited(false)).await.unwrap();
+        stop.send_replace(true);
+        sending.await.unwrap();
     }
 
     #[test]
