@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use strongroom_model::Tenancy;
 use strongroom_store::{Batch, Change, Order, Require, Revision, Versioned, prefix_range};
 
-use super::intake::Behind;
+use super::intake::{Behind, refused};
 use super::messages::{Home, InventoryItem, RowItem};
 use super::outbox::{IDENTITY, is_identity};
 use super::peers::Peer;
+use super::source::home_of;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows;
@@ -23,14 +24,31 @@ struct CopiedRow {
     revision: u64,
 }
 
+/// Has a commit come to nothing if the home region is not, or is not any more, the one that is thought
+/// to be.
+pub(super) async fn fence(shared: &Shared, home: &Home, batch: Batch) -> Result<Batch, Failure> {
+    let tenancy = rows::tenancy(&shared.known().tenancy.id);
+    let term = rows::home_term();
+    let mut found = shared.store.get(&[tenancy.as_slice(), term.as_slice()]).await?.into_iter();
+    let (of_tenancy, of_term) = (found.next().flatten(), found.next().flatten());
+    let row = of_tenancy.ok_or_else(rows::unfounded)?;
+    let Tenancy { home_region: region, .. } = rows::decode(&tenancy, &row.value)?;
+    let known = of_term.as_ref().map(|row| rows::decode(&term, &row.value)).transpose()?;
+    if *home != (Home { region, term: known.unwrap_or_default() }) {
+        return Err(refused("the home region is another one by now".to_owned()));
+    }
+    let seen = of_term.map_or(Require::Absent, |row| Require::Revision(row.revision));
+    Ok(batch.require(tenancy, Require::Revision(row.revision)).require(term, seen))
+}
+
 /// Stores rows as the home region has them, all in one commit: no policy comes before what it
 /// names. Returns those that are behind what is here.
 pub(super) async fn take(
     shared: &Shared,
-    peer: &Peer,
+    (peer, home): (&Peer, &Home),
     items: &[RowItem],
 ) -> Result<BTreeMap<String, Behind>, Failure> {
-    let mut batch = Batch::new();
+    let mut batch = fence(shared, home, Batch::new()).await?;
     let (mut is_empty, mut behind) = (true, BTreeMap::new());
     for item in items.iter().filter(|item| is_identity(&item.key)) {
         let known = copied(shared, &item.key).await?;
@@ -86,19 +104,33 @@ fn try_on(shared: &Shared, catalog: &Catalog, batch: &Batch) -> Result<(), Failu
 /// Learns that the home region is another one by now.
 pub(super) async fn adopt(shared: &Shared, home: &Home) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
+    if home.term <= catalog.regions.home_term {
+        return Err(refused("the home region is another one by now".to_owned()));
+    }
+    move_home(shared, &catalog, home).await?;
+    tracing::warn!(region = home.region, term = home.term, "the home region is another one now");
+    Ok(())
+}
+
+/// Makes another region the home region, unless that has happened since.
+pub(super) async fn move_home(
+    shared: &Shared,
+    catalog: &Catalog,
+    home: &Home,
+) -> Result<(), Failure> {
     let tenancy = Tenancy { home_region: home.region.clone(), ..Tenancy::clone(&catalog.tenancy) };
-    let batch = Batch::new()
+    let batch = fence(shared, &home_of(catalog), Batch::new())
+        .await?
         .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)
         .put(rows::home_term(), rows::encode(&home.term)?);
     shared.commit(batch, &record(shared, "MoveHomeRegion", &tenancy.id)).await?;
-    tracing::warn!(region = home.region, term = home.term, "the home region is another one now");
     Ok(())
 }
 
 /// Compares with what the home region has: returns what to ask for, and removes what is not there.
 pub(super) async fn compare(
     shared: &Shared,
-    peer: &Peer,
+    (peer, home): (&Peer, &Home),
     inventory: &[InventoryItem],
 ) -> Result<Vec<String>, Failure> {
     let there: BTreeMap<&str, u64> = inventory
@@ -113,7 +145,7 @@ pub(super) async fn compare(
             wanted.push((*object).to_owned());
         }
     }
-    wanted.extend(remove_others(shared, &there).await?);
+    wanted.extend(remove_others(shared, home, &there).await?);
     Ok(wanted)
 }
 
@@ -121,10 +153,11 @@ pub(super) async fn compare(
 /// it is to be asked for.
 async fn remove_others(
     shared: &Shared,
+    home: &Home,
     there: &BTreeMap<&str, u64>,
 ) -> Result<Vec<String>, Failure> {
     let listed = there.values().copied().max().unwrap_or_default();
-    let (mut batch, mut later) = (Batch::new(), Vec::new());
+    let (mut batch, mut later) = (fence(shared, home, Batch::new()).await?, Vec::new());
     let mut is_empty = true;
     for prefix in IDENTITY.into_iter().filter(|prefix| *prefix != "t/") {
         let range = prefix_range(prefix.as_bytes());

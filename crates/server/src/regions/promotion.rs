@@ -1,10 +1,12 @@
 //! Lets replicas of a region that is lost be secrets in their own right. The term of each goes up,
 //! so that what the lost region still sends, when it is back, is of an earlier one.
 
-use strongroom_model::{Tenancy, Vault};
+use strongroom_model::Vault;
 use strongroom_store::{Batch, Require, StoreError};
 
 use super::intake::read_row;
+use super::intake_identity::move_home;
+use super::messages::Home;
 use super::source::replicated;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, VaultRow};
@@ -67,12 +69,6 @@ pub(super) async fn promote(
 
 async fn take_home(shared: &Shared) -> Result<(), Failure> {
     let catalog = shared.catalog().await?;
-    let tenancy =
-        Tenancy { home_region: shared.region.name.to_owned(), ..Tenancy::clone(&catalog.tenancy) };
     let term = catalog.regions.home_term.saturating_add(1);
-    let batch = Batch::new()
-        .put(rows::tenancy(&tenancy.id), rows::encode(&tenancy)?)
-        .put(rows::home_term(), rows::encode(&term)?);
-    shared.commit(batch, &record(shared, "MoveHomeRegion", &tenancy.id)).await?;
-    Ok(())
+    move_home(shared, &catalog, &Home { region: shared.region.name.to_owned(), term }).await
 }

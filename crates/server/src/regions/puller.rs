@@ -241,7 +241,13 @@ impl Puller {
         let shared = Arc::clone(&self.shared);
         let mut behind = BTreeMap::new();
         if page.home == home_of(&*shared.catalog().await?) && page.home.region == peer.region {
-            behind = intake_identity::take(&shared, peer, &page.rows).await?;
+            behind = intake_identity::take(&shared, (peer, &page.home), &page.rows).await?;
+        } else if !page.rows.is_empty() {
+            let rows = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+            tracing::warn!(region = peer.region, rows, "identities of an earlier term came");
+            shared.region_watch.note(&peer.region, |watch| {
+                watch.fenced = watch.fenced.saturating_add(rows);
+            });
         }
         for item in &page.rows {
             self.again.remove(&item.key);
@@ -305,7 +311,8 @@ impl Puller {
         let shared = Arc::clone(&self.shared);
         let catalog = shared.catalog().await?;
         if page.home == home_of(&catalog) && page.home.region == peer.region {
-            self.again.extend(intake_identity::compare(&shared, peer, inventory).await?);
+            let way = (peer, &page.home);
+            self.again.extend(intake_identity::compare(&shared, way, inventory).await?);
         }
         let mut here = BTreeMap::new();
         for (key, row) in replicated(&shared).await? {

@@ -11,9 +11,11 @@ use strongroom_store::{Batch, Memory, Revision, Store};
 
 use super::{Puller, RegionAnswer, RegionLine, Taken};
 use crate::catalog::{Catalog, KeyEntry};
-use crate::regions::messages::{KeyVersionItem, VaultItem};
+use crate::regions::messages::{Home, KeyVersionItem, RowItem, VaultItem};
 use crate::regions::peers::{PeerRow, RegionIdentity};
-use crate::regions::{NewRegion, SignedMessage, intake_vaults, join_tenancy, source};
+use crate::regions::{
+    NewRegion, SignedMessage, intake_identity, intake_vaults, join_tenancy, source,
+};
 use crate::schedule::record;
 use crate::shared::Shared;
 use crate::store_backup::{Backup, NewBackup, Restore, back_up, restore};
@@ -241,4 +243,31 @@ async fn a_vault_brings_nothing_that_is_of_another_one() {
     let mut bent = Catalog::clone(&catalog);
     bent.keys = Arc::new(taken);
     assert!(check(&bent).unwrap_err().reason.contains("is of vault"));
+}
+
+#[tokio::test]
+async fn identities_and_terms_of_a_home_region_that_is_none_any_more_are_not_taken() {
+    let mut pair = Pair::joined().await;
+    pair.write(Some(&statement(0))).await;
+    let home = |region: &str, term| Home { region: region.to_owned(), term };
+    let peer = Arc::clone(&pair.away.known().regions.peers[HOME]);
+    intake_identity::adopt(&pair.away, &home(AWAY, 2)).await.unwrap();
+    let late = intake_identity::adopt(&pair.away, &home(HOME, 1)).await.unwrap_err();
+    assert_eq!(late.reason, "the home region is another one by now");
+    let value = Some("{}".to_owned());
+    let items = [RowItem { key: POLICY.to_owned(), value, revision: 9 }];
+    let taken = intake_identity::take(&pair.away, (&peer, &home(HOME, 0)), &items).await;
+    assert_eq!(taken.unwrap_err().reason, late.reason);
+    let listed = intake_identity::compare(&pair.away, (&peer, &home(HOME, 0)), &[]).await;
+    assert_eq!(listed.unwrap_err().reason, late.reason);
+    let known = pair.away.catalog().await.unwrap();
+    assert_eq!((known.regions.home_term, known.tenancy.home_region.as_str()), (2, AWAY));
+    pair.pull().await;
+    assert_eq!(pair.there().await, None);
+    assert_eq!(pair.away.region_watch.of(HOME).fenced, 1);
+    // Another node moved the home region while this one was at it.
+    let seen = pair.home.known();
+    intake_identity::move_home(&pair.home, &seen, &home(AWAY, 2)).await.unwrap();
+    let lower = intake_identity::move_home(&pair.home, &seen, &home(AWAY, 1)).await;
+    assert_eq!(lower.unwrap_err().reason, late.reason);
 }
