@@ -379,7 +379,10 @@ row_keys! {
     node(name: &str) = "node/{name}";
     /// A key version whose material a token may still hold, although nobody needs it.
     doomed(version: &Ocid) = "doomed/{version}";
-    /// Up to which entry of a chain a sink has the audit log; without a chain, that the sink has begun.
+    /// That a sink has begun.
+    sunk(name: &str) = "sunk/{name}";
+    /// Up to which entry of a chain a sink has the audit log; without a chain, that the sink had begun
+    /// with an earlier version.
     sink(name: &str, chain: &str) = "sink/{name}/{chain}";
     /// When a checkpoint was last waited for.
     last_checkpoint() = "meta/checkpoint";

@@ -75,13 +75,16 @@ type Places = BTreeMap<String, u64>;
 /// Has new sinks begin with what is recorded from now on.
 pub(crate) async fn begin(store: &dyn Store, sinks: &[NamedSink]) -> Result<(), StoreError> {
     for NamedSink { name, .. } in sinks {
-        let begun = rows::sink(name, "");
-        if store.get(&[begun.as_slice()]).await?.into_iter().any(|row| row.is_some()) {
+        let (begun, formerly) = (rows::sunk(name), rows::sink(name, ""));
+        let mut found = store.get(&[begun.as_slice(), formerly.as_slice()]).await?.into_iter();
+        if found.next().flatten().is_some() {
             continue;
         }
         let mut batch = Batch::new().require(begun.clone(), Require::Absent);
         batch = batch.put(begun, rows::encode(&0_u64)?);
-        let batch = go_on_from(batch, name, &ends(store).await?)?;
+        if found.next().flatten().is_none() {
+            batch = go_on_from(batch, name, &ends(store).await?)?;
+        }
         match store.commit(batch).await {
             // Another node has begun.
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
@@ -95,6 +98,10 @@ pub(crate) async fn begin(store: &dyn Store, sinks: &[NamedSink]) -> Result<(), 
 /// what was sent long ago.
 pub(crate) async fn go_on(store: &dyn Store, mut batch: Batch) -> Result<Batch, StoreError> {
     let mut names = BTreeSet::new();
+    for (key, _) in store.scan(prefix_range(b"sunk/"), Order::Ascending, usize::MAX).await? {
+        let name = key.strip_prefix(b"sunk/").unwrap_or_default();
+        names.insert(String::from_utf8_lossy(name).into_owned());
+    }
     for (key, _) in store.scan(prefix_range(b"sink/"), Order::Ascending, usize::MAX).await? {
         let text = String::from_utf8_lossy(&key);
         let Some((name, chain)) = text.strip_prefix("sink/").and_then(|rest| rest.split_once('/'))
@@ -396,6 +403,34 @@ mod tests {
         fn take<'a>(&'a self, _events: &'a [SinkEvent]) -> SinkAnswer<'a> {
             Box::pin(async { Err("away".to_owned()) })
         }
+    }
+
+    #[tokio::test]
+    async fn a_sink_begins_once_and_who_makes_it_begin_anew_is_told_of() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.db");
+        let (ledger, store) = vouched(&path);
+        let row = || b"1".to_vec();
+        store.commit(Batch::new().put(b"s/a".to_vec(), row())).await.unwrap();
+        let sinks =
+            ["new", "old"].map(|name| NamedSink { name: name.to_owned(), sink: Arc::new(Away) });
+        // An earlier version has begun, and sent nothing.
+        let old = Batch::new().put(rows::sink("old", ""), rows::encode(&0_u64).unwrap());
+        store.commit(old).await.unwrap();
+        begin(&*store, &sinks).await.unwrap();
+        let sent = |name: &'static str| places(&*store, name);
+        let (new, old) = (sent("new").await.unwrap(), sent("old").await.unwrap());
+        assert_eq!(new.into_values().collect::<Vec<_>>(), [1]);
+        assert_eq!(old.into_values().collect::<Vec<_>>(), [0], "it has yet to get everything");
+        store.commit(Batch::new().put(b"s/b".to_vec(), row())).await.unwrap();
+        begin(&*store, &sinks).await.unwrap();
+        assert_eq!(sent("new").await.unwrap().into_values().collect::<Vec<_>>(), [1]);
+        ledger.verify(&*store).await.unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let gone = "DELETE FROM kv WHERE CAST(k AS TEXT) = 'sunk/new'";
+        assert_eq!(connection.execute(gone, []).unwrap(), 1);
+        let told = ledger.verify(&*store).await.unwrap_err().to_string();
+        assert!(told.contains("`sunk`"), "{told}");
     }
 
     #[tokio::test]

@@ -14,7 +14,8 @@ pub(crate) const AUDIT: &[u8] = b"audit/";
 /// Tells whether the ledger has what is done to a row. Times at which something was looked at, which
 /// nodes are there, and how far the audit log was sent, are written every few seconds; who puts an older
 /// one back makes the scheduler wait, nodes look for each other, or events be sent twice, and nothing
-/// else: what nodes do is conditional on the rows it is done to.
+/// else: what nodes do is conditional on the rows it is done to. That a sink has begun is entered: without
+/// that it would begin anew, behind what it has not taken.
 pub(crate) fn is_entered(key: &[u8]) -> bool {
     let times = [rows::last_seen(), rows::last_checkpoint()];
     let passing = [rows::LEDGER, b"duty/", b"node/", b"sink/"];
