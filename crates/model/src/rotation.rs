@@ -14,6 +14,9 @@ pub const ROTATION_DAYS_MIN: u32 = 60;
 /// Longest interval of automatic key rotation, in days.
 pub const ROTATION_DAYS_MAX: u32 = 365;
 
+/// How long a rotation that failed for a reason that passes is left alone.
+const RETRY_SECS: i64 = 600;
+
 /// Outcome of the last automatic rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -89,10 +92,26 @@ impl AutoRotation {
         next
     }
 
+    /// Returns the schedule after a rotation at `now` that failed for a reason that passes, such as an
+    /// HSM that does not answer: it stays due, and is tried again ten minutes later.
+    #[must_use]
+    pub fn put_off(&self, now: Timestamp, why: &str) -> Self {
+        Self {
+            last: Some(now),
+            last_status: Some(RotationStatus::Failed),
+            last_message: Some(why.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// Tells whether a rotation is due.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.next <= now
+        let failed = self.last.filter(|_| self.last_status == Some(RotationStatus::Failed));
+        let is_paused = failed.is_some_and(|at| {
+            (0..RETRY_SECS).contains(&now.as_second().saturating_sub(at.as_second()))
+        });
+        self.next <= now && !is_paused
     }
 
     /// Moves the next day on, by whole intervals, until it lies in the future.
@@ -118,6 +137,21 @@ fn day_of(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rotation_that_failed_for_a_while_stays_due_and_keeps_its_days() {
+        let begun = AutoRotation::new(60, None, at("2026-01-01T12:00:00Z"));
+        let due = begun.next;
+        let later = |secs: u64| due.checked_add(Duration::from_secs(secs)).unwrap();
+        let put_off = begun.put_off(later(5), "the HSM does not answer");
+        assert_eq!((put_off.next, put_off.last_status), (due, Some(RotationStatus::Failed)));
+        assert!(!put_off.is_due(later(10)) && !put_off.is_due(later(604)));
+        assert!(put_off.is_due(later(605)));
+        let done = put_off.after(later(605), None);
+        assert_eq!(done.next, later(60 * 86_400));
+        let lasting = begun.after(later(5), Some("the key is disabled"));
+        assert!(!lasting.is_due(later(86_400)) && lasting.is_due(later(60 * 86_400)));
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()

@@ -330,15 +330,18 @@ async fn rotate(
     let key = &entry.key;
     let Some(rotation) = &key.auto_rotation else { return Ok(()) };
     let made = if let Err(error) = key.check_enabled(&vault.vault) {
-        Err(format!("the key {error}"))
+        Err((format!("the key {error}"), false))
     } else {
         let id = shared.new_version_id(&vault.vault.tag);
         let new = NewVersion { id, origin: Origin::Internal, is_auto_rotated: true, now };
         let made = new.make_in(shared, catalog, vault, (key, None)).await;
-        made.map_err(|failure| failure.reason)
+        made.map_err(|failure| (failure.reason, failure.refusal.code.status() == 503))
     };
-    let failed = made.as_ref().err().map(String::as_str);
-    let auto_rotation = Some(rotation.after(now, failed));
+    let failed = made.as_ref().err().map(|(why, _)| why.as_str());
+    let auto_rotation = Some(match &made {
+        Err((why, true)) => rotation.put_off(now, why),
+        _ => rotation.after(now, failed),
+    });
     let mut next = Key { auto_rotation, ..key.clone() };
     let mut batch = Batch::new();
     if let Ok(version) = &made {
