@@ -167,6 +167,19 @@ impl Entry {
         }
     }
 
+    /// Makes the entry that this one would be had it been read under other lifetimes. What was noted
+    /// of calls stays.
+    pub(super) fn under(&self, lifetimes: Lifetimes, random: &dyn Random) -> Self {
+        let (bundle, measure) = (self.bundle.clone(), self.measure.clone());
+        let other = Self::new(bundle, self.read_at, lifetimes, measure, random);
+        let due = self.due.load(Ordering::Relaxed);
+        if due != nanos(self.refresh_at - self.read_at) {
+            other.due.store(due, Ordering::Relaxed);
+        }
+        other.failures.store(self.failures.load(Ordering::Relaxed), Ordering::Relaxed);
+        other
+    }
+
     /// Tells whether it is time for a call, and none is under way.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         nanos(now - self.read_at) >= self.due.load(Ordering::Relaxed)

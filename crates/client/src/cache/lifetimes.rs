@@ -1,8 +1,10 @@
+use std::collections::HashMap;
 use std::time::Duration;
 
 use strongroom_model::Random;
 
 use super::fault::CacheError;
+use super::key::SecretKey;
 use crate::error::ClientError;
 
 /// Longest time that a value is kept without asking again, jitter included.
@@ -127,6 +129,20 @@ impl Lifetimes {
         let drawn = 1000 - JITTER + below(random, 2 * JITTER + 1);
         let fresh = thousandths(self.ttl, drawn).min(TTL_MAX);
         (thousandths(fresh, REFRESH + below(random, REFRESH_SPREAD)), fresh)
+    }
+}
+
+/// The lifetimes in force.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Chosen {
+    /// Where nothing is said of a secret.
+    pub(super) usual: Lifetimes,
+    pub(super) of_keys: HashMap<SecretKey, Lifetimes>,
+}
+
+impl Chosen {
+    pub(super) fn of(&self, key: &SecretKey) -> Lifetimes {
+        self.of_keys.get(key).copied().unwrap_or(self.usual)
     }
 }
 

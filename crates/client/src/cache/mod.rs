@@ -13,8 +13,9 @@ mod shared;
 mod tending;
 mod upstream;
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -31,6 +32,7 @@ pub use self::upstream::Upstream;
 
 use self::entry::{Bytes, Evictions};
 use self::key::Brought;
+use self::lifetimes::Chosen;
 use self::measure::Measure;
 use self::metrics::Counters;
 use self::shared::Shared;
@@ -128,8 +130,7 @@ impl<U: Upstream> SecretCache<U> {
             counters,
             held,
             flights: Mutex::default(),
-            lifetimes: RwLock::default(),
-            default_lifetimes: settings.lifetimes,
+            lifetimes: RwLock::new(Chosen { usual: settings.lifetimes, ..Chosen::default() }),
             calls: Semaphore::new(settings.calls_max.max(1)),
             patience: settings.patience,
             is_silent: AtomicBool::new(false),
@@ -157,8 +158,8 @@ impl<U: Upstream> SecretCache<U> {
         self.shared.glance(key)
     }
 
-    /// Lays down how long contents of one key are kept. `rotation_interval` is how often the secret
-    /// rotates, where that is known.
+    /// Lays down how long contents of one key are kept, from when they were read: what is held goes
+    /// by it too. `rotation_interval` is how often the secret rotates, where that is known.
     ///
     /// # Errors
     /// [`CacheError::TtlExceedsRotation`] and [`CacheError::LifetimeTooLong`]; nothing has changed
@@ -173,16 +174,29 @@ impl<U: Upstream> SecretCache<U> {
             lifetimes.check_rotation(key.title(), interval)?;
         }
         lifetimes.check()?;
-        let mut chosen = self.shared.lifetimes.write().unwrap_or_else(PoisonError::into_inner);
-        chosen.insert(key.clone(), lifetimes);
-        drop(chosen);
-        self.shared.forget(key);
+        self.shared.choose(|chosen| {
+            chosen.of_keys.insert(key.clone(), lifetimes);
+        });
         Ok(())
     }
 
-    /// Does the same with the interval that the service tells: the shorter of the one in which the
-    /// secret rotates and the one in which its versions expire. Needs the permission to read the
-    /// secret's description.
+    /// Lays down how long contents of all keys are kept, in place of all that was laid down before:
+    /// those of `of_keys` by their own lifetimes, others as is `usual`. What is held goes by it too.
+    ///
+    /// # Errors
+    /// [`CacheError::LifetimeTooLong`]; nothing has changed then.
+    pub fn replace_lifetimes(
+        &self,
+        usual: Lifetimes,
+        of_keys: HashMap<SecretKey, Lifetimes>,
+    ) -> Result<(), CacheError> {
+        usual.check()?;
+        of_keys.values().try_for_each(Lifetimes::check)?;
+        self.shared.choose(|chosen| *chosen = Chosen { usual, of_keys });
+        Ok(())
+    }
+
+    /// Does what [`Self::set_lifetimes`] does with the interval that [`Self::check_lifetimes`] asks for.
     ///
     /// # Errors
     /// A [`CacheError`]; nothing has changed then.
@@ -191,13 +205,33 @@ impl<U: Upstream> SecretCache<U> {
         key: &SecretKey,
         lifetimes: Lifetimes,
     ) -> Result<(), CacheError> {
+        self.check_lifetimes(key, lifetimes).await?;
+        self.set_lifetimes(key, lifetimes, None)
+    }
+
+    /// Checks lifetimes against the interval that the service tells: the shorter of the one in which
+    /// the secret rotates and the one in which its versions expire. Needs the permission to read the
+    /// secret's description.
+    ///
+    /// # Errors
+    /// A [`CacheError`].
+    pub async fn check_lifetimes(
+        &self,
+        key: &SecretKey,
+        lifetimes: Lifetimes,
+    ) -> Result<(), CacheError> {
+        lifetimes.check()?;
         let secret_id = match key.secret() {
             SecretName::Id(id) => id.clone(),
             SecretName::InVault { .. } => self.get(key).await?.bundle().secret_id.clone(),
         };
+        let permit = self.shared.calls.acquire().await;
+        let _permit = permit.map_err(|_closed| CacheError::broken_off(key))?;
         let interval = self.shared.upstream.rotation_interval(&secret_id).await;
-        let interval = interval.map_err(|error| CacheError::upstream(key, error))?;
-        self.set_lifetimes(key, lifetimes, interval)
+        match interval.map_err(|error| CacheError::upstream(key, error))? {
+            Some(interval) => lifetimes.check_rotation(key.title(), interval),
+            None => Ok(()),
+        }
     }
 
     /// Forgets every version of a secret. What calls under way bring is not kept.

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use super::entry::{Bytes, CachedSecret, Entry, Evictions, Held, Lack};
 use super::fault::{CacheError, Meaning};
 use super::flight::{Flight, Flights, Outcome};
 use super::key::{Brought, SecretKey};
-use super::lifetimes::{Lifetimes, pause_after};
+use super::lifetimes::{Chosen, Lifetimes, pause_after};
 use super::measure::Measure;
 use super::metrics::Counters;
 use crate::answers::SecretBundle;
@@ -29,8 +28,7 @@ pub(super) struct Shared<U> {
     /// The calls under way that may still leave something here. Whoever changes what is held has
     /// this lock, so that nothing is kept that was read before an invalidation.
     pub(super) flights: Mutex<Flights>,
-    pub(super) lifetimes: RwLock<HashMap<SecretKey, Lifetimes>>,
-    pub(super) default_lifetimes: Lifetimes,
+    pub(super) lifetimes: RwLock<Chosen>,
     pub(super) calls: Semaphore,
     pub(super) patience: Duration,
     /// Whether the last call that came back had no answer.
@@ -53,8 +51,33 @@ impl<U> Shared<U> {
     }
 
     pub(super) fn lifetimes_of(&self, key: &SecretKey) -> Lifetimes {
-        let chosen = self.lifetimes.read().unwrap_or_else(PoisonError::into_inner);
-        chosen.get(key).copied().unwrap_or(self.default_lifetimes)
+        self.lifetimes.read().unwrap_or_else(PoisonError::into_inner).of(key)
+    }
+
+    /// Lays down other lifetimes, for what is held too: it counts as if it had been read under them.
+    pub(super) fn choose(&self, choose: impl FnOnce(&mut Chosen)) {
+        let _flights = self.lock();
+        let mut chosen = self.lifetimes.write().unwrap_or_else(PoisonError::into_inner);
+        let before = chosen.clone();
+        choose(&mut chosen);
+        let others = self.held.iter().filter_map(|(key, held)| match held {
+            Held::There(entry) if before.of(&key) != chosen.of(&key) => {
+                let other = entry.under(chosen.of(&key), &*self.random);
+                Some((key, other))
+            }
+            _ => None,
+        });
+        let others: Vec<_> = others.collect();
+        drop(chosen);
+        let now = self.measure.now();
+        for (key, entry) in others {
+            if now < entry.stale_until {
+                self.held.insert(key, Held::There(Arc::new(entry)));
+            } else {
+                self.held.remove(&key);
+                self.counters.invalidations.add(1);
+            }
+        }
     }
 
     /// Answers from what is held, if it is inside its TTL and it is not time to ask again.
@@ -94,8 +117,8 @@ impl<U> Shared<U> {
         number: u64,
         fetched: Result<(SecretBundle, Instant), CacheError>,
     ) -> Outcome {
-        let lifetimes = self.lifetimes_of(key);
         let mut flights = self.lock();
+        let lifetimes = self.lifetimes_of(key);
         let is_expected = flights.land(key, number);
         self.hear(fetched.as_ref().err());
         let outcome = fetched.map(|(bundle, read_at)| self.entry(bundle, read_at, lifetimes));
@@ -191,14 +214,6 @@ impl<U> Shared<U> {
         });
         let forgotten = u64::try_from(before.saturating_sub(self.held.len())).unwrap_or(u64::MAX);
         self.counters.invalidations.add(spoiled + forgotten);
-    }
-
-    /// Forgets one key.
-    pub(super) fn forget(&self, key: &SecretKey) {
-        let mut flights = self.lock();
-        let spoiled = flights.spoil(|other| other == key);
-        let held = u64::from(self.held.remove(key).is_some());
-        self.counters.invalidations.add(spoiled + held);
     }
 
     /// Forgets everything.
