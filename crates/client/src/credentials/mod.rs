@@ -10,10 +10,12 @@ mod token;
 use std::fmt::{Debug, Display};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use strongroom_model::Clock;
 use strongroom_signing::{PrivateKey, PublicKey};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 pub use self::federated::{FederatedResource, TokenPath};
 pub use self::instance::{IMDS_URL, InstancePrincipal};
@@ -64,23 +66,30 @@ trait Source: Debug + Send + Sync {
     fn get(&self) -> Got<'_>;
 }
 
+/// How long a renewal may take while there are credentials that hold, and for how many seconds after
+/// one that came to nothing they are used without trying again.
+const RENEWAL_TIME: Duration = Duration::from_secs(5);
+const RENEWAL_PAUSE_SECS: i64 = 10;
+
 impl Renewed {
-    /// Returns credentials that last a while. Many who ask at once wait for one renewal.
+    /// Returns credentials that last a while. Many who ask at once wait for one renewal, and not for
+    /// long where there are some that hold: they were to be renewed ahead of their end.
     async fn current(&self) -> Result<Arc<ApiKey>, ClientError> {
         let mut current = self.current.lock().await;
         let now = self.clock.now().as_second();
-        match &*current {
-            Some(bearer) if bearer.renew_at > now => return Ok(Arc::clone(&bearer.key)),
-            _ => {}
+        let Some(bearer) = current.as_mut().filter(|bearer| bearer.expires_at > now) else {
+            let bearer = self.source.get().await?;
+            return Ok(Arc::clone(&current.insert(bearer).key));
+        };
+        if bearer.renew_at <= now {
+            match timeout(RENEWAL_TIME, self.source.get()).await {
+                Ok(Ok(renewed)) => *bearer = renewed,
+                Ok(Err(_)) | Err(_) => {
+                    bearer.renew_at = self.clock.now().as_second() + RENEWAL_PAUSE_SECS;
+                }
+            }
         }
-        match self.source.get().await {
-            Ok(bearer) => Ok(Arc::clone(&current.insert(bearer).key)),
-            Err(error) => match &*current {
-                // What there is still holds: it was to be renewed ahead of its end.
-                Some(bearer) if bearer.expires_at > now => Ok(Arc::clone(&bearer.key)),
-                _ => Err(error),
-            },
-        }
+        Ok(Arc::clone(&bearer.key))
     }
 
     /// Drops credentials that a service refused, unless they were replaced meanwhile.
@@ -219,7 +228,7 @@ fn bearer(what: &'static str, token: &str, key: PrivateKey) -> Result<Bearer, Cl
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use strongroom_model::{Random, SystemClock};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -289,6 +298,46 @@ mod tests {
         let client = Client::new(endpoints, Authorities::System, once, clock, Arc::new(Zeros));
         let error = client.unwrap().secret("s").await.unwrap_err();
         assert!(matches!(&error, ClientError::Service(told) if told.status == 401), "{error}");
+    }
+
+    /// A source that gives credentials which are to be renewed at once, and then nothing for long.
+    #[derive(Debug, Default)]
+    struct Hangs {
+        given: AtomicUsize,
+        has_ended: bool,
+    }
+
+    impl Source for Hangs {
+        fn name(&self) -> &'static str {
+            "hangs"
+        }
+
+        fn get(&self) -> Got<'_> {
+            if self.given.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Box::pin(std::future::pending());
+            }
+            let key = ApiKey { id: "ST$t".to_owned(), key: PrivateKey::generate().unwrap() };
+            let expires_at = if self.has_ended { 0 } else { i64::MAX };
+            let bearer = Bearer { key: Arc::new(key), renew_at: 0, expires_at };
+            Box::pin(std::future::ready(Ok(bearer)))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_hold_are_used_while_their_renewal_hangs() {
+        let source = Arc::new(Hangs::default());
+        let credentials = Credentials::renewed(Arc::<Hangs>::clone(&source), Arc::new(SystemClock));
+        let first = credentials.current().await.unwrap();
+        let began = Instant::now();
+        for _ in 0..3 {
+            assert!(Arc::ptr_eq(&first, &credentials.current().await.unwrap()));
+        }
+        let waited = Duration::from_secs(began.elapsed().as_secs());
+        assert_eq!((waited, source.given.load(Ordering::Relaxed)), (RENEWAL_TIME, 2));
+        let source = Arc::new(Hangs { has_ended: true, ..Hangs::default() });
+        let credentials = Credentials::renewed(source, Arc::new(SystemClock));
+        credentials.current().await.unwrap();
+        timeout(RENEWAL_TIME * 2, credentials.current()).await.unwrap_err();
     }
 
     #[tokio::test(start_paused = true)]
