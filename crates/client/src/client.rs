@@ -256,8 +256,8 @@ fn may_pass(error: &ClientError, call: &Call) -> bool {
         ClientError::Proxy { status, .. } => matches!(status, 429 | 500..),
         ClientError::Service(error) => match error.status {
             429 => true,
-            // A state that passes: Oracle's SDKs try again as well.
-            409 => error.code == "IncorrectState" && repeatable,
+            // A state that passes: Oracle's SDKs try again as well. Nothing has been carried out.
+            409 => error.code == "IncorrectState",
             501 => false,
             500.. => repeatable,
             _ => false,

@@ -165,6 +165,9 @@ async fn a_state_that_passes_is_waited_for_and_one_that_lasts_is_not() {
     let (client, script) = start([answer(409, incorrect), answer(200, SECRET)]).await;
     client.secret("s").await.unwrap();
     assert_eq!(script.seen().len(), 2);
+    let (client, script) = start([answer(409, incorrect), answer(200, SECRET)]).await;
+    client.update_secret("s", &Sensitive::new(b"x".to_vec()), "CURRENT").await.unwrap();
+    assert_eq!(script.seen().len(), 2, "what was refused has not been carried out");
     let (client, script) = start([answer(409, r#"{"code":"Conflict","message":"m"}"#)]).await;
     client.secret("s").await.unwrap_err();
     assert_eq!(script.seen().len(), 1);
