@@ -11,7 +11,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// What is run when secrets have changed. It learns no value: neither in an argument nor in its
 /// environment, which has `PATH` and, where there is a file, `STRONGROOM_FILE`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeCommand {
     /// Absolute path of the program.
     pub program: PathBuf,
@@ -47,8 +47,12 @@ impl ChangeCommand {
         }
         let mut child = command.spawn().map_err(|error| format!("cannot be started: {error}"))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let group = Group(pid);
+        let mut group = Group(pid);
         let ended = timeout(self.time_max, child.wait()).await;
+        if ended.is_ok() {
+            // What a command leaves behind that came to its end is meant to go on.
+            group.0 = None;
+        }
         drop(group);
         match ended {
             Ok(Ok(status)) => judge(status),
@@ -86,6 +90,21 @@ mod tests {
         let absent = ChangeCommand { program: "/nowhere".into(), ..shell("") };
         let told = absent.run(None).await.unwrap_err();
         assert!(told.starts_with("cannot be started"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_a_command_leaves_behind_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("mark");
+        let script = format!("(sleep 0.5; touch {}) & exit 0", mark.display());
+        assert_eq!(shell(&script).run(None).await, Ok(()));
+        for _ in 0..100 {
+            if mark.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it was killed");
     }
 
     #[tokio::test]
