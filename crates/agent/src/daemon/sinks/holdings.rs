@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use strongroom_client::SecretKey;
@@ -9,7 +10,8 @@ pub(super) type Versions = Vec<(String, u64)>;
 /// Which versions the sinks have.
 #[derive(Debug)]
 pub(crate) struct Holdings {
-    sinks: Mutex<Vec<Holding>>,
+    /// By the numbers that the sinks have for as long as they are kept.
+    sinks: Mutex<BTreeMap<u64, Holding>>,
     /// How many have not been as they should be yet.
     unmade: watch::Sender<usize>,
 }
@@ -29,29 +31,33 @@ impl Default for Holdings {
 }
 
 impl Holdings {
-    fn lock(&self) -> MutexGuard<'_, Vec<Holding>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Holding>> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of other sinks.
-    pub(super) fn begin(&self, sinks: impl Iterator<Item = Vec<SecretKey>>) {
-        let sinks: Vec<_> =
-            sinks.map(|keys| Holding { keys, versions: None, is_made: false }).collect();
-        self.unmade.send_replace(sinks.len());
-        *self.lock() = sinks;
+    /// Takes note of the sinks that there are from now on. What is known of one that was there before
+    /// stays.
+    pub(super) fn follow(&self, sinks: impl Iterator<Item = (u64, Vec<SecretKey>)>) {
+        let mut held = self.lock();
+        let mut before = std::mem::take(&mut *held);
+        for (number, keys) in sinks {
+            let new = || Holding { keys, versions: None, is_made: false };
+            held.insert(number, before.remove(&number).unwrap_or_else(new));
+        }
+        self.unmade.send_replace(held.values().filter(|sink| !sink.is_made).count());
     }
 
     /// Takes note that a sink is as it should be, but perhaps for its command.
-    pub(super) fn made(&self, number: usize) {
-        if let Some(sink) = self.lock().get_mut(number) {
+    pub(super) fn made(&self, number: u64) {
+        if let Some(sink) = self.lock().get_mut(&number) {
             let is_first = !std::mem::replace(&mut sink.is_made, true);
             self.unmade.send_modify(|count| *count = count.saturating_sub(usize::from(is_first)));
         }
     }
 
     /// Takes note of what a sink and whoever reads it have.
-    pub(super) fn has(&self, number: usize, versions: Versions) {
-        if let Some(sink) = self.lock().get_mut(number) {
+    pub(super) fn has(&self, number: u64, versions: Versions) {
+        if let Some(sink) = self.lock().get_mut(&number) {
             sink.versions = Some(versions);
         }
     }
@@ -69,14 +75,14 @@ impl Holdings {
 
     /// Returns the secrets that sinks follow.
     pub(crate) fn keys(&self) -> Vec<SecretKey> {
-        self.lock().iter().flat_map(|sink| sink.keys.clone()).collect()
+        self.lock().values().flat_map(|sink| sink.keys.clone()).collect()
     }
 
     /// Returns the version of a secret that this machine uses, where the cache has `current`: the one
     /// that a sink has still. None if a sink is not known to have any.
     pub(crate) fn version_in_use(&self, key: &SecretKey, current: (&str, u64)) -> Option<u64> {
         let (id, current) = current;
-        for sink in self.lock().iter().filter(|sink| sink.keys.contains(key)) {
+        for sink in self.lock().values().filter(|sink| sink.keys.contains(key)) {
             let versions = sink.versions.as_ref()?;
             let held = versions.iter().find(|(held, number)| held == id && *number != current);
             if let Some((_, number)) = held {
@@ -97,7 +103,8 @@ mod tests {
         let (a, b) = (SecretKey::of_id("a"), SecretKey::of_id("b"));
         let in_use = |key, current| holdings.version_in_use(key, current);
         assert_eq!(in_use(&a, ("a", 7)), Some(7));
-        holdings.begin([vec![a.clone(), b.clone()], vec![a.clone()]].into_iter());
+        let sinks = [(0, vec![a.clone(), b.clone()]), (1, vec![a.clone()])];
+        holdings.follow(sinks.clone().into_iter());
         assert_eq!((holdings.unmade(), in_use(&a, ("a", 7))), (2, None));
         holdings.has(0, vec![("a".to_owned(), 7), ("b".to_owned(), 1)]);
         assert_eq!((in_use(&a, ("a", 7)), in_use(&b, ("b", 2))), (None, Some(1)));
@@ -107,5 +114,13 @@ mod tests {
             holdings.made(number);
             assert_eq!(holdings.unmade(), left);
         }
+        let [kept, _] = sinks;
+        holdings.follow([kept, (2, vec![b.clone()])].into_iter());
+        assert_eq!(
+            (holdings.unmade(), in_use(&a, ("a", 8)), in_use(&b, ("b", 2))),
+            (1, Some(7), Some(1))
+        );
+        holdings.follow([(2, vec![b.clone()])].into_iter());
+        assert_eq!(in_use(&b, ("b", 2)), None);
     }
 }

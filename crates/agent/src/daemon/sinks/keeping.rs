@@ -5,10 +5,11 @@ use std::time::Duration;
 use strongroom_client::{CacheError, CachedSecret, ClientError};
 use strongroom_model::Random;
 use strongroom_model::private_file::Standing;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::holdings::Versions;
-use super::{Agent, Sink};
+use super::{Agent, Orders};
 
 /// How often a file is compared with what it should be, where its secrets have not changed.
 const COMPARE_EVERY: Duration = Duration::from_mins(1);
@@ -31,13 +32,16 @@ struct Due {
 
 /// Keeps one sink.
 pub(super) struct Keeper {
-    number: usize,
-    sink: Sink,
+    number: u64,
+    orders: watch::Receiver<Arc<Orders>>,
+    /// The orders that it goes by.
+    current: Arc<Orders>,
     agent: Arc<Agent>,
     random: Arc<dyn Random>,
     /// What the sink has.
     versions: Option<Versions>,
-    compared_at: Instant,
+    /// When the file was compared; absent if what it should be may have changed since.
+    compared_at: Option<Instant>,
     due: Option<Due>,
     failures: u32,
     /// The last failure that was logged.
@@ -46,19 +50,31 @@ pub(super) struct Keeper {
 
 impl Keeper {
     pub(super) fn new(
-        number: usize,
-        sink: Sink,
+        number: u64,
+        orders: watch::Receiver<Arc<Orders>>,
         agent: Arc<Agent>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let compared_at = Instant::now();
-        let (versions, due, told) = (None, None, None);
-        Self { number, sink, agent, random, versions, compared_at, due, failures: 0, told }
+        let current = Arc::clone(&orders.borrow());
+        Self {
+            number,
+            orders,
+            current,
+            agent,
+            random,
+            versions: None,
+            compared_at: None,
+            due: None,
+            failures: 0,
+            told: None,
+        }
     }
 
-    /// Keeps it for as long as it is polled.
-    pub(super) async fn keep(mut self, pause: Duration) {
+    /// Keeps it for as long as it is polled. Other orders are in force as soon as a command that is
+    /// running has ended.
+    pub(super) async fn keep(mut self) {
         loop {
+            let pause = self.current.pause;
             let rest = match self.look().await {
                 Ok(()) => {
                     self.failures = 0;
@@ -72,8 +88,23 @@ impl Keeper {
                     doubled(RETRY_PAUSE, self.failures, RETRY_PAUSE_MAX).max(pause)
                 }
             };
-            sleep(rest).await;
+            tokio::select! {
+                () = sleep(rest) => {}
+                Ok(()) = self.orders.changed() => self.obey(),
+            }
         }
+    }
+
+    /// Goes by other orders from now on. A command that has failed too often is tried again.
+    fn obey(&mut self) {
+        self.current = Arc::clone(&self.orders.borrow_and_update());
+        self.compared_at = None;
+        let has_command = self.current.sink.command.is_some();
+        let due = self.due.take().filter(|_| has_command);
+        self.due = due.map(|due| match due.at {
+            Some(_) => due,
+            None => Due { tries: 0, at: Some(Instant::now()) },
+        });
     }
 
     /// Reads the secrets, and makes the file anew if it is not as they are.
@@ -87,25 +118,26 @@ impl Keeper {
         };
         let versions: Versions = found.iter().map(version).collect();
         let is_new = self.versions.as_ref() != Some(&versions);
-        if !is_new && self.compared_at.elapsed() < COMPARE_EVERY {
+        if !is_new && self.compared_at.is_some_and(|at| at.elapsed() < COMPARE_EVERY) {
             return Ok(());
         }
-        let (is_first, has_command) = (self.versions.is_none(), self.sink.command.is_some());
-        let has_changed = match &self.sink.file {
+        let (is_first, has_command) =
+            (self.versions.is_none(), self.current.sink.command.is_some());
+        let has_changed = match &self.current.sink.file {
             Some(file) => match file.put(&found, &self.random, has_command).await? {
                 // An agent before this one wrote it, and did not come to run the command.
                 (Standing::Same, was_due) => is_first && was_due,
                 (before, was_due) => {
                     self.agent.counters.files_written.fetch_add(1, Relaxed);
-                    tracing::info!(sink = self.sink.title, ?versions, "written");
+                    tracing::info!(sink = self.current.sink.title, ?versions, "written");
                     before == Standing::Differs || was_due
                 }
             },
             None => is_new && !is_first,
         };
-        self.compared_at = Instant::now();
+        self.compared_at = Some(Instant::now());
         self.versions = Some(versions);
-        if has_changed && self.sink.command.is_some() {
+        if has_changed && self.current.sink.command.is_some() {
             self.due = Some(Due { tries: 0, at: Some(Instant::now()) });
         }
         self.agent.holdings.made(self.number);
@@ -115,7 +147,7 @@ impl Keeper {
 
     async fn read(&self) -> Result<Vec<CachedSecret>, CacheError> {
         let mut found = Vec::new();
-        for key in &self.sink.keys {
+        for key in &self.current.sink.keys {
             found.push(self.agent.cache.get(key).await?);
         }
         Ok(found)
@@ -123,7 +155,7 @@ impl Keeper {
 
     /// Does what is to be done when a secret cannot be read.
     async fn lost(&mut self, error: &CacheError) -> String {
-        if let Some(file) = self.sink.file.as_ref().filter(|_| is_refusal(error)) {
+        if let Some(file) = self.current.sink.file.as_ref().filter(|_| is_refusal(error)) {
             if let Err(why) = file.refused().await {
                 return format!("{error}; the file could not be taken away: {why}");
             }
@@ -137,19 +169,20 @@ impl Keeper {
     fn note(&mut self, why: String) {
         self.agent.counters.sink_failures.fetch_add(1, Relaxed);
         if self.told.as_ref() != Some(&why) {
-            tracing::warn!(sink = self.sink.title, why, "not kept");
+            tracing::warn!(sink = self.current.sink.title, why, "not kept");
             self.told = Some(why);
         }
     }
 
     async fn run_what_is_due(&mut self) {
-        let (Some(due), Some(command)) = (&mut self.due, &self.sink.command) else { return };
+        let current = Arc::clone(&self.current);
+        let (Some(due), Some(command)) = (&mut self.due, &current.sink.command) else { return };
         if due.at.is_none_or(|at| at > Instant::now()) {
             return;
         }
         due.tries += 1;
         let tries = due.tries;
-        let path = self.sink.file.as_ref().map(|file| file.path.as_path());
+        let path = self.current.sink.file.as_ref().map(|file| file.path.as_path());
         self.agent.counters.commands_run.fetch_add(1, Relaxed);
         if let Err(why) = command.run(path).await {
             self.agent.counters.command_failures.fetch_add(1, Relaxed);
@@ -157,7 +190,7 @@ impl Keeper {
             due.at = (tries < COMMAND_TRIES).then(|| Instant::now() + pause);
             let is_tried_again = due.at.is_some();
             tracing::error!(
-                sink = self.sink.title,
+                sink = self.current.sink.title,
                 tries,
                 is_tried_again,
                 why,
@@ -165,12 +198,12 @@ impl Keeper {
             );
             return;
         }
-        tracing::info!(sink = self.sink.title, tries, "the command was run");
-        if let Some(file) = &self.sink.file
+        tracing::info!(sink = self.current.sink.title, tries, "the command was run");
+        if let Some(file) = &self.current.sink.file
             && let Err(why) = file.done().await
         {
             tracing::warn!(
-                sink = self.sink.title,
+                sink = self.current.sink.title,
                 why,
                 "the command is run again at the next start"
             );
