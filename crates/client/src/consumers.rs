@@ -56,6 +56,32 @@ pub struct SecretChanges {
     pub changes: Vec<SecretChange>,
 }
 
+/// What an error takes from whoever follows the feed of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedLoss {
+    /// The server has no feed.
+    Feed,
+    /// The caller is not known any more, or the cursor is not: more may have changed than will be told.
+    Place,
+    /// The next question goes on where this one was.
+    Nothing,
+}
+
+impl FeedLoss {
+    /// Returns what this error of [`Client::secret_changes`] takes.
+    #[must_use]
+    pub const fn of(error: &ClientError) -> Self {
+        match error {
+            ClientError::Service(error) => match error.status {
+                404 | 405 | 501 => Self::Feed,
+                400 | 401 | 403 => Self::Place,
+                _ => Self::Nothing,
+            },
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// A secret that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]

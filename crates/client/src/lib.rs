@@ -34,7 +34,7 @@ pub use cache::{
 pub use calls::{NewContent, NewSecret, Selector};
 pub use client::{Backoff, Client};
 pub use consumers::{
-    SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
+    FeedLoss, SecretChange, SecretChanges, SecretConsumer, SecretRetirement, WATCH_TIME_MAX,
 };
 pub use controls::advance_clock;
 pub use credentials::{

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::lifetimes::pause_after;
 use super::shared::Shared;
 use super::upstream::Upstream;
-use crate::consumers::{SecretChanges, WATCH_TIME_MAX};
+use crate::consumers::{FeedLoss, SecretChanges, WATCH_TIME_MAX};
 use crate::error::ClientError;
 
 /// When a server that has no feed is asked for one again: it may have been replaced by a newer one.
@@ -16,16 +16,6 @@ const ABSENT_PAUSE: Duration = Duration::from_mins(5);
 const PATIENCE: u32 = 16;
 /// The least time between two questions that nothing came of.
 const QUIET_PAUSE: Duration = Duration::from_millis(500);
-
-/// What becomes of the following after an error.
-enum Lost {
-    /// The server has no feed: TTLs alone count.
-    NoFeed,
-    /// The caller is not known any more, or the cursor is not: what is held may be wrong.
-    Place,
-    /// The next question goes on where this one was.
-    Nothing,
-}
 
 /// Follows a vault's feed of changes, and forgets what changed.
 pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
@@ -52,18 +42,18 @@ pub(super) async fn follow<U: Upstream>(shared: Weak<Shared<U>>) {
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
-                let lost = lost(&error);
+                let lost = FeedLoss::of(&error);
                 let was_following = cursor.is_some();
-                if !matches!(lost, Lost::Nothing) {
+                if !matches!(lost, FeedLoss::Nothing) {
                     cursor = None;
                 }
-                if matches!(lost, Lost::Place) && was_following {
+                if matches!(lost, FeedLoss::Place) && was_following {
                     shared.invalidate_all();
                 }
                 match lost {
-                    Lost::NoFeed => ABSENT_PAUSE,
-                    Lost::Place if failures > PATIENCE => ABSENT_PAUSE,
-                    Lost::Place | Lost::Nothing => {
+                    FeedLoss::Feed => ABSENT_PAUSE,
+                    FeedLoss::Place if failures > PATIENCE => ABSENT_PAUSE,
+                    FeedLoss::Place | FeedLoss::Nothing => {
                         pause_after(Some(&error), failures, &*shared.random)
                     }
                 }
@@ -82,16 +72,5 @@ fn take<U: Upstream>(shared: &Shared<U>, told: &SecretChanges, goes_on: bool) {
     }
     for change in &told.changes {
         shared.invalidate(&change.secret_id, change.secret_name.as_deref());
-    }
-}
-
-fn lost(error: &ClientError) -> Lost {
-    match error {
-        ClientError::Service(error) => match error.status {
-            404 | 405 | 501 => Lost::NoFeed,
-            400 | 401 | 403 => Lost::Place,
-            _ => Lost::Nothing,
-        },
-        _ => Lost::Nothing,
     }
 }
