@@ -275,6 +275,90 @@ def test_rules_are_read_again_and_a_bad_file_changes_nothing(home, tmp_path):
     assert "the configuration stays as it was" in (tmp_path / "agent.log").read_text()
 
 
+def has_read_again(agent, times=1):
+    """Waits until the configuration was read again."""
+    began = time.monotonic()
+    while (agent.directory / "agent.log").read_text().count("the configuration was read again") < times:
+        assert time.monotonic() - began < 20
+        time.sleep(0.02)
+
+
+def test_a_class_that_is_changed_is_in_force_when_it_is_read_again(home, tmp_path):
+    agent = Agent(home, tmp_path)
+    calls = lambda: agent.metrics()["cache_calls_total"]
+    try:
+        for _ in range(3):
+            assert agent.read("secret://dev/sample")[0] == 200
+        before = calls()
+        agent.write(kind="development")
+        agent.process.send_signal(signal.SIGHUP)
+        has_read_again(agent)
+        for _ in range(3):
+            assert agent.read("secret://dev/sample")[0] == 200
+        assert calls() == before + 3, "nothing is kept any more"
+    finally:
+        assert agent.end() == 0
+
+
+def test_a_configuration_read_again_while_the_vault_is_silent_forgets_nothing(tmp_path):
+    """The vault hangs, then is down: what is held is answered, and systemd hears all the while that the agent lives."""
+    vault = Vault(tmp_path / "data")
+    vault.start()
+    directory = tmp_path / "agent"
+    directory.mkdir()
+    tables = "".join(f'\n[[secret]]\nreference = "secret://dev/{name}"\nttl = "5m"\n' for name in ("sample", "other"))
+    vault.new_secret("other", b"other")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(20)
+        os.environ.update(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
+        try:
+            agent = Agent(vault, directory, tables=tables)
+        finally:
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+        try:
+            while heard.recv(99).strip() != b"READY=1":
+                pass
+            # The feed's first answer forgets what was read before it.
+            while agent.metrics()["feed_followed"] != 1:
+                heard.recv(99)
+            time.sleep(0.5)
+            for name in ("sample", "other"):
+                assert agent.read(f"secret://dev/{name}")[0] == 200
+            for times, silence in enumerate((signal.SIGSTOP, signal.SIGKILL), 1):
+                vault.process.send_signal(silence)
+                agent.process.send_signal(signal.SIGHUP)
+                last = began = time.monotonic()
+                while time.monotonic() - began < 7:
+                    heard.recv(99)
+                    assert time.monotonic() - last < 2, "systemd would have killed it"
+                    last = time.monotonic()
+                has_read_again(agent, times)
+                for name, content in [("sample", b"hello from strongroom"), ("other", b"other")]:
+                    assert agent.read(f"secret://dev/{name}")[:2] == (200, content)
+        finally:
+            vault.process.kill()
+            vault.process.wait()
+            assert agent.end() == 0
+
+
+def test_an_agent_whose_vault_is_silent_starts_and_ends(home, tmp_path):
+    """The socket is there at once; what cannot be read at the start is read when it is asked for."""
+    tables = "".join(f'\n[[secret]]\nreference = "secret://dev/{name}"\n' for name in ("sample", "json", "bytes"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        flags = ("--endpoint", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        agent = Agent(home, tmp_path, tables=tables, flags=flags)
+        assert time.monotonic() - began < 15 and agent.end() == 0
+        command = [str(BINARY), "agent", "--agent-config", agent.config, "--data-dir", home.directory, *flags]
+        told = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not os.path.exists(agent.path):
+            assert time.monotonic() - began < 30
+            time.sleep(0.01)
+        told.send_signal(signal.SIGTERM)
+        assert told.wait(timeout=3) == 0 and not os.path.exists(agent.path)
+
+
 def test_ten_configurations_that_cannot_be_used(home, tmp_path):
     config = tmp_path / "agent.toml"
     good = 'socket = "/tmp/x.sock"\n[[allow]]\nreferences = ["secret://dev/*"]\n'

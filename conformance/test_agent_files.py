@@ -150,6 +150,39 @@ def test_a_command_that_fails_is_run_again_and_the_vault_waits_for_it(home, tmp_
     assert "exit status: 1" in log_of(agent)
 
 
+def test_a_command_goes_on_and_stays_due_when_the_configuration_is_read_again(home, tmp_path):
+    """The vault hears that this machine has moved on when the command has gone well, and not before."""
+    put(home, "again", b"one")
+    heard, held = tmp_path / "heard", tmp_path / "held"
+    held.touch()
+    program = hook(tmp_path, f"echo began >> {heard}; sleep 2; echo ended >> {heard}; [ ! -e {held} ]\n")
+    followed = f'\n[[command]]\nreferences = ["secret://dev/again"]\nrun = ["{program}"]\n'
+    more = 'consumer = "web-8"\nconsumer_grace = "0s"'
+    agent = Agent(home, tmp_path, more=more, tables=followed)
+    consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
+        home.strongroom("versions", "secret://dev/again", "--consumers", "--json").stdout)}
+    reread = lambda times: until(lambda: log_of(agent).count("was read again") == times, "the reading")
+    try:
+        until(lambda: consumers() == {"web-8": 1}, "the first report")
+        put(home, "again", b"two")
+        until(lambda: lines(heard) == ["began"], "the command to run")
+        agent.write(more=more, tables=followed + 'timeout = "20s"\n' + table(tmp_path / "beside", of("sample")))
+        agent.process.send_signal(signal.SIGHUP)
+        holds(tmp_path / "beside", b"hello from strongroom")
+        reread(1)
+        until(lambda: lines(heard)[:2] == ["began", "ended"], "the command to end")
+        until(lambda: agent.metrics()["command_failures_total"] == 1, "its failure")
+        agent.process.send_signal(signal.SIGHUP)
+        reread(2)
+        time.sleep(2.5)
+        assert consumers() == {"web-8": 1}
+        held.unlink()
+        until(lambda: consumers() == {"web-8": 2}, "the second report")
+        assert "was killed" not in log_of(agent)
+    finally:
+        assert agent.end() == 0
+
+
 def test_a_command_that_an_agent_did_not_come_to_run_is_run_by_the_next(home, tmp_path):
     put(home, "restarted", b"one")
     program, target, runs = tmp_path / "program", tmp_path / "restarted", tmp_path / "runs"

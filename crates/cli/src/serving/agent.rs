@@ -1,14 +1,19 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use strongroom_agent::{Agent, References, Reports, Resolved, Rules, Sink, Sinks};
+use strongroom_agent::{
+    Agent, HttpListener, References, Reports, Resolved, Rules, Sink, Sinks, SocketListener,
+};
 use strongroom_client::{CacheError, CacheSettings, Client, SecretCache, SecretKey, SecretName};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Random, Sensitive, SystemClock, private_file};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 
 use super::agent_file::AgentFile;
 use super::agent_listeners::{self, Listeners, OwnSocket};
@@ -84,23 +89,30 @@ pub(crate) async fn run(
     }
     arguments.log.start(Form::Json, environment)?;
     memory::protect();
-    let signals = EndSignals::catch()?;
-    let session = arguments.connection.open(environment).await?;
-    let settings = CacheSettings {
-        capacity_bytes: u64::from(file.cache_mib) * MIB,
-        lifetimes: file.lifetimes(),
-        ..CacheSettings::default()
-    };
+    let mut signals = EndSignals::catch()?;
+    let hangups = signal(SignalKind::hangup()).map_err(|error| {
+        Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
+            .because(error.to_string())
+    })?;
+    let opened = signals.unless_told(arguments.connection.open(environment)).await;
+    let Some(session) = opened.transpose()? else { return Ok(()) };
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    let clock = Arc::new(SystemClock);
-    let cache = SecretCache::start(session.client.clone(), settings, clock, Arc::clone(&random));
-    let cache = cache.map_err(|error| unusable(&error))?;
+    let cache = new_cache(&file, session.client.clone(), &random)?;
     let aliases = Aliases(session.vaults());
-    settle(&cache, &file, &aliases).await?;
     let sinks = sinks(&file, &aliases)?;
     let listeners = Listeners::open(&file).await?;
-    // Not before it is sure that no other agent has given its token to somebody.
-    let token = new_token(&file)?;
+    let begun = match signals.unless_told(settle(&cache, &file, &aliases)).await {
+        // Not before it is sure that no other agent has given its token to somebody.
+        Some(settled) => settled.and_then(|()| new_token(&file)).map(Some),
+        None => Ok(None),
+    };
+    let token = match begun {
+        Ok(Some(token)) => token,
+        ended => {
+            leave(None, listeners.own_socket).await;
+            return ended.map(drop);
+        }
+    };
     let rules = rules(&file, &aliases, token.clone());
     let agent = Agent::start(cache, rules, std::io::stderr()).map_err(|error| {
         Failure::new(Exit::Defect, "no-thread", "cannot start to write the log of reads")
@@ -124,8 +136,22 @@ pub(crate) async fn run(
         grace: file.consumer_grace,
     });
     let sinks = Sinks::start(&agent, sinks, file.sink_pause(), &random);
-    let again = Again { path: arguments.agent_config, aliases, token, random };
-    Serving { agent, sinks, again }.serve(listeners, reports, signals).await
+    let again = Arc::new(Again { path: arguments.agent_config, aliases, token });
+    Serving { agent, sinks, again, hangups }.serve(listeners, reports, signals).await
+}
+
+fn new_cache(
+    file: &AgentFile,
+    client: Client,
+    random: &Arc<dyn Random>,
+) -> Result<SecretCache<Client>, Failure> {
+    let settings = CacheSettings {
+        capacity_bytes: u64::from(file.cache_mib) * MIB,
+        lifetimes: file.lifetimes(),
+        ..CacheSettings::default()
+    };
+    let cache = SecretCache::start(client, settings, Arc::new(SystemClock), Arc::clone(random));
+    cache.map_err(|error| unusable(&error))
 }
 
 fn unusable(error: &CacheError) -> Failure {
@@ -147,38 +173,65 @@ fn new_token(file: &AgentFile) -> Result<Option<Sensitive>, Failure> {
     Ok(Some(token))
 }
 
-/// Lays down the lifetimes that are said of single secrets, checked against how often they rotate,
-/// and reads them once. What cannot be read now is read when it is asked for.
+/// How long a configuration waits for what the vault says of its secrets.
+const SETTLE_TIME: Duration = Duration::from_secs(5);
+
+/// Checks the lifetimes that are said of single secrets against how often they rotate, lays down all
+/// that the configuration says, and reads these secrets once. What the vault does not tell in time is
+/// not waited for: what cannot be read now is read when it is asked for.
 async fn settle(
     cache: &SecretCache<Client>,
     file: &AgentFile,
     references: &Aliases,
 ) -> Result<(), Failure> {
+    let until = Instant::now() + SETTLE_TIME;
+    let (mut checks, mut named, mut of_keys) = (JoinSet::new(), Vec::new(), HashMap::new());
     for table in &file.secret {
-        let resolved = references.resolve(&table.reference).map_err(|why| {
-            Failure::configuration("bad-reference", format!("cannot read `{}`", table.reference))
+        let reference = table.reference.clone();
+        let resolved = references.resolve(&reference).map_err(|why| {
+            Failure::configuration("bad-reference", format!("cannot read `{reference}`"))
                 .because(why)
         })?;
-        let lifetimes = table.lifetimes(file.lifetimes());
-        match cache.set_checked_lifetimes(&resolved.key, lifetimes).await {
-            Ok(()) => {}
-            Err(
-                error
-                @ (CacheError::TtlExceedsRotation { .. } | CacheError::LifetimeTooLong { .. }),
-            ) => {
-                return Err(unusable(&error));
-            }
-            Err(error) => {
-                tracing::warn!(reference = table.reference, %error, "how often it rotates is not known");
-                cache
-                    .set_lifetimes(&resolved.key, lifetimes, None)
-                    .map_err(|error| unusable(&error))?;
-            }
-        }
-        if let Err(error) = cache.get(&resolved.key).await {
-            tracing::warn!(reference = table.reference, %error, "not read ahead");
-        }
+        let (key, lifetimes) = (resolved.key, table.lifetimes(file.lifetimes()));
+        of_keys.insert(key.clone(), lifetimes);
+        named.push((reference.clone(), key.clone()));
+        let cache = cache.clone();
+        checks.spawn(async move {
+            let checked = timeout_at(until, cache.check_lifetimes(&key, lifetimes)).await;
+            judge(&reference, checked)
+        });
     }
+    while let Some(checked) = checks.join_next().await {
+        checked.unwrap_or(Ok(()))?;
+    }
+    cache.replace_lifetimes(file.lifetimes(), of_keys).map_err(|error| unusable(&error))?;
+    let mut reads = JoinSet::new();
+    for (reference, key) in named {
+        let cache = cache.clone();
+        reads.spawn(async move {
+            let error = match timeout_at(until, cache.get(&key)).await {
+                Ok(Ok(_found)) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(late) => late.to_string(),
+            };
+            tracing::warn!(reference, error, "not read ahead");
+        });
+    }
+    while reads.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Only lifetimes that are known not to do are refused.
+fn judge(reference: &str, checked: Result<Result<(), CacheError>, Elapsed>) -> Result<(), Failure> {
+    let error = match checked {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(
+            error @ (CacheError::TtlExceedsRotation { .. } | CacheError::LifetimeTooLong { .. }),
+        )) => return Err(unusable(&error)),
+        Ok(Err(error)) => error.to_string(),
+        Err(late) => late.to_string(),
+    };
+    tracing::warn!(reference, error, "how often it rotates is not known");
     Ok(())
 }
 
@@ -199,14 +252,21 @@ struct Again {
     path: PathBuf,
     aliases: Aliases,
     token: Option<Sensitive>,
-    random: Arc<dyn Random>,
+}
+
+/// What a configuration comes to that was read again.
+struct Read {
+    rules: Rules,
+    sinks: Vec<Sink>,
+    sink_pause: Duration,
 }
 
 /// The agent while it serves.
 struct Serving {
     agent: Arc<Agent>,
     sinks: Sinks,
-    again: Again,
+    again: Arc<Again>,
+    hangups: Signal,
 }
 
 impl Serving {
@@ -216,22 +276,15 @@ impl Serving {
         reports: Option<Reports>,
         mut signals: EndSignals,
     ) -> Result<(), Failure> {
-        let mut hangups = signal(SignalKind::hangup()).map_err(|error| {
-            Failure::new(Exit::Defect, "no-signals", "cannot listen for signals")
-                .because(error.to_string())
-        })?;
-        let mut tasks = tokio::task::JoinSet::new();
-        if let Some(listener) = listeners.socket {
-            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
-        }
-        if let Some(listener) = listeners.http {
-            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
-        }
+        let Listeners { socket, http, own_socket } = listeners;
+        let mut tasks = self.answer(socket, http);
         let (end_reports, ending) = tokio::sync::oneshot::channel();
         let agent = Arc::clone(&self.agent);
         let reports = reports.map(|reports| tokio::spawn(reports.keep(agent, ending)));
         let supervisor = Supervisor::find();
         let mut is_ready = false;
+        // Beside the loop: the vault may hang while a configuration is read.
+        let mut reading = JoinSet::new();
         Supervisor::status("waits until files can be made as they should be");
         loop {
             tokio::select! {
@@ -243,43 +296,59 @@ impl Serving {
                     Supervisor::ready();
                     tracing::info!("ready");
                 }
-                _ = hangups.recv() => self = self.reload().await,
+                _ = self.hangups.recv(), if reading.is_empty() => {
+                    let (again, agent) = (Arc::clone(&self.again), Arc::clone(&self.agent));
+                    reading.spawn(async move { again.read(&agent).await });
+                }
+                Some(read) = reading.join_next() => self.take(read),
             }
         }
         Supervisor::stopping();
         drop(end_reports);
+        reading.shutdown().await;
         tasks.shutdown().await;
         self.sinks.stop().await;
-        leave(reports, listeners.own_socket).await;
+        leave(reports, own_socket).await;
         self.agent.close();
         tracing::info!("stopped");
         Ok(())
     }
 
-    /// Reads the configuration again. One that cannot be used changes nothing.
-    async fn reload(self) -> Self {
-        let Self { agent, sinks, again } = self;
-        let (rules, new, pause) = match again.read(&agent).await {
-            Ok(read) => read,
-            Err(failure) => {
-                tracing::error!(why = failure.in_a_line(), "the configuration stays as it was");
-                return Self { agent, sinks, again };
+    /// Answers where the agent is asked.
+    fn answer(&self, socket: Option<SocketListener>, http: Option<HttpListener>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        if let Some(listener) = socket {
+            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
+        }
+        if let Some(listener) = http {
+            tasks.spawn(listener.serve(Arc::clone(&self.agent)));
+        }
+        tasks
+    }
+
+    /// Goes by a configuration that was read again. One that cannot be used changes nothing.
+    fn take(&mut self, read: Result<Result<Read, Failure>, JoinError>) {
+        let why = match read {
+            Ok(Ok(read)) => {
+                self.agent.replace_rules(read.rules);
+                self.sinks.replace(read.sinks, read.sink_pause);
+                tracing::info!("the configuration was read again");
+                return;
             }
+            Ok(Err(failure)) => failure.in_a_line(),
+            Err(error) => error.to_string(),
         };
-        agent.replace_rules(rules);
-        sinks.stop().await;
-        let sinks = Sinks::start(&agent, new, pause, &again.random);
-        tracing::info!("the configuration was read again");
-        Self { agent, sinks, again }
+        tracing::error!(why, "the configuration stays as it was");
     }
 }
 
 impl Again {
-    async fn read(&self, agent: &Agent) -> Result<(Rules, Vec<Sink>, Duration), Failure> {
+    async fn read(&self, agent: &Agent) -> Result<Read, Failure> {
         let file = AgentFile::read(&self.path)?;
         let sinks = sinks(&file, &self.aliases)?;
         settle(agent.cache(), &file, &self.aliases).await?;
-        Ok((rules(&file, &self.aliases, self.token.clone()), sinks, file.sink_pause()))
+        let rules = rules(&file, &self.aliases, self.token.clone());
+        Ok(Read { rules, sinks, sink_pause: file.sink_pause() })
     }
 }
 

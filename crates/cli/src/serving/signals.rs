@@ -29,4 +29,12 @@ impl EndSignals {
             _ = self.interrupt.recv() => {}
         }
     }
+
+    /// Returns what `work` comes to, unless one of them comes first.
+    pub(crate) async fn unless_told<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.come() => None,
+            done = work => Some(done),
+        }
+    }
 }
