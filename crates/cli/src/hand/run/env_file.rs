@@ -53,21 +53,22 @@ fn parse(line: &str) -> Result<Option<(String, String)>, &'static str> {
     {
         return Err("the name before = takes the characters A-Z a-z 0-9 _ only, no digit first");
     }
-    let value = unquote(value.trim_start())?;
+    let value = unquote(value)?;
     if value.contains('\0') {
         return Err("a variable cannot hold a NUL");
     }
     Ok(Some((name.to_owned(), value)))
 }
 
-fn unquote(text: &str) -> Result<String, &'static str> {
+fn unquote(padded: &str) -> Result<String, &'static str> {
+    let text = padded.trim_start();
     let (value, rest) = if let Some(inside) = text.strip_prefix('\'') {
         let (value, rest) = inside.split_once('\'').ok_or("the quote ' is not closed")?;
         (value.to_owned(), rest)
     } else if let Some(inside) = text.strip_prefix('"') {
         double_quoted(inside)?
     } else {
-        return Ok(bare(text).to_owned());
+        return Ok(bare(padded).to_owned());
     };
     let rest = rest.trim_start();
     if rest.is_empty() || rest.starts_with('#') {
@@ -99,7 +100,7 @@ fn double_quoted(inside: &str) -> Result<(String, &str), &'static str> {
 fn bare(text: &str) -> &str {
     let ends = [" #", "\t#"].iter().filter_map(|end| text.find(end));
     let value = ends.min().and_then(|end| text.get(..end)).unwrap_or(text);
-    value.trim_end()
+    value.trim()
 }
 
 #[cfg(test)]
@@ -119,6 +120,10 @@ mod tests {
             ("A=\"b\\n\\\"c\\\" \\$d\" # why", "b\n\"c\" $d"),
             ("A=b=c\r", "b=c"),
             ("A=it's", "it's"),
+            ("A= # why", ""),
+            ("A=\t# why # not", ""),
+            ("A=#b", "#b"),
+            ("A= b # why", "b"),
         ] {
             let expected = Some(("A".to_owned(), value.to_owned()));
             assert_eq!(parse(line), Ok(expected), "{line}");
