@@ -18,6 +18,7 @@ use crate::duration;
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::hand::development::Dev;
+use crate::hand::settings::Connection;
 use crate::serving::serve::Configuration;
 use crate::serving::token;
 
@@ -110,7 +111,10 @@ fn usual(environment: &Environment) -> Result<BaseUrl, Failure> {
         Failure::configuration("no-dev-server", "cannot tell which server's clock to turn")
             .fix("strongroom admin clock --advance 30d --base-url URL")
     };
-    let dev = Dev::usual(environment)?.ok_or_else(absent)?;
+    let dev = match Connection::default().dev(environment)? {
+        Some(dev) => dev,
+        None => Dev::usual(environment)?.ok_or_else(absent)?,
+    };
     dev.base_url.parse().map_err(|_error: ClientError| absent())
 }
 
@@ -155,4 +159,28 @@ fn print(text: &str) -> Result<(), Failure> {
         Failure::new(Exit::Failed, "no-output", "cannot write to standard output")
             .because(error.to_string())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_model::private_file;
+
+    use super::*;
+
+    #[test]
+    fn the_server_whose_clock_is_turned_is_the_one_that_other_commands_ask() {
+        let home = tempfile::tempdir().unwrap();
+        let first = ["config_file", "compartment_id", "vault_id", "key_id", "secret_id"];
+        let more = ["tenancy_id", "region", "management_endpoint", "crypto_endpoint"];
+        let fields = first.iter().chain(&more).map(|name| format!(",\"{name}\":\"x\""));
+        let fields: String = fields.collect();
+        let content = format!("{{\"base_url\":\"http://127.0.0.1:7\"{fields}}}");
+        private_file::replace(&home.path().join("dev.json"), content.as_bytes()).unwrap();
+        let parent = home.path().parent().unwrap().display().to_string();
+        let name = home.path().file_name().unwrap().to_str().unwrap();
+        let data_dir = Some(format!("~/{name}"));
+        let named = Environment { home: Some(parent), data_dir, ..Environment::default() };
+        assert_eq!(usual(&named).unwrap().to_string(), "http://127.0.0.1:7");
+        assert!(usual(&Environment { data_dir: None, ..named }).is_err());
+    }
 }

@@ -208,7 +208,7 @@ impl Directory {
             (Some(path), _) => Some(path),
             (None, true) => Some(temporary_path()),
             (None, false) => {
-                let known = environment.data_dir.as_ref().map(PathBuf::from);
+                let known = environment.data_dir.as_ref().map(|path| environment.path(path));
                 known.or_else(|| environment.default_data_dir())
             }
         };
