@@ -3,7 +3,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use strongroom_advice::doctor::{Fault, Finding, Outcome, Signer, judge_fingerprint, judge_values};
-use strongroom_client::{Authorities, Network, Profile, ProfileError};
+use strongroom_client::{Network, Profile, ProfileError};
 use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
 use strongroom_signing::{KeyError, PrivateKey};
 
@@ -123,7 +123,11 @@ impl Examination<'_> {
             return Outcome::Found(missing("security_token_file", "the profile"));
         }
         let proxies = proxies(self.environment).unwrap_or_default();
-        let network = Network { authorities: Authorities::System, proxies };
+        let bundles = match ground.bundles() {
+            Ok(bundles) => bundles,
+            Err(failure) => return failed(&failure),
+        };
+        let network = Network { authorities: bundles.authorities(), proxies };
         let credentials = match ground.find(&network).await {
             Ok((found, _why)) => found.credentials,
             Err(failure) => return failed(&failure),
