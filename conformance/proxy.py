@@ -17,10 +17,13 @@ class Call:
 
 
 class Proxy:
-    """Passes requests on; those whose path begins with `hidden` are 404, and all are dropped while it is cut."""
+    """Passes requests on; those whose path begins with `hidden` are 404, and all are dropped while it is cut.
+
+    Of `refusals` each is a path's beginning and the status that the next call there is answered with.
+    """
 
     def __init__(self, vault, hidden=None):
-        self.calls, self.is_cut = [], False
+        self.calls, self.is_cut, self.refusals = [], False, []
         proxy, upstream = self, urllib.parse.urlparse(vault.dev["base_url"])
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -28,6 +31,11 @@ class Proxy:
                 if hidden is not None and self.path.startswith(hidden):
                     self.send_error(404)
                     return
+                for path, status in proxy.refusals:
+                    if self.path.startswith(path):
+                        proxy.refusals.remove((path, status))
+                        self.send_error(status)
+                        return
                 call = Call(self.path, time.monotonic())
                 proxy.calls.append(call)
                 try:

@@ -381,6 +381,23 @@ def test_polling_finds_a_new_version(vault):
     proxy.end()
 
 
+def test_a_refusal_of_the_feed_is_not_its_end(vault):
+    put(vault, "run-feed", b"first")
+    proxy = Proxy(vault)
+    proxy.refusals.append(("/_strongroom/", 401))
+    flags = ["--on-change", "restart", "--on-change-every", "600s", "--endpoint", proxy.url]
+    with started(vault, sys.executable, "-c", SHOW + WAIT, flags=flags, variables={"V": "secret://dev/run-feed"}) as process:
+        assert process.stdout.readline() == b"first\n"
+        began = time.monotonic()
+        put(vault, "run-feed", b"second")
+        assert process.stdout.readline() == b"second\n"
+        proxy.refusals.append(("/_strongroom/", 400))
+        until(lambda: not proxy.refusals, "the refusal")
+        put(vault, "run-feed", b"third")
+        assert process.stdout.readline() == b"third\n" and time.monotonic() - began < 60
+    proxy.end()
+
+
 def test_grace_is_over_at_last(vault):
     put(vault, "run-grace", b"first")
     flags = ["--on-change", "restart", "--grace", "1s"]

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use strongroom_client::{Client, ClientError, SecretBundle, WATCH_TIME_MAX};
+use strongroom_client::{
+    Client, ClientError, FeedLoss, SecretBundle, SecretChanges, WATCH_TIME_MAX,
+};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::Random;
 use tokio::sync::mpsc;
@@ -16,17 +18,39 @@ pub(super) struct Watch {
     client: Client,
     sources: Vec<Source>,
     every: Duration,
-    /// Where the feed of changes goes on; none where there is no feed.
-    cursor: Option<String>,
+    feed: Feed,
+}
+
+/// The feed of changes, as far as it is followed.
+#[derive(Debug)]
+enum Feed {
+    /// There is none, or it does not tell enough.
+    Absent,
+    /// Nothing is known of what has changed before it is asked.
+    Begins,
+    /// It goes on from this cursor.
+    GoesOn(String),
+}
+
+impl Feed {
+    fn after(loss: FeedLoss, before: Self) -> Self {
+        match loss {
+            FeedLoss::Feed => Self::Absent,
+            FeedLoss::Place => Self::Begins,
+            FeedLoss::Nothing => before,
+        }
+    }
 }
 
 impl Watch {
     /// Begins to watch. Called before the first reading, so that no change falls between.
     pub(super) async fn begin(client: &Client, plan: &Plan, every: Duration) -> Self {
-        let begun = client.secret_changes(None, Duration::ZERO).await;
-        let cursor = begun.ok().map(|changes| changes.cursor);
+        let feed = match client.secret_changes(None, Duration::ZERO).await {
+            Ok(told) => Feed::GoesOn(told.cursor),
+            Err(error) => Feed::after(FeedLoss::of(&error), Feed::Begins),
+        };
         let sources = plan.sources.clone();
-        Self { client: client.clone(), sources, every, cursor }
+        Self { client: client.clone(), sources, every, feed }
     }
 
     /// Goes on watching beside the caller, which receives what is read whenever a version is new.
@@ -34,8 +58,8 @@ impl Watch {
         mut self,
         mut known: Vec<SecretBundle>,
     ) -> mpsc::Receiver<Vec<SecretBundle>> {
-        if self.cursor.is_some() && !self.sees_all(&known).await {
-            self.cursor = None;
+        if !matches!(self.feed, Feed::Absent) && !self.sees_all(&known).await {
+            self.feed = Feed::Absent;
         }
         let (sender, receiver) = mpsc::channel(1);
         drop(tokio::spawn(async move {
@@ -67,17 +91,30 @@ impl Watch {
 
     /// Returns when something may have changed.
     async fn wait(&mut self, known: &[SecretBundle]) {
-        while let Some(cursor) = &self.cursor {
-            match self.client.secret_changes(Some(cursor), WATCH_TIME_MAX).await {
+        loop {
+            let (told, has_begun) = match &self.feed {
+                Feed::Absent => break,
+                Feed::Begins => (self.client.secret_changes(None, Duration::ZERO).await, false),
+                Feed::GoesOn(cursor) => {
+                    (self.client.secret_changes(Some(cursor), WATCH_TIME_MAX).await, true)
+                }
+            };
+            let before = std::mem::replace(&mut self.feed, Feed::Begins);
+            match told {
                 Ok(told) => {
-                    self.cursor = Some(told.cursor);
-                    let is_held = |id: &String| known.iter().any(|bundle| bundle.secret_id == *id);
-                    if told.is_reset || told.changes.iter().any(|one| is_held(&one.secret_id)) {
+                    let concerns = !has_begun || tells_of(&told, known);
+                    self.feed = Feed::GoesOn(told.cursor);
+                    if concerns {
                         return;
                     }
                 }
-                Err(ClientError::Service(service)) if service.status < 500 => self.cursor = None,
-                Err(_) => break,
+                Err(error) => {
+                    let loss = FeedLoss::of(&error);
+                    self.feed = Feed::after(loss, before);
+                    if loss == FeedLoss::Nothing || !has_begun {
+                        break;
+                    }
+                }
             }
         }
         sleep(self.interval()).await;
@@ -104,6 +141,11 @@ impl Watch {
         SystemRandom.fill(&mut bytes);
         jittered(self.every, u16::from_be_bytes(bytes))
     }
+}
+
+fn tells_of(told: &SecretChanges, known: &[SecretBundle]) -> bool {
+    let is_held = |id: &String| known.iter().any(|bundle| bundle.secret_id == *id);
+    told.is_reset || told.changes.iter().any(|one| is_held(&one.secret_id))
 }
 
 fn jittered(every: Duration, random: u16) -> Duration {
