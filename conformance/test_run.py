@@ -8,6 +8,7 @@ import pathlib
 import pty
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -396,6 +397,20 @@ def test_a_refusal_of_the_feed_is_not_its_end(vault):
         put(vault, "run-feed", b"third")
         assert process.stdout.readline() == b"third\n" and time.monotonic() - began < 60
     proxy.end()
+
+
+def test_a_signal_before_there_is_a_command_starts_none(vault, tmp_path):
+    """The vault takes the connection and answers nothing."""
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
+        mark = tmp_path / str(number)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            silent.settimeout(20)
+            flags = ["--endpoint", f"http://127.0.0.1:{silent.getsockname()[1]}"]
+            with started(vault, "touch", mark, flags=flags, variables={"V": "secret://dev/run-any"}) as process:
+                connection, _ = silent.accept()
+                process.send_signal(number)
+                assert process.wait(timeout=5) == 128 + number and not mark.exists()
+                connection.close()
 
 
 def test_grace_is_over_at_last(vault):

@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use self::child::{Running, conclude};
 pub(crate) use self::launch::{LaunchArguments, launch};
+use self::signals::unless_ended;
 use self::variables::{Template, Variables, warn_of_short};
 use self::watch::Watch;
 use super::settings::Connection;
@@ -74,7 +75,7 @@ pub(crate) async fn run(
     if arguments.connection.names_something() {
         template.remove(&environment.own);
     }
-    let signals = signals::catch()?;
+    let mut signals = signals::catch()?;
     if mentions.is_empty() {
         let variables = template.fill(&[])?;
         let (_sender, changes) = mpsc::channel(1);
@@ -82,16 +83,20 @@ pub(crate) async fn run(
             .supervise(Filled { variables, values: Vec::new() })
             .await;
     }
-    let session = arguments.connection.open(environment).await?;
-    let plan = Plan::of(&session, mentions)?;
-    let watch = match arguments.on_change {
-        OnChange::Ignore => None,
-        OnChange::Restart | OnChange::Hup => {
-            let every = Duration::from_secs(arguments.on_change_every);
-            Some(Watch::begin(&session.client, &plan, every).await)
-        }
+    let reading = async {
+        let session = arguments.connection.open(environment).await?;
+        let plan = Plan::of(&session, mentions)?;
+        let watch = match arguments.on_change {
+            OnChange::Ignore => None,
+            OnChange::Restart | OnChange::Hup => {
+                let every = Duration::from_secs(arguments.on_change_every);
+                Some(Watch::begin(&session.client, &plan, every).await)
+            }
+        };
+        let bundles = plan.read(&session).await?;
+        Ok((plan, watch, bundles))
     };
-    let bundles = plan.read(&session).await?;
+    let (plan, watch, bundles) = unless_ended(&mut signals, Box::pin(reading)).await?;
     let refill = |bundles: &[SecretBundle]| {
         let values = plan.values(bundles)?;
         Ok(Filled { variables: template.fill(&values)?, values })
@@ -101,7 +106,7 @@ pub(crate) async fn run(
         warn_of_short(plan.places().zip(&filled.values));
     }
     let changes = match watch {
-        Some(watch) => watch.go_on(bundles).await,
+        Some(watch) => unless_ended(&mut signals, async { Ok(watch.go_on(bundles).await) }).await?,
         None => mpsc::channel(1).1,
     };
     Supervisor { arguments, signals, changes, refill: &refill }.supervise(filled).await
@@ -124,7 +129,7 @@ struct Supervisor<'a> {
 impl Supervisor<'_> {
     async fn supervise(mut self, filled: Filled) -> Result<(), Failure> {
         let mut masked = filled.values;
-        let mut running = self.start(&filled.variables, &masked)?;
+        let mut running = self.start(&filled.variables, &masked).await?;
         drop(filled.variables);
         loop {
             tokio::select! {
@@ -149,20 +154,32 @@ impl Supervisor<'_> {
                     };
                     let grace = Duration::from_secs(self.arguments.grace);
                     let (status, asked) = running.stop(grace, &mut self.signals).await?;
-                    running.drained().await;
+                    let drained = async {
+                        running.drained().await;
+                        Ok(())
+                    };
                     if asked {
+                        drained.await?;
                         return conclude(status);
                     }
+                    unless_ended(&mut self.signals, drained).await?;
                     // What was masked stays masked: the command may have kept it.
                     masked.extend(filled.values);
-                    running = self.start(&filled.variables, &masked)?;
+                    running = self.start(&filled.variables, &masked).await?;
                 }
             }
         }
     }
 
-    fn start(&self, variables: &Variables, masked: &[Sensitive]) -> Result<Running, Failure> {
+    /// Starts the command, unless a signal has come for it that asks for the end.
+    async fn start(
+        &mut self,
+        variables: &Variables,
+        masked: &[Sensitive],
+    ) -> Result<Running, Failure> {
         let masked = self.arguments.mask.then_some(masked);
-        Running::start(&self.arguments.command, variables, masked)
+        let command = &self.arguments.command;
+        let starting = async { Running::start(command, variables, masked) };
+        unless_ended(&mut self.signals, starting).await
     }
 }

@@ -22,6 +22,30 @@ pub(super) fn ends(signal: Signal) -> bool {
     [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP].contains(&signal)
 }
 
+/// Returns what `work` comes to while there is no command. A signal that asks for the end ends this
+/// process as it would have ended a command; the others are for nobody.
+pub(super) async fn unless_ended<T>(
+    signals: &mut mpsc::Receiver<Signal>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let ended = async {
+        while let Some(signal) = signals.recv().await {
+            if ends(signal) {
+                return signal;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        signal = ended => {
+            let number = u8::try_from(signal.as_raw()).unwrap_or_default();
+            Err(Failure::child(number.saturating_add(128)))
+        }
+        done = work => done,
+    }
+}
+
 /// Catches the signals that are passed on. One that is ignored, as by `nohup`, stays ignored, and so
 /// it is for the command.
 pub(super) fn catch() -> Result<mpsc::Receiver<Signal>, Failure> {
@@ -102,6 +126,26 @@ fn terminal_in(stat: &str) -> Option<Terminal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_asks_for_the_end_ends_what_there_is_before_a_command() {
+        let (sender, mut signals) = mpsc::channel(8);
+        sender.send(Signal::USR1).await.unwrap();
+        let done = unless_ended(&mut signals, async { Ok(7) }).await;
+        assert_eq!(done.unwrap(), 7, "a signal for nobody");
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+            for told in [Signal::WINCH, signal] {
+                sender.send(told).await.unwrap();
+            }
+            let hangs = std::future::pending::<Result<(), Failure>>();
+            let failure = unless_ended(&mut signals, hangs).await.unwrap_err();
+            assert_eq!((failure.exit, failure.is_told), (Exit::Child(code), true));
+            sender.send(signal).await.unwrap();
+            unless_ended(&mut signals, async { Ok(()) }).await.unwrap_err();
+        }
+        drop(sender);
+        assert_eq!(unless_ended(&mut signals, async { Ok(7) }).await.unwrap(), 7);
+    }
 
     #[test]
     fn the_terminal_is_read_after_the_name() {
