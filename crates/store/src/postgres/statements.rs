@@ -3,8 +3,6 @@
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement as Prepared};
 
-use crate::types::Range;
-
 /// What a statement is given.
 pub(super) type Parameter<'a> = dyn ToSql + Sync + 'a;
 
@@ -21,16 +19,9 @@ DECLARE walk NO SCROLL CURSOR FOR SELECT k, v, ver, mac FROM strongroom.kv ORDER
 pub(super) const TRACK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const PART: &str = "FETCH 1000 FROM walk";
 
-/// Begins to show which commit wrote each row of a range.
-pub(super) fn track(range: &Range) -> String {
-    let hex = |key: &[u8]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!(
-        "DECLARE walk NO SCROLL CURSOR FOR SELECT k, ver FROM strongroom.kv
-         WHERE k >= '\\x{}' AND k < '\\x{}'",
-        hex(&range.start),
-        hex(&range.end)
-    )
-}
+/// Begins to show which commit wrote each row from one key to another.
+pub(super) const TRACK_RANGE: &str = "
+DECLARE walk NO SCROLL CURSOR FOR SELECT k, ver FROM strongroom.kv WHERE k >= $1 AND k < $2";
 
 /// Everything that becomes visible after one moment: rows of transactions that the last snapshot did
 /// not see. A snapshot that is older than what was pruned cannot be told everything.

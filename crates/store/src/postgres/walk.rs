@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Error;
 
 use super::hosts::{Failed, Hosts, Link, failed};
-use super::statements::{PART, TRACK, WALK, track};
+use super::statements::{PART, TRACK, TRACK_RANGE, WALK};
 use super::{OPEN_TIME, versioned};
 use crate::changes::Changes;
 use crate::types::{Revision, StoreError, Visit};
@@ -48,7 +48,7 @@ pub(super) async fn learn(link: &Link, changes: &Changes, warrant: &Warrant) -> 
     warrant.forget();
     in_time(link.client.batch_execute(TRACK)).await?;
     for range in changes.watched() {
-        in_time(link.client.batch_execute(&track(&range))).await?;
+        in_time(link.client.execute(TRACK_RANGE, &[&range.start, &range.end])).await?;
         loop {
             let part = in_time(link.client.query(PART, &[])).await?;
             if part.is_empty() {
