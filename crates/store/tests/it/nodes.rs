@@ -189,8 +189,8 @@ async fn large_commits_share_the_locks_of_small_ones() {
         [0, 1_500, 0, 40_000].into_iter().zip(nodes.iter().cycle()).map(|(beside, node)| {
             let (node, counter) = (Arc::clone(node), counter.clone());
             tokio::spawn(async move {
-                let (mut counted, rounds) = (0, if beside > 1_000 { 5 } else { 30 });
-                while counted < rounds {
+                let (mut done, rounds) = (0, if beside > 1_000 { 5 } else { 30 });
+                while done < rounds {
                     let row = node.get(&[counter.as_slice()]).await.unwrap().remove(0).unwrap();
                     let value = u32::from_be_bytes(row.value.try_into().unwrap()) + 1;
                     let more = (0..beside).map(|n| format!("more/{n}").into_bytes());
@@ -199,7 +199,7 @@ async fn large_commits_share_the_locks_of_small_ones() {
                         .put(counter.clone(), value.to_be_bytes().to_vec());
                     let batch = more.fold(batch, |batch, key| batch.put(key, vec![1]));
                     match node.commit(batch).await {
-                        Ok(_) => counted += 1,
+                        Ok(_) => done += 1,
                         Err(StoreError::Conflict { key }) => assert_eq!(key, counter),
                         Err(error) => panic!("{beside}: {error}"),
                     }
