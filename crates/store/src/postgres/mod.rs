@@ -173,8 +173,8 @@ impl Postgres {
 
     /// Reads rows, and again if one seems to be older than what this node was told of it.
     async fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let mut known = Revision(u64::MAX);
         for _ in 0..ATTEMPTS {
-            let known = self.warrant.highest();
             let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
             for row in self.rows(|all| &all.get, &[&keys]).await? {
                 let (key, versioned) = self.checked(&row)?;
@@ -187,6 +187,7 @@ impl Postgres {
             if !self.has_unknown(rows(), known) {
                 return Ok(rows().map(|(_, row)| row.cloned()).collect());
             }
+            known = self.warrant.highest();
         }
         Err(stale(keys.first().copied().unwrap_or_default()))
     }
@@ -197,8 +198,8 @@ impl Postgres {
             Order::Ascending => |all| &all.scan_up,
             Order::Descending => |all| &all.scan_down,
         };
+        let mut known = Revision(u64::MAX);
         for _ in 0..ATTEMPTS {
-            let known = self.warrant.highest();
             let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
             let found = rows.iter().map(|row| self.checked(row)).collect::<Result<Found, _>>()?;
             let rows = || found.iter().map(|(key, row)| (key.as_slice(), Some(row)));
@@ -208,13 +209,15 @@ impl Postgres {
             if !self.has_unknown(rows(), known) {
                 return Ok(found);
             }
+            known = self.warrant.highest();
         }
         Err(stale(&range.start))
     }
 
-    /// Tells whether one of them is not what this node was told of, where `known` was the last commit
-    /// that it knew of before they were read: what was written since need not be in them. Only watched
-    /// rows are told of by other nodes.
+    /// Tells whether one of them is not what this node was told of up to the commit `known`. Rows that
+    /// are read for the first time are to be as of after the probe, if one is needed; when they are
+    /// read again, what was written since need not be in them. Only watched rows are told of by other
+    /// nodes.
     fn has_unknown<'a>(
         &self,
         mut rows: impl Iterator<Item = (&'a [u8], Option<&'a Versioned>)>,

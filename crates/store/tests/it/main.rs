@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod learning;
+#[cfg(test)]
 mod nodes;
 #[cfg(test)]
 mod postgres;
