@@ -227,7 +227,8 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// Shows every row as of one moment, in the order of the keys. May hold the thread meanwhile.
     fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()>;
 
-    /// Makes what was deleted or replaced leave the files that the store writes.
+    /// Makes what was deleted or replaced leave the files that the store writes: at once, or as soon as
+    /// other nodes have been told of it.
     fn forget(&self) -> Answer<'_, ()>;
 
     /// Begins to read all rows as they are now. What was acknowledged before the call is in it.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Config, Row, Statement};
@@ -60,6 +60,7 @@ pub struct Postgres {
     changes: Arc<Changes>,
     warrant: Arc<Warrant>,
     counts: Arc<Counts>,
+    forgets: Arc<Notify>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -127,6 +128,8 @@ impl Postgres {
         tasks.push(tokio::spawn(probe.run()));
         tasks.push(tokio::spawn(upkeep::watch(hosts.clone())));
         tasks.push(tokio::spawn(upkeep::prune(Slot::new(hosts.clone()))));
+        let forgets = Arc::new(Notify::new());
+        tasks.push(tokio::spawn(upkeep::forget_when(Arc::clone(&forgets), hosts.clone())));
         let readers = (0..READERS).map(|_| Slot::new(hosts.clone())).collect();
         Ok(Self {
             hosts,
@@ -137,6 +140,7 @@ impl Postgres {
             changes,
             counts,
             warrant,
+            forgets,
             tasks,
         })
     }
@@ -232,11 +236,6 @@ impl Postgres {
 
     fn checked(&self, row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {
         checked(row, &self.warrant)
-    }
-
-    async fn forgotten(&self) -> Result<(), StoreError> {
-        let link = self.hosts.primary(Instant::now() + READ_TIME).await?;
-        upkeep::forget(&link).await.map_err(Failed::told)
     }
 
     async fn begun_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
@@ -339,7 +338,8 @@ impl Store for Postgres {
     }
 
     fn forget(&self) -> Answer<'_, ()> {
-        Box::pin(self.forgotten())
+        self.forgets.notify_one();
+        Box::pin(std::future::ready(Ok(())))
     }
 
     fn snapshot(&self) -> Answer<'_, Box<dyn Snapshot>> {

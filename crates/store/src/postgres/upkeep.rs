@@ -1,10 +1,13 @@
 //! What is done from time to time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use super::hosts::{Failed, Hosts, Link, Slot, failed};
+use crate::types::StoreError;
 
 /// How often every host is asked whether another was promoted.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -64,9 +67,26 @@ pub(super) async fn prune(slot: Slot) {
     }
 }
 
+/// Has what was deleted or replaced forgotten whenever that is asked for: nobody waits for it, and it is
+/// tried until it is done.
+pub(super) async fn forget_when(asked: Arc<Notify>, hosts: Hosts) {
+    loop {
+        asked.notified().await;
+        while let Err(error) = forget(&hosts).await {
+            tracing::warn!(%error, "what was deleted stays in the database for now");
+            sleep(PRUNE_EVERY).await;
+        }
+    }
+}
+
+async fn forget(hosts: &Hosts) -> Result<(), StoreError> {
+    let link = hosts.primary(Instant::now() + PRUNE_TIME).await?;
+    forget_by(&link).await.map_err(Failed::told)
+}
+
 /// Removes what was deleted or replaced from the tables' files, over a connection that nobody else
 /// waits for. The write-ahead log has it until the server recycles that.
-pub(super) async fn forget(link: &Link) -> Result<(), Failed> {
+async fn forget_by(link: &Link) -> Result<(), Failed> {
     let over = link.client.query_one(OVER, &[]).await.and_then(|row| row.try_get::<_, String>(0));
     let over = over.map_err(failed)?;
     sleep(ASKED_BY).await;
