@@ -207,6 +207,8 @@ async fn what_happens_meanwhile_is_not_overwritten() {
     becomes(&house, |shown| shown["lifecycleDetails"].is_string()).await;
     let content = json!({ "secretContent": { "contentType": "BASE64", "content": "bWluZQ==" } });
     house.send(Some(&house.admin), &url(&house, ""), "PUT", Some(&content)).await;
+    // What was being asked when the upload came is answered by then.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let asked = target.times(RotationStep::UpdateTargetSystem);
     *target.fails_at.lock().unwrap() = None;
     let shown = becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
@@ -237,7 +239,11 @@ async fn what_a_rotation_did_not_replace_is_not_retired() {
     put(&url(&house, ""), content).await;
     put(&own("/consumers/app"), json!({ "versionNumber": 3 })).await;
     becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
-    assert_eq!(target.times(RotationStep::RetirePreviousVersion), 0);
+    // Who was about to retire version 1 when the upload came may have done so.
+    let retires = |done: &(RotationStep, u64, Vec<u8>)| {
+        (done.0, done.1) == (RotationStep::RetirePreviousVersion, 2)
+    };
+    assert!(!target.done.lock().unwrap().iter().any(retires), "what the current one may use");
     let second = house.send(Some(&house.admin), &url(&house, "/version/2"), "GET", None).await;
     assert_eq!(second.body["stages"], json!(["PREVIOUS"]), "kept for rollback");
     house.close().await;
