@@ -373,3 +373,22 @@ fn sample_key(secret: &Secret, version_id: &Ocid) -> Key {
         tags: Tags::default(),
     }
 }
+
+#[cfg(test)]
+impl Founded {
+    /// Founds a tenancy with a sample, whose home region is `us-ashburn-1`.
+    pub(crate) async fn in_test(store: &dyn Store, root_key: &RootKey) -> Self {
+        use strongroom_keyring::SystemRandom;
+        use strongroom_model::{Clock, SystemClock};
+        let public = strongroom_signing::PrivateKey::generate().unwrap().public().unwrap();
+        let new = NewTenancy {
+            name: "test",
+            region: Region::named("us-ashburn-1").unwrap(),
+            fingerprint: &public.fingerprint(),
+            public_key_pem: &public.to_pem(),
+            now: SystemClock.now(),
+            sample: Some(NewSample { content: b"c4n4ry", port: 1 }),
+        };
+        found_tenancy(store, root_key, &SystemRandom, &new).await.unwrap()
+    }
+}

@@ -366,29 +366,19 @@ async fn rotate(
 
 #[cfg(test)]
 mod tests {
-    use strongroom_keyring::{RootKey, SystemRandom};
-    use strongroom_model::{Clock, Region, SecretState, Sensitive, SystemClock};
-    use strongroom_signing::PrivateKey;
+    use strongroom_keyring::RootKey;
+    use strongroom_model::{Clock, SecretState, Sensitive, SystemClock};
     use strongroom_store::{Memory, Store};
 
     use super::*;
     use crate::secret_deletion::find;
-    use crate::{NewSample, NewTenancy, WATCHED, found_tenancy, secret_rows};
+    use crate::{Founded, WATCHED, secret_rows};
 
     /// A tenancy with a sample secret and one that cannot be read, and this node on duty.
     async fn on_duty(unreadable: &Ocid) -> (Arc<Shared>, Shift, Ocid) {
         let store = Arc::new(Memory::new(WATCHED));
         let root_key = || RootKey::from_bytes(Sensitive::new(vec![7; 32])).unwrap();
-        let public = PrivateKey::generate().unwrap().public().unwrap();
-        let new = NewTenancy {
-            name: "test",
-            region: Region::named("iad").unwrap(),
-            fingerprint: &public.fingerprint(),
-            public_key_pem: &public.to_pem(),
-            now: SystemClock.now(),
-            sample: Some(NewSample { content: b"c4n4ry", port: 1 }),
-        };
-        let founded = found_tenancy(&*store, &root_key(), &SystemRandom, &new).await.unwrap();
+        let founded = Founded::in_test(&*store, &root_key()).await;
         let batch = Batch::new()
             .put(rows::due(0, unreadable), Vec::new())
             .put(rows::secret(unreadable), b"?".to_vec());

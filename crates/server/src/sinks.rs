@@ -343,15 +343,14 @@ mod tests {
     use std::sync::Mutex;
 
     use strongroom_keyring::{RootKey, SystemRandom};
-    use strongroom_model::{Clock, Region, Sensitive, SystemClock};
-    use strongroom_signing::PrivateKey;
+    use strongroom_model::{Sensitive, SystemClock};
     use strongroom_store::Sqlite;
 
     use super::*;
     use crate::audit::AuditRecord;
     use crate::duty::{keep_duty, leave_duty};
     use crate::ledger::Ledger;
-    use crate::{NewTenancy, WATCHED, found_tenancy};
+    use crate::{Founded, WATCHED};
 
     /// Notes how much it is given at once, and refuses what it is told to.
     #[derive(Debug, Default)]
@@ -437,16 +436,7 @@ mod tests {
     async fn a_node_that_is_not_on_duty_any_more_is_behind_with_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let (_, store) = vouched(&directory.path().join("s.db"));
-        let public = PrivateKey::generate().unwrap().public().unwrap();
-        let new = NewTenancy {
-            name: "test",
-            region: Region::named("iad").unwrap(),
-            fingerprint: &public.fingerprint(),
-            public_key_pem: &public.to_pem(),
-            now: SystemClock.now(),
-            sample: None,
-        };
-        found_tenancy(&*store, &root_key(), &SystemRandom, &new).await.unwrap();
+        Founded::in_test(&*store, &root_key()).await;
         let shared = Shared::in_test(store, root_key()).await;
         let sink = NamedSink { name: "siem".to_owned(), sink: Arc::new(Away) };
         begin(&*shared.store, std::slice::from_ref(&sink)).await.unwrap();

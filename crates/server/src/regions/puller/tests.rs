@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde_json::json;
 use strongroom_keyring::{RegionKeys, RootKey, SystemRandom};
 use strongroom_model::{Clock, KeyVersion, Ocid, Region, Sensitive, SystemClock};
-use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Revision, Store};
 
 use super::{Puller, RegionAnswer, RegionLine, Taken};
@@ -19,7 +18,7 @@ use crate::regions::{
 use crate::schedule::record;
 use crate::shared::Shared;
 use crate::store_backup::{Backup, NewBackup, Restore, back_up, restore};
-use crate::{NewSample, NewTenancy, WATCHED, found_tenancy, rows};
+use crate::{Founded, WATCHED, rows};
 
 const HOME: &str = "us-ashburn-1";
 const AWAY: &str = "eu-frankfurt-1";
@@ -57,17 +56,8 @@ impl Pair {
     /// Founds a tenancy and has a region join it, up to where nothing is left to be sent.
     async fn joined() -> Self {
         let (store, there) = (Arc::new(Memory::new(WATCHED)), Arc::new(Memory::new(WATCHED)));
-        let public = PrivateKey::generate().unwrap().public().unwrap();
         let now = SystemClock.now();
-        let new = NewTenancy {
-            name: "test",
-            region: Region::named(HOME).unwrap(),
-            fingerprint: &public.fingerprint(),
-            public_key_pem: &public.to_pem(),
-            now,
-            sample: Some(NewSample { content: b"c4n4ry", port: 1 }),
-        };
-        let founded = found_tenancy(&*store, &root_key(1), &SystemRandom, &new).await.unwrap();
+        let founded = Founded::in_test(&*store, &root_key(1)).await;
         let identity = RegionIdentity {
             region: HOME.to_owned(),
             tenancy_id: founded.tenancy_id,
