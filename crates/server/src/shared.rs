@@ -9,7 +9,7 @@ use strongroom_model::{
     TurnableClock, VaultTag,
 };
 use strongroom_policy::Semantics;
-use strongroom_store::{Batch, Revision, Store, StoreError};
+use strongroom_store::{Batch, Require, Revision, Store, StoreError};
 use strongroom_wire::{Refusal, RequestId};
 use tokio::sync::Notify;
 
@@ -308,8 +308,9 @@ impl Shared {
         record: &AuditRecord,
     ) -> Result<Revision, StoreError> {
         let _under_way = self.changing.read().await;
-        self.check_writable().await?;
-        self.commit_past_gate(batch, record).await
+        self.check_alarm()?;
+        let committed = self.commit_past_gate(while_writable(batch), record).await;
+        committed.map_err(read_only_if_gated)
     }
 
     /// Commits `batch` though nothing else may be changed.
@@ -346,12 +347,8 @@ impl Shared {
     /// Commits what is the work of no request.
     pub(crate) async fn commit_unrecorded(&self, batch: Batch) -> Result<Revision, StoreError> {
         let _under_way = self.changing.read().await;
-        self.check_writable().await?;
-        self.store.commit(batch).await
-    }
-
-    async fn check_writable(&self) -> Result<(), StoreError> {
-        if self.catalog().await?.is_read_only { Err(StoreError::ReadOnly) } else { Ok(()) }
+        self.check_alarm()?;
+        self.store.commit(while_writable(batch)).await.map_err(read_only_if_gated)
     }
 
     /// Waits until every change that was found allowed before is settled.
@@ -427,6 +424,18 @@ impl Shared {
     #[must_use]
     pub const fn region(&self) -> &'static Region {
         self.region
+    }
+}
+
+/// Has a commit fail where the store takes no changes, whichever node said so.
+fn while_writable(batch: Batch) -> Batch {
+    batch.require(rows::read_only(), Require::Absent)
+}
+
+fn read_only_if_gated(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Conflict { key } if key == rows::read_only() => StoreError::ReadOnly,
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A store that takes its time, so that requests which are sent at once meet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_store::{
@@ -8,7 +9,7 @@ use strongroom_store::{
 
 /// Commits after a pause, in which others can ask.
 #[derive(Debug)]
-pub(crate) struct Slow(pub(crate) Memory);
+pub(crate) struct Slow(pub(crate) Arc<Memory>);
 
 impl Store for Slow {
     fn get<'a>(&'a self, keys: &'a [&'a [u8]]) -> Answer<'a, Vec<Option<Versioned>>> {
