@@ -1,6 +1,6 @@
 //! The projection as it is now: brought up to date with the store before a request goes by it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use strongroom_model::Ocid;
 use strongroom_policy::Semantics;
@@ -25,6 +25,7 @@ pub(crate) struct View {
 #[derive(Debug)]
 pub(crate) struct CatalogCell {
     current: RwLock<View>,
+    taking_in: Mutex<()>,
     pub(crate) secrets: SecretCache,
     pub(crate) feed: Feed,
     pub(crate) semantics: Semantics,
@@ -38,7 +39,13 @@ impl CatalogCell {
         semantics: Semantics,
     ) -> Result<Self, StoreError> {
         let view = load(store, keys, semantics).await?;
-        let cell = Self { current: RwLock::new(view.clone()), secrets, feed, semantics };
+        let cell = Self {
+            current: RwLock::new(view.clone()),
+            taking_in: Mutex::default(),
+            secrets,
+            feed,
+            semantics,
+        };
         cell.forget_secrets(view.cursor);
         Ok(cell)
     }
@@ -69,6 +76,12 @@ impl CatalogCell {
                 return Ok(self.publish(view));
             }
         };
+        // Many ask at a time and are told the same: one of them takes it in.
+        let _alone = self.taking_in.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if current.cursor >= cursor {
+            return Ok(current);
+        }
         let secrets = changes.iter().filter_map(rows::changed_secret).collect::<Vec<_>>();
         self.secrets.advance(cursor, Some(secrets.iter()));
         let mut of_rights = changes.iter().map(rows::changes_rights);

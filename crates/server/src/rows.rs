@@ -88,6 +88,14 @@ pub(crate) struct SecretRow {
     pub(crate) changes_rights: bool,
 }
 
+/// What of a secret's row tells who has to look again.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretMark {
+    #[serde(default)]
+    changes_rights: bool,
+}
+
 /// Row of a secret version: its content, sealed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -208,7 +216,7 @@ pub(crate) async fn check_whole(store: &dyn Store) -> Result<(), StoreError> {
 pub(crate) fn changes_rights(change: &Change) -> Result<bool, StoreError> {
     if change.key.starts_with(b"s/") {
         let Some(row) = &change.value else { return Ok(true) };
-        return Ok(decode::<SecretRow>(&change.key, &row.value)?.changes_rights);
+        return Ok(decode::<SecretMark>(&change.key, &row.value)?.changes_rights);
     }
     Ok(RIGHTS.iter().any(|prefix| change.key.starts_with(prefix.as_bytes())))
 }
