@@ -14,10 +14,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::statements::Statements;
 use crate::types::StoreError;
 
-/// Plans of prepared statements are kept, from when the table was small as well: every one of them has
-/// an index, and none is to go without. What has no other way looks dear then, and must not be compiled.
+/// Statements are planned once for a connection, when the table may be small as well: every one of them
+/// has an index, and none is to go without. What has no other way looks dear then, and must not be
+/// compiled.
 const SETTINGS: &str = "-c statement_timeout=15000 -c idle_in_transaction_session_timeout=20000 \
-                        -c enable_seqscan=off -c jit=off";
+                        -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// How long hosts that are slow are waited for.

@@ -1,6 +1,7 @@
 //! PostgreSQL: the engine for many nodes, which share nothing but the database.
 
 mod hosts;
+mod points;
 mod probe;
 mod schema;
 mod snapshot;
@@ -9,7 +10,6 @@ mod upkeep;
 mod walk;
 mod writer;
 
-use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +25,7 @@ use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use self::hosts::{Failed, Hosts, Slot, failed};
+use self::points::{Asked, PointReader};
 use self::probe::{Asking, Probe};
 use self::snapshot::PostgresSnapshot;
 use self::statements::{Parameter, Statements};
@@ -37,8 +38,10 @@ use crate::types::{
 use crate::warrant::{Warrant, stale};
 use crate::witness::Witness;
 
-/// Connections that read, and transactions that are under way at a time.
-const READERS: usize = 4;
+/// Connections that read single rows, those that read ranges, and transactions that are under way at a
+/// time.
+const POINT_READERS: usize = 2;
+const RANGE_READERS: usize = 2;
 const WRITERS: usize = 2;
 /// How long a read is tried.
 const READ_TIME: Duration = Duration::from_secs(5);
@@ -55,7 +58,8 @@ pub struct Postgres {
     hosts: Hosts,
     jobs: mpsc::UnboundedSender<Job>,
     probes: mpsc::UnboundedSender<Asking>,
-    readers: Vec<Slot>,
+    points: mpsc::UnboundedSender<Asked>,
+    ranges: Vec<Slot>,
     next: AtomicUsize,
     changes: Arc<Changes>,
     warrant: Arc<Warrant>,
@@ -130,12 +134,19 @@ impl Postgres {
         tasks.push(tokio::spawn(upkeep::prune(Slot::new(hosts.clone()))));
         let forgets = Arc::new(Notify::new());
         tasks.push(tokio::spawn(upkeep::forget_when(Arc::clone(&forgets), hosts.clone())));
-        let readers = (0..READERS).map(|_| Slot::new(hosts.clone())).collect();
+        let (points, queue) = mpsc::unbounded_channel();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..POINT_READERS {
+            let (slot, queue) = (Slot::new(hosts.clone()), Arc::clone(&queue));
+            tasks.push(tokio::spawn(PointReader { slot, queue }.run()));
+        }
+        let ranges = (0..RANGE_READERS).map(|_| Slot::new(hosts.clone())).collect();
         Ok(Self {
             hosts,
             jobs,
             probes,
-            readers,
+            points,
+            ranges,
             next: AtomicUsize::new(0),
             changes,
             counts,
@@ -145,55 +156,30 @@ impl Postgres {
         })
     }
 
-    /// Runs a statement that reads: again on another connection, where one breaks.
-    async fn rows(
-        &self,
-        statement: fn(&Statements) -> &Statement,
-        parameters: &[&Parameter<'_>],
-    ) -> Result<Vec<Row>, StoreError> {
-        let until = Instant::now() + READ_TIME;
-        let slot = self.reader()?;
-        loop {
-            let link = slot.link(until).await?;
-            let left = until.saturating_duration_since(Instant::now());
-            let asked = link.client.query(statement(&link.statements), parameters);
-            let why = match slot.answer(&link, left, asked).await.map(|done| done.map_err(failed)) {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(Failed::Lasting(error))) => return Err(error),
-                Ok(Err(Failed::Passing(why))) | Err(why) => why,
-            };
-            slot.give_up(&link).await;
-            if Instant::now() >= until {
-                return Err(StoreError::Io(why));
-            }
-            sleep(PAUSE).await;
-        }
-    }
-
-    fn reader(&self) -> Result<&Slot, StoreError> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % READERS;
-        self.readers.get(turn).ok_or(StoreError::Closed)
-    }
-
     /// Reads rows, and again if one seems to be older than what this node was told of it.
     async fn points(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let mut known = Revision(u64::MAX);
         for _ in 0..ATTEMPTS {
-            let mut found: HashMap<Vec<u8>, Versioned> = HashMap::new();
-            for row in self.rows(|all| &all.get, &[&keys]).await? {
-                let (key, versioned) = self.checked(&row)?;
-                found.insert(key, versioned);
-            }
-            let rows = || keys.iter().map(|key| (*key, found.get(*key)));
+            let found = self.point_rows(keys).await?;
+            let rows = || keys.iter().copied().zip(found.iter().map(Option::as_ref));
             if self.has_unknown(rows(), known) {
                 self.probed().await?;
             }
             if !self.has_unknown(rows(), known) {
-                return Ok(rows().map(|(_, row)| row.cloned()).collect());
+                return Ok(found);
             }
             known = self.warrant.highest();
         }
         Err(stale(keys.first().copied().unwrap_or_default()))
+    }
+
+    async fn point_rows(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
+        let (asked, answer) = Asked::for_rows(keys);
+        self.points.send(asked).map_err(|_closed| StoreError::Closed)?;
+        let rows = answer.await.map_err(|_closed| StoreError::Closed)??;
+        keys.iter()
+            .map(|key| rows.get(*key).map(|row| row.checked(key, &self.warrant)).transpose())
+            .collect()
     }
 
     async fn range(&self, range: Range, order: Order, limit: usize) -> Result<Found, StoreError> {
@@ -204,8 +190,11 @@ impl Postgres {
         };
         let mut known = Revision(u64::MAX);
         for _ in 0..ATTEMPTS {
-            let rows = self.rows(statement, &[&range.start, &range.end, &limit]).await?;
-            let found = rows.iter().map(|row| self.checked(row)).collect::<Result<Found, _>>()?;
+            let parameters: [&Parameter<'_>; 3] = [&range.start, &range.end, &limit];
+            let until = Instant::now() + READ_TIME;
+            let rows = rows(self.range_reader()?, statement, &parameters, until).await?;
+            let found = rows.iter().map(|row| checked(row, &self.warrant));
+            let found = found.collect::<Result<Found, _>>()?;
             let rows = || found.iter().map(|(key, row)| (key.as_slice(), Some(row)));
             if self.has_unknown(rows(), known) {
                 self.probed().await?;
@@ -216,6 +205,11 @@ impl Postgres {
             known = self.warrant.highest();
         }
         Err(stale(&range.start))
+    }
+
+    fn range_reader(&self) -> Result<&Slot, StoreError> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % RANGE_READERS;
+        self.ranges.get(turn).ok_or(StoreError::Closed)
     }
 
     /// Tells whether one of them is not what this node was told of up to the commit `known`. Rows that
@@ -232,10 +226,6 @@ impl Postgres {
                 && !self.warrant.is_known(key, row)
                 && self.warrant.revision(key) <= known
         })
-    }
-
-    fn checked(&self, row: &Row) -> Result<(Vec<u8>, Versioned), StoreError> {
-        checked(row, &self.warrant)
     }
 
     async fn begun_snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
@@ -273,6 +263,30 @@ impl Postgres {
         let (answer, outcome) = oneshot::channel();
         self.jobs.send(Job { batch, answer }).map_err(|_closed| StoreError::Closed)?;
         outcome.await.map_err(|_closed| StoreError::Closed)?
+    }
+}
+
+/// Runs a statement that reads: again on another connection, where one breaks.
+async fn rows(
+    slot: &Slot,
+    statement: fn(&Statements) -> &Statement,
+    parameters: &[&Parameter<'_>],
+    until: Instant,
+) -> Result<Vec<Row>, StoreError> {
+    loop {
+        let link = slot.link(until).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        let asked = link.client.query(statement(&link.statements), parameters);
+        let why = match slot.answer(&link, left, asked).await.map(|done| done.map_err(failed)) {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(Failed::Lasting(error))) => return Err(error),
+            Ok(Err(Failed::Passing(why))) | Err(why) => why,
+        };
+        slot.give_up(&link).await;
+        if Instant::now() >= until {
+            return Err(StoreError::Io(why));
+        }
+        sleep(PAUSE).await;
     }
 }
 

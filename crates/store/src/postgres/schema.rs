@@ -12,6 +12,13 @@ const FORMAT: i32 = 2;
 const LOCK: &str = "SELECT pg_advisory_lock(7813946271834650111)";
 const UNLOCK: &str = "SELECT pg_advisory_unlock(7813946271834650111)";
 
+/// Rows of up to a page stay in one piece: a version of a small secret is a little longer than what
+/// PostgreSQL moves elsewhere by itself, to a second table with an index of its own.
+const IN_ONE_PIECE: &str = "ALTER TABLE strongroom.kv SET (toast_tuple_target = 8160)";
+const IS_IN_ONE_PIECE: &str = "
+SELECT coalesce('toast_tuple_target=8160' = ANY(reloptions), false)
+FROM pg_class WHERE oid = 'strongroom.kv'::regclass";
+
 /// `outcomes` has a row for each group of commits: whether it happened can be asked by another
 /// connection when the one that made it breaks. `changes` has watched rows as they were written, with
 /// the transaction; `pruned` tells up to which transaction they were removed.
@@ -49,13 +56,21 @@ async fn under_lock(client: &Client) -> Result<(), Failed> {
     let known = client.query_one("SELECT to_regclass('strongroom.format')::text", &[]).await;
     let known: Option<String> = known.and_then(|row| row.try_get(0)).map_err(failed)?;
     if known.is_none() {
-        return client.batch_execute(TABLES).await.map_err(failed);
+        client.batch_execute(TABLES).await.map_err(failed)?;
     }
     let number = client.query_one("SELECT number FROM strongroom.format", &[]).await;
     let number: i32 = number.and_then(|row| row.try_get(0)).map_err(failed)?;
     if number == FORMAT {
-        return Ok(());
+        return keep_in_one_piece(client).await;
     }
     let message = format!("the database has format {number}; this version reads {FORMAT}");
     Err(Failed::Lasting(StoreError::Foreign(message)))
+}
+
+async fn keep_in_one_piece(client: &Client) -> Result<(), Failed> {
+    let is_done = client.query_one(IS_IN_ONE_PIECE, &[]).await;
+    if is_done.and_then(|row| row.try_get(0)).map_err(failed)? {
+        return Ok(());
+    }
+    client.batch_execute(IN_ONE_PIECE).await.map_err(failed)
 }

@@ -142,3 +142,52 @@ async fn large_commits_share_the_locks_of_small_ones() {
     let row = nodes[0].get(&[counter.as_slice()]).await.unwrap().remove(0).unwrap();
     assert_eq!(row.value, 70_u32.to_be_bytes(), "an increment was lost");
 }
+
+/// Reads that wait together share statements, and only whoever asked for a row learns what is wrong with
+/// it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_share_statements_and_no_troubles() {
+    let server = Server::start();
+    let url = server.new_database("shared");
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
+    let keys = (0..400).map(|n| format!("r/{n}").into_bytes());
+    let batch = keys.clone().fold(Batch::new(), |batch, key| {
+        let value = key.clone();
+        batch.put(key, value)
+    });
+    store.commit(batch).await.unwrap();
+    psql(&["-d", &url, "-c", "UPDATE strongroom.kv SET v = 'x' WHERE k = 'r/7'"]);
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let done = "(SELECT xact_commit FROM pg_stat_database WHERE datname = current_database())";
+    psql(&["-d", &url, "-c", &format!("CREATE TABLE before AS SELECT {done} AS done")]);
+    let readers: Vec<_> = keys
+        .map(|key| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let absent = [key.as_slice(), b"/absent"].concat();
+                let read = store.get(&[&absent, &key]).await;
+                if key == b"r/7" {
+                    assert!(matches!(read, Err(StoreError::Corrupt(_))), "{read:?}");
+                } else {
+                    let read = read.unwrap();
+                    assert_eq!(read[0], None);
+                    assert_eq!(read[1].as_ref().unwrap().value, key);
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    for _ in 0..2 {
+        // A connection tells what it counted when it is used again, a second later.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        for _ in 0..20 {
+            store.get(&[b"r/0"]).await.unwrap();
+        }
+    }
+    let check = format!(
+        "DO $$ BEGIN ASSERT {done} - (SELECT done FROM before) < 300, {done}::text; END $$"
+    );
+    psql(&["-d", &url, "-c", &check]);
+}
