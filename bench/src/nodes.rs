@@ -16,8 +16,10 @@ use crate::report::{Figures, Journal, row, spread};
 use crate::requests::{Identity, reads, updates, value};
 
 const NODES: u8 = 4;
-/// Connections that read, and clients that write.
+/// Connections that read.
 const CONNECTIONS: usize = 16;
+/// Clients that write at a time.
+const CLIENTS: [usize; 2] = [16, 64];
 /// One row of as many bytes as a version's content, in a transaction of its own.
 const INSERT: &str =
     "INSERT INTO plain (v) VALUES (decode(repeat(md5(random()::text), 64), 'hex'));";
@@ -36,12 +38,19 @@ pub(crate) async fn side_by_side(
     journal: &mut Journal,
     directory: &Path,
 ) -> Outcome<()> {
-    let scene = Scene::start(directory)?;
+    let mut scene = Scene::start(directory)?;
     println!(
         "\nAll on this machine: PostgreSQL, every node and the load, {CONNECTIONS} connections."
     );
     scene.reads(plan, journal).await?;
-    scene.writes(plan, journal).await
+    // The others would have to be told of every write, on the same cores.
+    for node in scene.nodes.iter_mut().skip(1) {
+        node.kill()?;
+    }
+    for clients in CLIENTS {
+        scene.writes(clients, plan, journal).await?;
+    }
+    Ok(())
 }
 
 impl Scene {
@@ -115,26 +124,26 @@ impl Scene {
     }
 
     /// Plain inserts by `pgbench` and updates of ours in turn, as many clients each.
-    async fn writes(&self, plan: &Plan, journal: &mut Journal) -> Outcome<()> {
+    async fn writes(&self, clients: usize, plan: &Plan, journal: &mut Journal) -> Outcome<()> {
         let node = self.nodes.first().ok_or("there is no node")?;
         let place = Place::at(node.address());
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..plan.rounds {
             // New ones for each round: a secret has 1,000 active versions at most.
-            let mut targets = Vec::with_capacity(CONNECTIONS);
-            for client in 0..CONNECTIONS {
-                let id = self.secret(&format!("write-{round}-{client}"))?;
+            let mut targets = Vec::with_capacity(clients);
+            for client in 0..clients {
+                let id = self.secret(&format!("write-{clients}-{round}-{client}"))?;
                 targets.push(format!("/20180608/secrets/{id}"));
             }
             let lists = updates(&self.identity, &targets, place.port, round).await?;
             let secs = plan.duration().as_secs().max(1);
-            let told = self.database.server().pgbench(INSERT, CONNECTIONS, secs)?;
+            let told = self.database.server().pgbench(INSERT, clients, secs)?;
             let load = Load::connect(&place, &lists).await?;
             let before = self.cpu_secs()?;
             let served = load.run(plan.duration()).await?.checked("strongroom")?;
             let figures = Figures::of(&served, self.cpu_secs()? - before);
             let inserts = rate_in(&told)?;
-            let what = json!({"measure": "nodes-write", "round": round, "inserts": inserts});
+            let what = json!({"measure": "nodes-write", "clients": clients, "round": round, "inserts": inserts});
             journal.round(what, &figures)?;
             ours.push(figures);
             theirs.push(inserts);
@@ -143,7 +152,7 @@ impl Scene {
         let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours.rate / theirs);
         let (median, worst, best) = spread(ratios);
         println!(
-            "\nUpdateSecret with 1 KiB, {CONNECTIONS} clients, each its own secret, one node:\n"
+            "\nUpdateSecret with 1 KiB, {clients} clients, each its own secret, one node, the others stopped:\n"
         );
         println!("| writes | per second (min–max) | CPU µs/request | p50 µs | p99 µs |");
         println!("| --- | --- | --- | --- | --- |");
