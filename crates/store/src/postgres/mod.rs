@@ -20,7 +20,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Config, Row, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -176,7 +176,9 @@ impl Postgres {
     async fn point_rows(&self, keys: &[&[u8]]) -> Result<Vec<Option<Versioned>>, StoreError> {
         let (asked, answer) = Asked::for_rows(keys);
         self.points.send(asked).map_err(|_closed| StoreError::Closed)?;
-        let rows = answer.await.map_err(|_closed| StoreError::Closed)??;
+        let late = || StoreError::Io("the database did not answer in time".to_owned());
+        let answered = timeout(READ_TIME, answer).await.map_err(|_late| late())?;
+        let rows = answered.map_err(|_closed| StoreError::Closed)??;
         keys.iter()
             .map(|key| rows.get(*key).map(|row| row.checked(key, &self.warrant)).transpose())
             .collect()

@@ -55,11 +55,19 @@ impl PointReader {
     pub(super) async fn run(self) {
         loop {
             let asked = self.next().await;
-            let Some(first) = asked.first() else { return };
-            let found = self.read(&asked, first.at + READ_TIME).await;
+            let Some(last) = asked.last() else { return };
+            let found = self.read(&asked, last.at + READ_TIME).await;
+            let is_shared = asked.len() > 1;
             for one in asked {
+                let answer = match &found {
+                    // What the server cannot read of one is no trouble of the others.
+                    Err(StoreError::Io(_)) if is_shared && one.at.elapsed() < READ_TIME => {
+                        self.read(std::slice::from_ref(&one), one.at + READ_TIME).await
+                    }
+                    found => found.clone(),
+                };
                 // A caller that went away has no use for the answer.
-                drop(one.answer.send(found.clone()));
+                drop(one.answer.send(answer));
             }
         }
     }
