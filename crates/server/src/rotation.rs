@@ -147,7 +147,7 @@ async fn make_due(shared: &Shared, id: &Ocid) -> Result<(), Failure> {
     }
     let next = Secret { rotation: secret.rotation.put_off(now), ..secret.clone() };
     let batch = secret_rows::write(Batch::new(), Some((&secret, revision)), &next)?;
-    match shared.store.commit(batch).await {
+    match shared.commit_unrecorded(batch).await {
         Ok(_) => Ok(()),
         Err(StoreError::Conflict { .. }) => {
             shared.rotations.look_at(id);

@@ -321,7 +321,7 @@ impl Shared {
     ) -> Result<Revision, StoreError> {
         self.check_alarm()?;
         let row = rows::encode(&[record])?;
-        let batch = regions::note(self, batch, record.time)?;
+        let batch = regions::note(self, batch, record.time).await?;
         let is_told = std::iter::once("s/")
             .chain(rows::RIGHTS)
             .any(|prefix| batch.writes_below(prefix.as_bytes()));

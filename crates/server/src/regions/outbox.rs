@@ -28,9 +28,20 @@ pub(super) fn is_identity(key: &str) -> bool {
     IDENTITY.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Adds to a commit what other regions are to learn of it.
-pub(crate) fn note(shared: &Shared, batch: Batch, time: Timestamp) -> Result<Batch, StoreError> {
-    let catalog = shared.known();
+/// Adds to a commit what other regions are to learn of it. Another node may have added a region, or a
+/// replica of a vault, since the request was looked at; a secret cannot be replicated to a region that
+/// was not there by then.
+pub(crate) async fn note(
+    shared: &Shared,
+    batch: Batch,
+    time: Timestamp,
+) -> Result<Batch, StoreError> {
+    let is_of_all = |key: &[u8]| {
+        let text = std::str::from_utf8(key).unwrap_or_default();
+        is_identity(text) || ["v/", "k/", "kv/"].iter().any(|kind| text.starts_with(kind))
+    };
+    let concerns_all = batch.changes().any(|(key, _)| is_of_all(key));
+    let catalog = if concerns_all { shared.catalog().await? } else { shared.known() };
     if catalog.regions.peers.is_empty() {
         return Ok(batch);
     }
