@@ -147,6 +147,8 @@ simple("other-region", "a secret of another region",
 simple("version-absent", "a stage that no version is in", lambda world: as_user(world, "entitled", REF + "?stage=pending"))
 simple("version-absent", "a version that is not there, of a vault that does not tell why",
        lambda world: as_user(world, "bare", REF + "?version=7"))
+simple("points-nowhere", "a pointer into content that is not JSON",
+       lambda world: as_user(world, "entitled", REF + "#user.password"))
 
 # The way.
 def at(code, what, url, **variables):

@@ -160,6 +160,8 @@ faults! {
     SecretNotActive = "secret-not-active";
     /// The secret has no such version, or none in this stage.
     VersionAbsent = "version-absent";
+    /// The secret's content has nothing where the reference points inside it.
+    PointsNowhere = "points-nowhere";
     /// The secret's content has expired.
     SecretExpired = "secret-expired";
     /// A statement denies it.

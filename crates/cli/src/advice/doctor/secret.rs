@@ -7,6 +7,7 @@ use strongroom_client::{
 use strongroom_model::{Clock, SystemClock, Timestamp};
 
 use super::examination::{Examination, Told, told};
+use crate::hand::pointer::select;
 use crate::hand::reference::Place;
 
 impl Examination<'_> {
@@ -68,10 +69,7 @@ impl Examination<'_> {
     pub(super) async fn content(&mut self) -> Outcome {
         let error = match self.read().await {
             None => return Outcome::Skipped("caller"),
-            Some(Ok(bundle)) => {
-                let number = bundle.version_number;
-                return Outcome::Passed(format!("version {number} can be read (it is not shown)"));
-            }
+            Some(Ok(bundle)) => return self.judged_content(&bundle),
             Some(Err(error)) => error,
         };
         let refusal = match told(&error) {
@@ -85,6 +83,20 @@ impl Examination<'_> {
         self.given.is_refused = true;
         self.seen.content = Some(refusal);
         Outcome::Open(said)
+    }
+
+    fn judged_content(&self, bundle: &SecretBundle) -> Outcome {
+        let number = bundle.version_number;
+        let pointer = self.reference.as_ref().and_then(|reference| reference.pointer.as_deref());
+        let Some(Err(failure)) = pointer.map(|pointer| select(&bundle.content, pointer)) else {
+            return Outcome::Passed(format!("version {number} can be read (it is not shown)"));
+        };
+        let (message, why, _) = failure.parts();
+        Outcome::Found(
+            Finding::certain(Fault::PointsNowhere, message)
+                .because(format!("version {number} can be read; {}", why.unwrap_or_default()))
+                .fix("name something that is in the JSON: #name.name, or #/name/name"),
+        )
     }
 
     async fn read(&self) -> Option<Result<SecretBundle, ClientError>> {
