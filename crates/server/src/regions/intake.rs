@@ -59,7 +59,9 @@ pub(super) async fn take(
     item: &SecretItem,
 ) -> Result<Taken, Failure> {
     match try_take(shared, peer, item).await {
-        Err(failure) if failure.refusal.code.status() < 500 => Ok(Taken::Refused(failure.reason)),
+        // Whatever it is, what comes behind it goes on. Where the store itself is away, the next step
+        // fails too.
+        Err(failure) => Ok(Taken::Refused(failure.reason)),
         taken => taken,
     }
 }

@@ -21,7 +21,7 @@ use crate::shared::Shared;
 /// Takes a vault.
 pub(super) async fn take(shared: &Shared, peer: &Peer, item: &VaultItem) -> Result<Taken, Failure> {
     match try_take(shared, peer, item).await {
-        Err(failure) if failure.refusal.code.status() < 500 => Ok(Taken::Refused(failure.reason)),
+        Err(failure) => Ok(Taken::Refused(failure.reason)),
         taken => taken,
     }
 }

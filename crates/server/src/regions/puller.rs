@@ -90,8 +90,8 @@ struct Puller {
     stored: Vec<String>,
     /// Objects to ask for, changed or not.
     again: BTreeSet<String>,
-    /// What was behind what is here when it came last.
-    behind: BTreeSet<String>,
+    /// What was behind what is here when it came last, and its commit there.
+    behind: BTreeMap<String, u64>,
     /// What was not taken.
     untaken: BTreeMap<String, String>,
     compared: Option<Instant>,
@@ -108,7 +108,7 @@ impl Puller {
             region,
             stored: Vec::new(),
             again: BTreeSet::new(),
-            behind: BTreeSet::new(),
+            behind: BTreeMap::new(),
             untaken: BTreeMap::new(),
             compared: None,
             added: None,
@@ -205,16 +205,12 @@ impl Puller {
         self.learn_home(&page).await?;
         self.take_identities(peer, &page).await?;
         for item in &page.secrets {
-            let object = format!("s/{}", item.id);
-            self.again.remove(&object);
             let taken = intake::take(&shared, peer, item).await?;
-            self.settle(object, taken).await?;
+            self.settle_asked(format!("s/{}", item.id), taken).await?;
         }
         for item in &page.vaults {
-            let object = format!("v/{}", item.id);
-            self.again.remove(&object);
             let taken = intake_vaults::take(&shared, peer, item).await?;
-            self.settle(object, taken).await?;
+            self.settle_asked(format!("v/{}", item.id), taken).await?;
         }
         if let Some(inventory) = &page.inventory {
             self.compare(peer, &page, inventory).await?;
@@ -250,20 +246,32 @@ impl Puller {
             });
         }
         for item in &page.rows {
-            self.again.remove(&item.key);
             let taken = behind.remove(&item.key).map_or(Taken::Stored, Taken::Behind);
-            self.settle(item.key.clone(), taken).await?;
+            self.settle_asked(item.key.clone(), taken).await?;
         }
         Ok(())
+    }
+
+    /// Settles what came. What was asked for again is asked for once more if that fails.
+    async fn settle_asked(&mut self, object: String, taken: Taken) -> Result<(), Failure> {
+        let was_asked = self.again.remove(&object);
+        let settled = self.settle(object.clone(), taken).await;
+        if settled.is_err() && was_asked {
+            self.again.insert(object);
+        }
+        settled
     }
 
     /// What is not stored is remembered with its reason, and asked for again later.
     async fn settle(&mut self, object: String, taken: Taken) -> Result<(), Failure> {
         let (shared, region) = (&self.shared, &self.region);
-        // Several nodes ask: an answer that is late tells nothing, the same one again does.
+        // Several nodes ask: an answer that is late tells nothing, one that is no later the next time
+        // does.
         let taken = match taken {
-            Taken::Behind(_) if self.behind.insert(object.clone()) => Taken::Incomplete,
-            Taken::Behind(behind) => Taken::Refused(behind.reason()),
+            Taken::Behind(behind) => match self.behind.insert(object.clone(), behind.there) {
+                Some(before) if behind.there <= before => Taken::Refused(behind.reason()),
+                _ => Taken::Incomplete,
+            },
             taken => {
                 self.behind.remove(&object);
                 taken

@@ -15,15 +15,13 @@ pub(super) fn goes_to(vault: &Vault, region: &str) -> bool {
     !vault.is_replica() && vault.replica.as_ref().is_some_and(|there| there.region == region)
 }
 
-/// A vault as it is now, with all of its keys. `noted` is the commit of its last change, for one that
-/// is not replicated any more.
+/// A vault as it is now, with all of its keys.
 pub(super) fn item(
     (shared, peer): (&Shared, &Peer),
     catalog: &Catalog,
     id: Ocid,
-    noted: u64,
 ) -> Result<VaultItem, Failure> {
-    let revision = catalog.vault_revision(&id).0.max(noted);
+    let revision = catalog.vault_revision(&id).0;
     let vault = catalog.vaults.get(&id).map(|entry| &entry.vault);
     let vault = vault.filter(|vault| goes_to(vault, &peer.region)).cloned();
     let (keys, versions, fault) = (Vec::new(), Vec::new(), None);

@@ -261,3 +261,18 @@ async fn identities_and_terms_of_a_home_region_that_is_none_any_more_are_not_tak
     let lower = intake_identity::move_home(&pair.home, &seen, &home(AWAY, 1)).await;
     assert_eq!(lower.unwrap_err().reason, late.reason);
 }
+
+#[tokio::test]
+async fn a_change_that_the_region_was_not_told_of_yet_is_not_acknowledged() {
+    let mut pair = Pair::joined().await;
+    // The change itself is in the store and not in the catalog.
+    let id = "v/ocid1.vault.oc1.iad.aaaaaaaaaaaaa.x";
+    let noted = rows::encode(&json!({ "object": id, "versions": [] })).unwrap();
+    let key = rows::outbox(AWAY, &pair.home.stamp(SystemClock.now()));
+    pair.store.commit(Batch::new().put(key.clone(), noted)).await.unwrap();
+    for _ in 0..2 {
+        pair.pull().await;
+    }
+    let waiting = pair.store.get(&[key.as_slice()]).await.unwrap().pop().unwrap();
+    assert!(waiting.is_some(), "it was acknowledged unseen");
+}
