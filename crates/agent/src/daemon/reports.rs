@@ -67,9 +67,12 @@ impl Reports {
     pub async fn keep(self, agent: Arc<Agent>, mut ending: tokio::sync::oneshot::Receiver<()>) {
         let mut told = Told::new();
         loop {
-            self.tell(&agent, &mut told).await;
+            let round = async {
+                self.tell(&agent, &mut told).await;
+                tokio::time::sleep(PAUSE).await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = round => {}
                 _ = &mut ending => break,
             }
         }

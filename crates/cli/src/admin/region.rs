@@ -1,6 +1,7 @@
 //! The other regions of the tenancy.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -8,11 +9,15 @@ use strongroom_keyring::RegionKeys;
 use strongroom_model::{SystemClock, private_file};
 use strongroom_server::{RegionCommand as Command, RegionIdentity};
 use strongroom_targets::{HttpLine, NoReply};
+use tokio::time::timeout;
 
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::hand::output::{write, write_json, write_table};
 use crate::serving::serve::Configuration;
+
+/// How long a server has: one that promotes much takes its time.
+const ANSWER_TIME: Duration = Duration::from_mins(5);
 
 /// Arguments of `admin region`.
 #[derive(Debug, Args)]
@@ -171,7 +176,9 @@ async fn ask(
     let (path, message) = signed.ok_or_else(|| failed("the command was not signed".to_owned()))?;
     let line = HttpLine::new().map_err(failed)?;
     let url = format!("{}{path}", url.trim_end_matches('/'));
-    let answer = line.send(&url, message).await.map_err(|error| {
+    let silent = |_elapsed| ended(Exit::Unreachable, format!("{url}: it does not answer in time"));
+    let answer = timeout(ANSWER_TIME, line.send(&url, message)).await.map_err(silent)?;
+    let answer = answer.map_err(|error| {
         let exit = match error {
             NoReply::Unreached(_) => Exit::Unreachable,
             NoReply::Refused(_) => Exit::Failed,

@@ -41,8 +41,12 @@ impl Holdings {
         let mut held = self.lock();
         let mut before = std::mem::take(&mut *held);
         for (number, keys) in sinks {
-            let new = || Holding { keys, versions: None, is_made: false };
-            held.insert(number, before.remove(&number).unwrap_or_else(new));
+            let known = before.remove(&number);
+            // Of other secrets it is not known yet which versions it has.
+            let versions = known.as_ref().filter(|known| known.keys == keys);
+            let versions = versions.and_then(|known| known.versions.clone());
+            let is_made = known.is_some_and(|known| known.is_made);
+            held.insert(number, Holding { keys, versions, is_made });
         }
         self.unmade.send_replace(held.values().filter(|sink| !sink.is_made).count());
     }

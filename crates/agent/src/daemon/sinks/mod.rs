@@ -33,11 +33,14 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// Whether `other` says how this is to be kept from now on: the same file, or none, of the same
-    /// secrets.
+    /// Whether `other` says how this is to be kept from now on: the same file, or commands alone of the
+    /// same secrets.
     fn is_same(&self, other: &Self) -> bool {
-        let path = |sink: &Self| sink.file.as_ref().map(|file| file.path.clone());
-        path(self) == path(other) && self.keys == other.keys
+        match (&self.file, &other.file) {
+            (Some(file), Some(same)) => file.path == same.path,
+            (None, None) => self.keys == other.keys,
+            _ => false,
+        }
     }
 }
 
@@ -88,6 +91,7 @@ impl Sinks {
     pub fn replace(&mut self, sinks: Vec<Sink>, pause: Duration) {
         while self.tasks.try_join_next().is_some() {}
         let mut before = std::mem::take(&mut self.kept);
+        before.retain(|kept| !kept.task.is_finished());
         let mut left = sinks;
         // Commands of the same secrets are told apart by what is run, where that is the same still.
         for has_same_command in [true, false] {

@@ -12,6 +12,9 @@ use super::super::output::refused;
 use super::super::values::{Plan, Source, read};
 use crate::failure::warn;
 
+/// How long a feed is left alone that could not tell what has changed.
+const RESET_PAUSE: Duration = Duration::from_millis(500);
+
 /// Watches secrets for new versions.
 #[derive(Debug)]
 pub(super) struct Watch {
@@ -103,6 +106,10 @@ impl Watch {
             match told {
                 Ok(told) => {
                     let concerns = !has_begun || tells_of(&told, known);
+                    if told.is_reset && has_begun {
+                        // Another node may have answered, and may the next time.
+                        sleep(RESET_PAUSE).await;
+                    }
                     self.feed = Feed::GoesOn(told.cursor);
                     if concerns {
                         return;
