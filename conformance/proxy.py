@@ -44,7 +44,7 @@ class Proxy:
                 except (OSError, http.client.HTTPException):
                     pass
                 finally:
-                    call.ended = time.monotonic()
+                    call.ended = call.ended or time.monotonic()
 
             def pass_on(self, call):
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
@@ -55,6 +55,8 @@ class Proxy:
                 there.close()
                 if proxy.is_cut:
                     return
+                # Whoever has the answer may call again before this thread goes on.
+                call.ended = time.monotonic()
                 call.status = answer.status
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
