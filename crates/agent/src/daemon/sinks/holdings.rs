@@ -126,5 +126,10 @@ mod tests {
         );
         holdings.follow([(2, vec![b.clone()])].into_iter());
         assert_eq!(in_use(&b, ("b", 2)), None);
+        // What a sink has of other secrets than before is not known, though it is made.
+        holdings.has(2, vec![("b".to_owned(), 1)]);
+        holdings.made(2);
+        holdings.follow([(2, vec![a.clone(), b.clone()])].into_iter());
+        assert_eq!((holdings.unmade(), in_use(&b, ("b", 2))), (0, None));
     }
 }
