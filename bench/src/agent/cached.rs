@@ -19,6 +19,8 @@ use crate::requests::Requests;
 
 /// Secrets that are read in turn.
 const IN_TURN: usize = 64;
+/// Time after which an agent is in service, not at its start.
+const SETTLED_SECS: u64 = 5;
 /// Connections that pause between requests, and how long.
 const PACED: usize = 8;
 const PAUSE: Duration = Duration::from_millis(2);
@@ -51,17 +53,24 @@ pub(super) async fn starts(contest: &mut Contest) -> Outcome<()> {
     Ok(())
 }
 
-/// Starts every agent once, has it read all secrets, and tells its memory.
+/// Starts every agent once, has it read all secrets, and tells its memory in service: what a start
+/// needed is given back by then.
 pub(super) async fn filled(contest: &mut Contest) -> Outcome<Vec<Side>> {
     let (mut sides, mut taken) = (Vec::new(), Vec::new());
-    println!("\nMemory with {} secrets, each read once:\n", contest.secrets);
+    println!(
+        "\nMemory with {} secrets, each read once, and again {SETTLED_SECS} s later:\n",
+        contest.secrets
+    );
     println!("| agent | KiB resident | at most |\n| --- | --- | --- |");
     for program in &contest.programs {
         let directory = contest.directory.join("filled").join(program.name());
         let side = program.start(&directory, &contest.upstream, LONG_SECS).await?;
         let mut connection = side.place.connect().await?;
-        for request in side.reads(Wording::Aws, 0..contest.secrets).iter() {
-            connection.success(request).await?;
+        for wait_secs in [0, SETTLED_SECS] {
+            tokio::time::sleep(Duration::from_secs(wait_secs)).await;
+            for request in side.reads(Wording::Aws, 0..contest.secrets).iter() {
+                connection.success(request).await?;
+            }
         }
         let (now, most) = side.process.memory_kib()?;
         println!("| {} | {now} | {most} |", program.name());

@@ -65,7 +65,7 @@ pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     let options = Options::read(words)?;
     let presets: &[&str] = if options.quick { &["--smoke", "--seconds", "0.2"] } else { &[] };
     let plan = Plan::read(&[presets, options.rest.as_slice()].concat())?;
-    let (secrets, secs) = if options.quick { (50, 1) } else { (1_000, 185) };
+    let (secrets, secs) = if options.quick { (50, 1) } else { (side::SECRETS_MAX, 185) };
     let peer = options.peer.map(Program::Aws);
     within_directory(|directory| async move {
         let mut contest = Contest {

@@ -109,8 +109,8 @@ fn request(token: &str, wording: Wording, number: usize) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\n{lines}\r\n{token}\r\n\r\n").into_bytes()
 }
 
-/// As many names as there are numbers in the reads.
-pub(super) const SECRETS_MAX: usize = 4096;
+/// Secrets that an agent holds, each with a name of the peer's in the configuration of ours.
+pub(super) const SECRETS_MAX: usize = 1_000;
 
 fn ours(directory: &Path, (port, upstream): (u16, u16), ttl_secs: u32) -> Outcome<Command> {
     let (agent, oracle) = (directory.join("agent.toml"), directory.join("oci"));

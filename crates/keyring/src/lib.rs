@@ -28,7 +28,9 @@ pub use authority::AuthorityKey;
 pub use ciphertext::{Context, version_of};
 pub use generated::generate_content;
 pub use hierarchy::{RootKey, VaultKey};
-pub use locked::{LockedBytes, MemoryProtection, harden_process, memory_protection};
+pub use locked::{
+    LockedBytes, MemoryProtection, give_back_program, harden_process, memory_protection,
+};
 pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;

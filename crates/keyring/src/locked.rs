@@ -106,6 +106,58 @@ pub fn harden_process() -> io::Result<()> {
     if failures.is_empty() { Ok(()) } else { Err(io::Error::other(failures.join("; "))) }
 }
 
+/// Gives the pages of the program and its libraries that hold code and constants back to the kernel,
+/// which maps them again from their files when they are used. A start uses much that nothing after it
+/// does.
+///
+/// # Errors
+/// What the kernel says, such as that the pages are locked.
+pub fn give_back_program() -> io::Result<()> {
+    let mut given = Ok(());
+    // SAFETY: the function has the type that is asked for, and `given` outlives the call.
+    unsafe { libc::dl_iterate_phdr(Some(give_back), (&raw mut given).cast()) };
+    given
+}
+
+/// Is called for the program and each library, none of which is unmapped meanwhile.
+///
+/// # Safety
+/// `object` is one that is loaded, and `given` an `io::Result<()>`.
+unsafe extern "C" fn give_back(
+    object: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    given: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: as this function asks.
+    let (object, given) = unsafe { (&*object, &mut *given.cast::<io::Result<()>>()) };
+    // SAFETY: the loader says how many there are, and they stay mapped as the object does.
+    let headers = unsafe { slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
+    // What may be written to is not as the file has it any more.
+    let unwritten = headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0);
+    let done = unwritten
+        .map(|header| forget_pages(object.dlpi_addr + header.p_vaddr, header.p_memsz))
+        .fold(Ok(()), Result::and);
+    if done.is_err() {
+        *given = done;
+    }
+    0
+}
+
+/// Has the kernel forget pages of a file that nobody has written to.
+fn forget_pages(start: u64, length: u64) -> io::Result<()> {
+    // SAFETY: takes and returns an integer.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let into_page = start.checked_rem(u64::try_from(page).map_err(io::Error::other)?).unwrap_or(0);
+    let start = usize::try_from(start - into_page).map_err(io::Error::other)?;
+    let length = usize::try_from(length + into_page).map_err(io::Error::other)?;
+    // SAFETY: the file has the content of the pages, which the kernel reads again when it is used.
+    checked(unsafe {
+        libc::madvise(ptr::with_exposed_provenance_mut(start), length, libc::MADV_DONTNEED)
+    })
+}
+
 enum Cell {
     Shared(&'static mut [u8]),
     Own(Mapping),
@@ -272,6 +324,7 @@ fn checked(returned: libc::c_int) -> io::Result<()> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use strongroom_model::private_file;
 
     proptest! {
         #[test]
@@ -295,6 +348,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_program_goes_on_without_the_pages_that_it_gave_back() {
+        let resident = || {
+            let status = private_file::read("/proc/self/status".as_ref()).unwrap();
+            let status = String::from_utf8(status).unwrap();
+            let kib = status.lines().find_map(|line| line.strip_prefix("RssFile:")).unwrap();
+            kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+        };
+        // touches more of the program than the rest of this test does
+        let before = (LockedBytes::with(100, |cell| cell.fill(1)), resident());
+        give_back_program().unwrap();
+        assert!(resident() < before.1);
+        assert_eq!(before.0.expose(), [1; 100]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use strongroom_model::{Random, Sensitive, SystemClock, private_file};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::agent_file::AgentFile;
 use super::agent_listeners::{self, Listeners, OwnSocket};
@@ -261,6 +262,9 @@ struct Read {
     sink_pause: Duration,
 }
 
+/// After this time of service, what the start alone needed is not used any more.
+const START_TIME: Duration = Duration::from_secs(2);
+
 /// The agent while it serves.
 struct Serving {
     agent: Arc<Agent>,
@@ -283,6 +287,8 @@ impl Serving {
         let reports = reports.map(|reports| tokio::spawn(reports.keep(agent, ending)));
         let supervisor = Supervisor::find();
         let mut is_ready = false;
+        let mut started = pin!(sleep(START_TIME));
+        let mut is_large = true;
         // Beside the loop: the vault may hang while a configuration is read.
         let mut reading = JoinSet::new();
         Supervisor::status("waits until files can be made as they should be");
@@ -295,6 +301,10 @@ impl Serving {
                     Supervisor::status("keeps secrets");
                     Supervisor::ready();
                     tracing::info!("ready");
+                }
+                () = started.as_mut(), if is_large => {
+                    is_large = false;
+                    memory::shrink();
                 }
                 _ = self.hangups.recv(), if reading.is_empty() => {
                     let (again, agent) = (Arc::clone(&self.again), Arc::clone(&self.agent));

@@ -1,4 +1,4 @@
-use strongroom_keyring::{MemoryProtection, harden_process, memory_protection};
+use strongroom_keyring::{MemoryProtection, give_back_program, harden_process, memory_protection};
 
 /// Keeps keys out of core files, and tells what the kernel does not allow.
 pub(super) fn protect() {
@@ -13,5 +13,12 @@ pub(super) fn protect() {
         MemoryProtection::None => tracing::warn!(
             "keys are in ordinary memory: raise the limit on locked memory (ulimit -l, LimitMEMLOCK=)"
         ),
+    }
+}
+
+/// Keeps no pages of the program in memory that only its start needed.
+pub(super) fn shrink() {
+    if let Err(error) = give_back_program() {
+        tracing::debug!(%error, "the pages that the start needed stay");
     }
 }
