@@ -14,6 +14,7 @@ from oci.exceptions import ServiceError
 from oci.identity import models
 from oci.secrets import SecretsClient
 
+from regions import wait_for
 from test_drain import asked
 from test_identity import new_group, new_key, new_policy, new_user
 from test_nodes import House
@@ -95,6 +96,9 @@ def test_what_is_counted_is_what_happened(house):
     forger = house.client(SecretsClient, 0, user=user.id, fingerprint=key.fingerprint, key_content=new_key()[0])
     with pytest.raises(ServiceError):
         forger.get_secret_bundle(house.secret.id)
+    before_first = before.get("strongroom_first_reads_total", 0)
+    # who reads what is noted beside the answers
+    wait_for(lambda: served(house)[1]["strongroom_first_reads_total"] > before_first)
     _, after, text = served(house)
 
     def grown(name):

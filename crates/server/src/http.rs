@@ -32,6 +32,7 @@ use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
+use crate::sightings::{keep_noted, note_waiting};
 use crate::sinks::{self, NamedSink};
 use crate::sweep::keep_swept;
 use crate::tls::TlsIdentity;
@@ -229,6 +230,8 @@ fn start_keepers(
     keepers.spawn(async move { keep_verifying(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_resealing(&keeper).await });
+    let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_noted(&keeper).await });
     if let Some(listener) = metrics_door {
         keepers.spawn(metrics::serve(Arc::clone(shared), listener));
     }
@@ -273,6 +276,7 @@ impl Serving {
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }
+        note_waiting(&self.shared).await;
         write_checkpoints(&self.shared).await;
     }
 }

@@ -14,7 +14,7 @@ use crate::authz::Permit;
 use crate::catalog::{Catalog, KeyVersionEntry};
 use crate::failure::Failure;
 use crate::reply::Reply;
-use crate::{rows, sightings};
+use crate::rows;
 
 /// What the content of a secret version is bound to.
 pub(crate) fn binding<'a>(tenancy: &'a Ocid, secret: &'a Secret, number: u64) -> Binding<'a> {
@@ -69,7 +69,7 @@ pub(super) async fn get(
     })?;
     let request = (context.record.request_id.as_str(), context.record.time);
     let principal = context.principal.identifier();
-    sightings::note(context.shared, request, principal, &secret.id).await;
+    context.shared.sightings.note(request, principal, &secret.id);
     let body = SecretBundleBody::new(secret, &row.secret_version, opened.expose());
     Ok(Reply::sized(&body, opened.expose().len().saturating_mul(2))?
         .with_etag(revision)
