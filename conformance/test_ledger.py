@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -13,6 +14,8 @@ import time
 import pytest
 
 from vault import BINARY, Vault
+
+(FAKETIME,) = pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
 
 
 def strongroom(*arguments):
@@ -38,11 +41,13 @@ class Server:
         made = strongroom("init", "--config", self.config)
         assert made.returncode == 0, made.stderr
 
-    def start(self, *arguments):
+    def start(self, *arguments, days_ago=0):
         self.log = self.directory / "log"
+        old = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"-{days_ago}d", "DONT_FAKE_MONOTONIC": "1"}
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [str(BINARY), "serve", "--config", str(self.config), *arguments], stderr=log)
+                [str(BINARY), "serve", "--config", str(self.config), *arguments], stderr=log,
+                env={**os.environ, **(old if days_ago else {})})
         began = time.monotonic()
         while b'"ready"' not in self.log.read_bytes():
             if self.process.poll() is not None:
@@ -222,3 +227,58 @@ def test_an_edit_under_a_server_is_not_read(tmp_path):
     vault.end()
     assert "a row of kind `sv` is not as it was written" in strongroom(
         "audit", "verify", "--data-dir", vault.directory).stderr
+
+
+def test_records_go_when_they_were_kept_long_enough_and_the_rest_is_still_proved(server, tmp_path):
+    """What 60 requests a hundred days ago left goes at the next start that is told so; not before."""
+    def keys(kind):
+        with sqlite3.connect(server.database) as database:
+            found = database.execute("SELECT CAST(k AS TEXT) FROM kv WHERE CAST(k AS TEXT) GLOB ?", (f"{kind}/*",))
+            return [key for key, in found]
+
+    then = int((time.time() - 90 * 86_400) * 1e6)
+    record, chain = f"audit/{then:020}", f"l/{then:016x}"
+    for _ in range(2):
+        server.start(days_ago=100)
+        assert [server.ask() for _ in range(30)] == [401] * 30
+        server.stop()
+    old = server.checkpoints[1].read_bytes()
+    server.start()
+    server.stop()
+    assert sum(key < record for key in keys("audit")) == 60 and sum(key < chain for key in keys("l")) >= 60
+    server.config.write_text("audit_retention_days = 90\n" + server.config.read_text())
+    server.start()
+    assert server.ask() == 401
+    until = time.monotonic() + 20
+    while sum(key < chain for key in keys("l")) > 2:
+        assert time.monotonic() < until, server.log.read_text()
+        time.sleep(0.1)
+    server.stop()
+    assert min(keys("audit")) > record
+    done = server.verify()
+    assert done.returncode == 0, done.stderr
+    # A checkpoint of then names entries that another stands for now.
+    (tmp_path / "then").write_bytes(old)
+    done = server.verify("--checkpoint", tmp_path / "then")
+    assert done.returncode == 0, done.stderr
+    key = strongroom("audit", "public-key", "--config", server.config).stdout.strip()
+    done = strongroom("audit", "export", "--config", server.config, "-o", tmp_path / "log.jsonl")
+    assert done.returncode == 0, done.stderr
+    export = ("audit", "verify", "--public-key", key, "--export")
+    done = strongroom(*export, tmp_path / "log.jsonl")
+    assert done.returncode == 0, done.stderr
+    # Whoever takes away what is left of then is noticed.
+    lines = (tmp_path / "log.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "cut.jsonl").write_text("".join(lines[:1] + lines[2:]))
+    assert strongroom(*export, tmp_path / "cut.jsonl").returncode == 5
+    with sqlite3.connect(server.database) as database:
+        database.execute("DELETE FROM kv WHERE k = (SELECT min(k) FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*')")
+    done = server.verify()
+    assert done.returncode == 5, done.stderr
+
+
+@pytest.mark.parametrize("days", ["0", "89", "3651", "-1", "'90'"])
+def test_the_audit_log_is_kept_for_a_time_that_makes_sense(server, days):
+    server.config.write_text(f"audit_retention_days = {days}\n" + server.config.read_text())
+    code, log = server.start()
+    assert code == 3 and "audit_retention_days" in log, log

@@ -365,6 +365,10 @@ row_keys! {
     all_untaken(region: &str) = "rf/{region}/";
     /// An entry of the ledger.
     ledger(chain: &str, number: u64) = "l/{chain}/{number:020}";
+    /// Where the audit rows before a time end.
+    audit_before(micros: i64) = "audit/{micros:020}";
+    /// All entries of a chain.
+    ledger_chain(chain: &str) = "l/{chain}/";
     /// The sample objects of a development server.
     sample() = "d/sample";
     /// By how much a development server's clock was turned, in seconds.

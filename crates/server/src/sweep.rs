@@ -1,5 +1,5 @@
 //! Removes what has served its time: retry tokens after a day, explanations of refusals after thirty,
-//! notes of who read what after ninety.
+//! notes of who read what after ninety, and records of the audit log when the operator says.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_ra
 
 use crate::denial::DenialRow;
 use crate::duty::Shift;
+use crate::ledger::Vouching;
 use crate::nodes::NodeRow;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
@@ -16,6 +17,8 @@ use crate::sightings::{FORGOTTEN_SECS, SightingRow};
 
 const PAUSE: Duration = Duration::from_hours(1);
 const ROWS_AT_ONCE: usize = 512;
+/// Rows of the audit log that go at once: what is committed meanwhile waits for them.
+const RECORDS_AT_ONCE: usize = 64;
 
 /// How long a retry token is remembered. Source: OCI API reference, `opc-retry-token`.
 pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
@@ -40,14 +43,20 @@ pub(crate) async fn keep_swept(shared: &Shared) {
             ("refusals", denials(store, now).await),
             ("who read what", sightings(store, now).await),
             ("nodes that are gone", nodes(store, now).await),
+            ("audit records", audit(shared.vouching.as_ref(), store, now).await),
         ] {
-            match swept {
-                Ok(0) => {}
-                Ok(removed) => tracing::debug!(removed, "{what} swept"),
-                Err(error) => tracing::warn!(%error, "{what} were not swept"),
-            }
+            tell(what, swept);
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn tell(what: &str, swept: Result<usize, StoreError>) {
+    match swept {
+        Ok(0) => {}
+        Ok(removed) => tracing::debug!(removed, "{what} swept"),
+        Err(error) if Shift::is_over(&error) => {}
+        Err(error) => tracing::warn!(%error, "{what} were not swept"),
     }
 }
 
@@ -73,6 +82,31 @@ async fn sightings(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreErro
 /// Removes nodes that were not heard of for a day and returns how many.
 async fn nodes(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
     older_than(store, (&rows::node(""), NODE_SECS), now, |row: NodeRow| row.time).await
+}
+
+/// Removes the records of the audit log that are older than they are kept, and what the ledger has of
+/// them; returns how many rows there are less.
+async fn audit(
+    vouching: Option<&Vouching>,
+    (store, shift): Fenced<'_>,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let kept = vouching.and_then(|vouching| Some((&vouching.ledger, vouching.audit_kept?)));
+    let Some((ledger, kept)) = kept else { return Ok(0) };
+    let before = now.checked_sub(kept).map_err(|error| StoreError::Io(error.to_string()))?;
+    let range = b"audit/".to_vec()..rows::audit_before(before.as_microsecond());
+    let mut removed = 0;
+    loop {
+        let page = store.scan(range.clone(), Order::Ascending, RECORDS_AT_ONCE).await?;
+        if page.is_empty() {
+            break;
+        }
+        removed += page.len();
+        let batch = page.into_iter().fold(Batch::new(), |batch, (key, _)| batch.delete(key));
+        store.commit(shift.fence(batch).sync(Sync::Deferred)).await?;
+    }
+    let gone = ledger.fold(store, before, |batch| shift.fence(batch)).await?;
+    Ok(removed + usize::try_from(gone).unwrap_or_default())
 }
 
 /// Removes the rows below a prefix that are older than so many seconds.
@@ -107,10 +141,15 @@ async fn older_than<R: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use strongroom_keyring::{RootKey, SystemRandom};
+    use strongroom_model::SystemClock;
     use strongroom_store::Memory;
 
     use super::*;
     use crate::duty::Duty;
+    use crate::ledger::Ledger;
 
     #[tokio::test]
     async fn only_what_is_a_day_old_goes() {
@@ -131,5 +170,27 @@ mod tests {
         let left = store.get(&[&old, &young]).await.unwrap();
         assert_eq!((left[0].is_some(), left[1].is_some()), (false, true));
         assert_eq!(retry_tokens((&store, &shift), now).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn audit_records_go_when_the_operator_says() {
+        let store = Memory::new(&[]);
+        let shift = Duty::new("a".to_owned(), true).taken(&store).await;
+        let now = Timestamp::from_second(100 * 86_400).unwrap();
+        let at = |secs| Timestamp::from_second(secs).unwrap().as_microsecond();
+        let records = (0..=200).map(|number| rows::audit(at(86_400 * 9), 1, number));
+        let young = rows::audit(at(86_400 * 10), 1, 1);
+        let all = records.chain([young.clone()]);
+        let batch = all.fold(Batch::new(), |batch, key| batch.put(key, Vec::new()));
+        store.commit(batch).await.unwrap();
+        let root_key = RootKey::generate(&SystemRandom);
+        let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
+        let for_ever = Vouching::with(ledger.clone());
+        let audit_kept = Some(Duration::from_hours(90 * 24));
+        let kept = Vouching { audit_kept, ..Vouching::with(ledger) };
+        assert_eq!(audit(Some(&for_ever), (&store, &shift), now).await, Ok(0));
+        assert_eq!(audit(Some(&kept), (&store, &shift), now).await, Ok(201));
+        let left = store.scan(prefix_range(b"audit/"), Order::Ascending, 9).await.unwrap();
+        assert_eq!(left.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [young]);
     }
 }

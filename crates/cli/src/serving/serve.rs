@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub(crate) struct ServeArguments {
 }
 
 const MIB: u64 = 1024 * 1024;
+const DAY: Duration = Duration::from_hours(24);
+/// How long the audit log may be kept, if not for ever. OCI's own takes from 90 days.
+const AUDIT_RETENTION_DAYS: RangeInclusive<u32> = 90..=3650;
 
 fn secret_cache_mib() -> u32 {
     u32::try_from(SECRET_CACHE_BYTES / MIB).unwrap_or(u32::MAX)
@@ -91,6 +95,8 @@ pub(crate) struct Configuration {
     /// Where the audit log goes beside the database.
     #[serde(default)]
     audit_sink: Vec<SinkTable>,
+    /// How long records of the audit log are kept, in days; for ever if absent.
+    audit_retention_days: Option<u32>,
     /// Where traces of requests go; nowhere if absent.
     traces: Option<TracesTable>,
     /// Systems whose passwords are rotated.
@@ -219,6 +225,10 @@ impl Configuration {
         if read.host.as_deref().is_some_and(|host| !is_host(host)) {
             return Err(refused("host must be a name or an address, with no port".to_owned()));
         }
+        if read.audit_retention_days.is_some_and(|days| !AUDIT_RETENTION_DAYS.contains(&days)) {
+            let (least, most) = (AUDIT_RETENTION_DAYS.start(), AUDIT_RETENTION_DAYS.end());
+            return Err(refused(format!("audit_retention_days must be from {least} to {most}")));
+        }
         Ok(read)
     }
 
@@ -274,6 +284,7 @@ impl Configuration {
             vouching: Some(Vouching {
                 checkpoint_files: self.checkpoint_files.clone(),
                 accepts_rollback,
+                audit_kept: self.audit_retention_days.map(|days| DAY.saturating_mul(days)),
                 ..Vouching::with(ledger)
             }),
             tracing,

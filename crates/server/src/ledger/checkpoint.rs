@@ -16,6 +16,10 @@ const ORIGIN: &str = "strongroom/ledger";
 /// own checkpoint only those that it knows.
 pub(super) const EXPORT_ORIGIN: &str = "strongroom/export";
 
+/// How lines begin.
+const CHAIN: &str = "chain ";
+const FOLDED: &str = "folded ";
+
 /// The kind of the signature: Ed25519.
 const ED25519: u8 = 1;
 
@@ -30,6 +34,8 @@ pub struct Checkpoint {
     /// Entries of all chains.
     pub entries: u64,
     pub(super) heads: Vec<Head>,
+    /// In that of an export: the entries with which chains begin whose first ones are gone.
+    pub(super) folded: Vec<Head>,
 }
 
 /// Why a text is no checkpoint.
@@ -58,7 +64,7 @@ impl Ledger {
     pub(super) fn checkpoint_of(&self, heads: Vec<Head>) -> Checkpoint {
         let named = heads.iter().fold(0_u64, |sum, head| sum.saturating_add(head.number));
         let entries = self.known().unnamed.saturating_add(named);
-        Checkpoint { time: self.0.clock.now(), entries, heads }
+        Checkpoint { time: self.0.clock.now(), entries, heads, folded: Vec::new() }
     }
 
     pub(super) fn signed_as(&self, origin: &str, checkpoint: &Checkpoint) -> String {
@@ -110,9 +116,11 @@ impl Checkpoint {
     /// Origin, number of entries, hash of the lines of chains; these lines; the time.
     fn text(&self, origin: &str) -> String {
         let mut lines = String::new();
-        for Head { chain, number, hash } in &self.heads {
-            let written = writeln!(lines, "chain {chain} {number} {}", hash.0.text());
-            debug_assert!(written.is_ok(), "a String takes everything");
+        for (word, heads) in [(CHAIN, &self.heads), (FOLDED, &self.folded)] {
+            for Head { chain, number, hash } in heads {
+                let written = writeln!(lines, "{word}{chain} {number} {}", hash.0.text());
+                debug_assert!(written.is_ok(), "a String takes everything");
+            }
         }
         let root = Digest(row_hash(b"", lines.as_bytes())).text();
         format!("{origin}\n{}\n{root}\n{lines}time {}\n", self.entries, rfc3339(self.time))
@@ -121,15 +129,19 @@ impl Checkpoint {
     fn parse(text: &str) -> Option<Self> {
         let entries = text.lines().nth(1)?.parse().ok()?;
         let mut lines = text.lines().skip(3).peekable();
-        let mut heads = Vec::new();
-        while let Some(line) = lines.next_if(|line| line.starts_with("chain ")) {
-            let mut words = line.split(' ').skip(1);
-            let chain = words.next()?.to_owned();
-            let number = words.next()?.parse().ok()?;
-            heads.push(Head { chain, number, hash: Hashed(Digest::parse(words.next()?)?) });
-        }
+        let mut named = |word: &str| {
+            let mut heads = Vec::new();
+            while let Some(line) = lines.next_if(|line| line.starts_with(word)) {
+                let mut words = line.split(' ').skip(1);
+                let chain = words.next()?.to_owned();
+                let number = words.next()?.parse().ok()?;
+                heads.push(Head { chain, number, hash: Hashed(Digest::parse(words.next()?)?) });
+            }
+            Some(heads)
+        };
+        let (heads, folded) = (named(CHAIN)?, named(FOLDED)?);
         let time = lines.next()?.strip_prefix("time ")?.parse().ok()?;
-        Some(Self { time, entries, heads })
+        Some(Self { time, entries, heads, folded })
     }
 }
 

@@ -62,6 +62,10 @@ impl Head {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Entry {
     pub(crate) time: Timestamp,
+    /// In an entry that stands for those before it too, which are not there any more: the hash that it
+    /// had itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) folded: Option<Digest>,
     /// The hash of the entry before it; absent in a chain's first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) previous: Option<Digest>,
@@ -107,10 +111,58 @@ impl Entry {
             }
         }
         for (kind, sum) in &mut change {
-            *sum = sum.plus(Digest(keys.mask(key, kind.as_bytes())));
+            *sum = sum.plus(mask(keys, key, (kind, false)));
         }
-        Self { time, previous, after, change, audit, removed }
+        Self { time, folded: None, previous, after, change, audit, removed }
     }
+
+    /// Returns the hash by which others name the entry that `key` and `value` hold.
+    pub(crate) fn hash(&self, key: &[u8], value: &[u8]) -> Hashed {
+        Hashed(self.folded.unwrap_or_else(|| Digest(row_hash(key, value))))
+    }
+
+    /// Returns by how much it says that the sums changed, as whoever has the keys reads it.
+    pub(crate) fn changes(
+        self,
+        keys: &LedgerKeys,
+        key: &[u8],
+    ) -> impl Iterator<Item = (String, Digest)> {
+        let is_folded = self.folded.is_some();
+        self.change.into_iter().map(move |(kind, change)| {
+            let mask = mask(keys, key, (&kind, is_folded));
+            (kind, change.minus(mask))
+        })
+    }
+
+    /// Makes one entry of two that follow each other, the later of which is `key` and `value`.
+    pub(crate) fn folded_into(
+        self,
+        own_key: &[u8],
+        (key, value): (&[u8], &[u8]),
+        later: Self,
+        keys: &LedgerKeys,
+    ) -> Self {
+        let (hash, time) = (later.hash(key, value).0, later.time);
+        let after = [self.after.as_slice(), later.after.as_slice()].concat();
+        let mut change: BTreeMap<String, Digest> = BTreeMap::new();
+        let both = self.changes(keys, own_key).chain(later.changes(keys, key));
+        for (kind, by) in both {
+            let sum = change.entry(kind).or_default();
+            *sum = sum.plus(by);
+        }
+        for (kind, sum) in &mut change {
+            *sum = sum.plus(mask(keys, key, (kind, true)));
+        }
+        let (audit, removed) = Default::default();
+        Self { time, folded: Some(hash), previous: None, after, change, audit, removed }
+    }
+}
+
+/// What hides one change of an entry. That of all it stands for has another: the same twice would tell
+/// the difference.
+fn mask(keys: &LedgerKeys, key: &[u8], (kind, is_folded): (&str, bool)) -> Digest {
+    let prefix = if is_folded { "folded/" } else { "" };
+    Digest(keys.mask(key, format!("{prefix}{kind}").as_bytes()))
 }
 
 /// Returns the keys of the audit rows that an entry tells of.

@@ -90,6 +90,7 @@ impl Ledger {
         let tenancy = tenancy(store).await?;
         let mut exported = Exported { chains: verified.chains, time, ..Exported::default() };
         write(to, &Line::Begin { form: FORM.to_owned(), tenancy: tenancy.clone() })?;
+        let (mut folded, mut last) = (Vec::new(), String::new());
         let mut range = prefix_range(rows::LEDGER);
         loop {
             let page = store.scan(range.clone(), Order::Ascending, PAGE).await?;
@@ -101,6 +102,14 @@ impl Ledger {
                     continue;
                 }
                 let line = entry_line(store, &tenancy, (&key, row.value)).await?;
+                if let Some(head) = line.folded()? {
+                    if line.chain == last {
+                        let why = "the ledger was shortened meanwhile: export again".to_owned();
+                        return Err(StoreError::Io(why).into());
+                    }
+                    folded.push(head);
+                }
+                last.clone_from(&line.chain);
                 exported.take(&line);
                 write(to, &Line::Entry(Box::new(line)))?;
             }
@@ -108,7 +117,7 @@ impl Ledger {
                 break;
             }
         }
-        let checkpoint = Checkpoint { time, ..self.checkpoint_of(verified.heads) };
+        let checkpoint = Checkpoint { time, folded, ..self.checkpoint_of(verified.heads) };
         write(to, &Line::End { checkpoint: self.signed_as(EXPORT_ORIGIN, &checkpoint) })?;
         Ok(exported)
     }
@@ -163,6 +172,22 @@ fn events(
         }
     }
     Ok(events)
+}
+
+impl EntryLine {
+    /// Reads the entry, and its key.
+    fn read(&self) -> Result<(Vec<u8>, Entry), StoreError> {
+        let key = rows::ledger(&self.chain, self.number);
+        let entry = rows::decode(&key, self.entry.as_bytes())?;
+        Ok((key, entry))
+    }
+
+    /// Returns what others name the entry by if it stands for those before it too.
+    fn folded(&self) -> Result<Option<Head>, StoreError> {
+        let (chain, number) = (self.chain.clone(), self.number);
+        let hash = self.read()?.1.folded;
+        Ok(hash.map(|hash| Head { chain, number, hash: Hashed(hash) }))
+    }
 }
 
 impl Exported {
@@ -228,8 +253,8 @@ fn read_end(note: &[u8], public_key: &LedgerBytes) -> Result<Checkpoint, String>
 #[derive(Default)]
 struct Check {
     tenancy: Option<Ocid>,
-    /// The hashes of each chain's entries, in their order.
-    chains: BTreeMap<String, Vec<Digest>>,
+    chains: BTreeMap<String, Chained>,
+    folded: Vec<Head>,
     references: Vec<Head>,
     /// Rows without a text, and rows that were removed.
     missing: BTreeSet<String>,
@@ -237,17 +262,43 @@ struct Check {
     exported: Exported,
 }
 
+/// What is there of a chain.
+#[derive(Default)]
+struct Chained {
+    /// How many entries the first stands for beside itself.
+    gone: u64,
+    /// The hashes of the entries, in their order.
+    hashes: Vec<Digest>,
+}
+
+impl Chained {
+    /// Tells whether an entry is there with a hash, or another stands for it.
+    fn has(&self, number: u64, hash: &Digest) -> bool {
+        let Some(place) = number.checked_sub(self.gone.saturating_add(1)) else {
+            return number > 0;
+        };
+        let found = usize::try_from(place).ok().and_then(|place| self.hashes.get(place));
+        found == Some(hash)
+    }
+}
+
 impl Check {
     fn take(&mut self, line: &EntryLine, tenancy: &Ocid) -> Result<(), String> {
         let unreadable = |error: StoreError| error.to_string();
-        let key = rows::ledger(&line.chain, line.number);
-        let entry: Entry = rows::decode(&key, line.entry.as_bytes()).map_err(unreadable)?;
+        let (key, entry) = line.read().map_err(unreadable)?;
         let chain = self.chains.entry(line.chain.clone()).or_default();
-        let expected = u64::try_from(chain.len()).unwrap_or(u64::MAX).saturating_add(1);
-        if line.number != expected || entry.previous != chain.last().copied() {
+        if let Some(hash) = entry.folded.filter(|_| chain.hashes.is_empty()) {
+            chain.gone = line.number.saturating_sub(1);
+            let (chain, number) = (line.chain.clone(), line.number);
+            self.folded.push(Head { chain, number, hash: Hashed(hash) });
+        }
+        let there = u64::try_from(chain.hashes.len()).unwrap_or(u64::MAX);
+        let expected = chain.gone.saturating_add(there).saturating_add(1);
+        let follows = entry.previous == chain.hashes.last().copied();
+        if line.number != expected || !follows || (entry.folded.is_some() && there > 0) {
             return Err(format!("entry {expected} of chain {} does not follow", line.chain));
         }
-        chain.push(Digest(row_hash(&key, line.entry.as_bytes())));
+        chain.hashes.push(entry.hash(&key, line.entry.as_bytes()).0);
         if !entry.audit.keys().eq(line.rows.keys()) {
             return Err("the audit rows are not those of the entry".to_owned());
         }
@@ -275,17 +326,20 @@ impl Check {
         if let Some(name) = self.missing.difference(&self.removed).next() {
             return Err(format!("audit row `{name}` is missing, and was not removed"));
         }
+        if let Some(head) = self.folded.iter().find(|head| !checkpoint.folded.contains(head)) {
+            let Head { chain, number, .. } = head;
+            return Err(format!(
+                "nothing vouches for what is gone before entry {number} of chain {chain}"
+            ));
+        }
         self.references.extend(checkpoint.heads);
         for Head { chain, number, hash: Hashed(hash) } in &self.references {
-            let place = number.checked_sub(1).and_then(|place| usize::try_from(place).ok());
-            let entries = self.chains.get(chain);
-            let found = place.and_then(|place| entries?.get(place));
-            if found != Some(hash) {
+            if !self.chains.get(chain).is_some_and(|chained| chained.has(*number, hash)) {
                 return Err(format!("entry {number} of chain {chain} is missing"));
             }
         }
-        for (chain, entries) in &self.chains {
-            let last = entries.last();
+        for (chain, Chained { hashes, .. }) in &self.chains {
+            let last = hashes.last();
             let ends = |head: &&Head| head.chain == *chain && Some(&head.hash.0) == last;
             if !self.references.iter().any(|head| ends(&head)) {
                 return Err(format!("nothing vouches for the end of chain {chain}"));

@@ -5,6 +5,7 @@ mod checkpoint;
 mod digest;
 mod entry;
 mod export;
+mod folding;
 mod keeping;
 mod verify;
 
@@ -47,10 +48,12 @@ pub struct Vouching {
     pub accepts_rollback: bool,
     /// How often all rows are verified while the server runs.
     pub verify_every: Duration,
+    /// How long records of the audit log are kept; without end if absent.
+    pub audit_kept: Option<Duration>,
 }
 
 impl Vouching {
-    /// Vouches with a ledger: verifies every hour, and keeps no checkpoints.
+    /// Vouches with a ledger: verifies every hour, keeps no checkpoints, and audit records for ever.
     #[must_use]
     pub const fn with(ledger: Ledger) -> Self {
         Self {
@@ -58,6 +61,7 @@ impl Vouching {
             checkpoint_files: Vec::new(),
             accepts_rollback: false,
             verify_every: VERIFY_EVERY,
+            audit_kept: None,
         }
     }
 }

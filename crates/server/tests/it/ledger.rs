@@ -72,17 +72,20 @@ fn put(key: &str, value: &str) -> Batch {
     Batch::new().put(key.as_bytes().to_vec(), value.as_bytes().to_vec())
 }
 
+/// An audit row without records.
+const RECORDS: &[u8] = br#"{"v":1,"row":[]}"#;
+
 async fn written() -> Desk {
     let desk = Desk::new();
     let first = vec![
         put("s/a", "1").put(b"sv/a/1".to_vec(), b"one".to_vec()),
-        put("s/a", "2").put(b"audit/1".to_vec(), b"record".to_vec()),
+        put("s/a", "2").put(b"audit/1".to_vec(), RECORDS.to_vec()),
         put("p/x", "policy").put(b"sv/a/2".to_vec(), b"two".to_vec()),
     ];
     desk.process(first).await;
     desk.process(vec![
-        Batch::new().delete(b"sv/a/1".to_vec()).put(b"audit/2".to_vec(), b"record".to_vec()),
-        put("p/x", "policy 2").put(b"audit/3".to_vec(), b"record".to_vec()),
+        Batch::new().delete(b"sv/a/1".to_vec()).put(b"audit/2".to_vec(), RECORDS.to_vec()),
+        put("p/x", "policy 2").put(b"audit/3".to_vec(), RECORDS.to_vec()),
     ])
     .await;
     desk
@@ -336,6 +339,97 @@ async fn an_export_ends_with_a_checkpoint_of_its_own() {
     let note = end["checkpoint"].as_str().unwrap();
     assert!(note.starts_with("strongroom/export\n"), "{note}");
     assert!(ledger.read_checkpoint(note.as_bytes()).is_err());
+}
+
+/// Later than all that a test enters.
+fn later() -> strongroom_model::Timestamp {
+    SystemClock.now() + Duration::from_hours(1)
+}
+
+/// A store whose records of old were removed, and their entries folded; and its rows before that.
+async fn folded() -> (Desk, Desk) {
+    let (desk, before) = (written().await, Desk::new());
+    let gone = Batch::new().delete(b"audit/1".to_vec()).delete(b"audit/2".to_vec());
+    desk.process(vec![put("t/ocid1.tenancy.oc1..a", "1"), gone]).await;
+    copy(&desk.path(), &before.path());
+    let (ledger, store) = desk.open();
+    assert_eq!(
+        ledger.fold(&store, SystemClock.now() - Duration::from_hours(1), |b| b).await,
+        Ok(0)
+    );
+    assert_eq!(ledger.fold(&store, later(), |batch| batch).await, Ok(4));
+    store.close();
+    (desk, before)
+}
+
+#[tokio::test]
+async fn one_entry_of_a_chain_stands_for_those_before_it() {
+    let (desk, before) = folded().await;
+    let (was, is) = (before.verify().await.unwrap(), desk.verify().await.unwrap());
+    assert_eq!((before.entries().len(), desk.entries().len()), (7, 3));
+    assert_eq!((is.entries, is.chains, is.last), (was.entries, was.chains, was.last));
+    let checkpoint = desk.process(vec![put("s/b", "1"), put("s/b", "2")]).await.checkpoint();
+    before.verify().await.unwrap();
+    let (ledger, store) = desk.open();
+    let checkpoint = ledger.read_checkpoint(checkpoint.as_bytes()).unwrap();
+    assert_eq!(checkpoint.entries, 9);
+    ledger.is_after(&store, &checkpoint).await.unwrap();
+    assert_eq!(ledger.fold(&store, later(), |batch| batch).await, Ok(1));
+    ledger.is_after(&store, &checkpoint).await.unwrap();
+    store.close();
+    assert_eq!(desk.verify().await.unwrap().entries, 9);
+    assert_eq!(desk.entries().len(), 4);
+}
+
+#[tokio::test]
+async fn every_edit_of_folded_entries_is_told() {
+    let follow = "does not follow the one before it";
+    let missing = "is missing";
+    for (statement, says) in [
+        ("DELETE FROM kv WHERE k = FOLDED", "removed, put back, or is an older one"),
+        ("INSERT OR REPLACE INTO kv SELECT * FROM was.kv WHERE k = FOLDED", missing),
+        ("INSERT OR REPLACE INTO kv SELECT * FROM was.kv WHERE k = FIRST", missing),
+        ("INSERT INTO kv SELECT * FROM was.kv WHERE k = FIRST OR k = SECOND", follow),
+        ("INSERT OR REPLACE INTO kv SELECT * FROM was.kv WHERE k = SECOND", missing),
+        ("DELETE FROM kv WHERE k = CAST('s/a' AS BLOB)", "kind `s` was removed"),
+        ("DELETE FROM kv WHERE k = CAST('audit/3' AS BLOB)", "kind `audit` was removed"),
+        ("DELETE FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*'", "removed, put back"),
+    ] {
+        let (desk, before) = folded().await;
+        // The first chain has three entries, of which the third stands for all.
+        let entries = before.entries();
+        let statement = statement.replace("FIRST", &entries[0]).replace("SECOND", &entries[1]);
+        let statement = statement.replace("FOLDED", &entries[2]);
+        desk.edit(&format!("ATTACH '{}' AS was; {statement}", before.path().display()));
+        let why = why(desk.verify().await);
+        assert!(why.contains(says), "{statement}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_says_which_entries_stand_for_others_and_no_other_may() {
+    let (desk, before) = folded().await;
+    let (ledger, store) = desk.open();
+    let key = ledger.public_key();
+    let mut file = Vec::new();
+    let exported = ledger.export(&store, &mut file).await.unwrap();
+    assert_eq!((exported.entries, exported.chains), (3, 3));
+    assert_eq!(check_export(&mut file.as_slice(), &key).unwrap().entries, 3);
+    let text = String::from_utf8(file).unwrap();
+    assert_eq!(text.matches("folded ").count(), 3, "{text}");
+    let (of_before, store) = before.open();
+    let mut whole = Vec::new();
+    of_before.export(&store, &mut whole).await.unwrap();
+    let whole = String::from_utf8(whole).unwrap();
+    // Who leaves out the first entries has the place of one that stands for them, and no signature.
+    let folded = text.lines().nth(1).unwrap();
+    let mut lines: Vec<&str> = whole.lines().collect();
+    lines.splice(1..4, [folded]);
+    let refused = check_export(&mut (lines.join("\n") + "\n").as_bytes(), &key).unwrap_err();
+    assert!(refused.to_string().contains("nothing vouches for what is gone"), "{refused}");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.remove(1);
+    assert!(check_export(&mut (lines.join("\n") + "\n").as_bytes(), &key).is_err());
 }
 
 /// What writes a row that was not there.
