@@ -16,9 +16,8 @@ use crate::shared::Shared;
 use crate::sightings::{FORGOTTEN_SECS, SightingRow};
 
 const PAUSE: Duration = Duration::from_hours(1);
-const ROWS_AT_ONCE: usize = 512;
-/// Rows of the audit log that go at once: what is committed meanwhile waits for them.
-const RECORDS_AT_ONCE: usize = 64;
+/// Rows that go at once: what is committed meanwhile waits for them.
+const ROWS_AT_ONCE: usize = 64;
 
 /// How long a retry token is remembered. Source: OCI API reference, `opc-retry-token`.
 pub(crate) const RETRY_TOKEN_SECS: i64 = 24 * 3600;
@@ -97,7 +96,7 @@ async fn audit(
     let range = b"audit/".to_vec()..rows::audit_before(before.as_microsecond());
     let mut removed = 0;
     loop {
-        let page = store.scan(range.clone(), Order::Ascending, RECORDS_AT_ONCE).await?;
+        let page = store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
         if page.is_empty() {
             break;
         }
@@ -122,19 +121,23 @@ async fn older_than<R: DeserializeOwned>(
         let page = store.scan(range.clone(), Order::Ascending, ROWS_AT_ONCE).await?;
         let Some((last, _)) = page.last() else { return Ok(removed) };
         range.start = [last.as_slice(), b"\0"].concat();
+        let (mut batch, mut count) = (shift.fence(Batch::new()).sync(Sync::Deferred), 0);
         for (key, row) in page {
             let made = made(rows::decode(&key, &row.value)?);
-            if now.as_second() - made.as_second() < secs {
-                continue;
+            if now.as_second() - made.as_second() >= secs {
+                batch = batch.require(key.clone(), Require::Revision(row.revision)).delete(key);
+                count += 1;
             }
-            let batch = Batch::new().require(key.clone(), Require::Revision(row.revision));
-            match store.commit(shift.fence(batch).delete(key).sync(Sync::Deferred)).await {
-                Ok(_) => removed += 1,
-                Err(error) if Shift::is_over(&error) => return Ok(removed),
-                // Used anew meanwhile.
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error),
-            }
+        }
+        if count == 0 {
+            continue;
+        }
+        match store.commit(batch).await {
+            Ok(_) => removed += count,
+            Err(error) if Shift::is_over(&error) => return Ok(removed),
+            // One was used anew meanwhile; the others go with the next sweep.
+            Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error),
         }
     }
 }
