@@ -68,10 +68,7 @@ impl History {
             }
             server.stop();
             history.look();
-            if round == 0 {
-                history.fold().await;
-                history.look();
-            }
+            history.fold(round).await;
         }
         history.checkpoint = history.sign().await;
         history
@@ -107,13 +104,19 @@ impl History {
         Ledger::new(&self.root_key(), Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap()
     }
 
-    /// Has one entry stand for the others, as it is when records were kept long enough.
-    async fn fold(&self) {
+    /// Has one entry stand for the others of the first round, as it is when records were kept long
+    /// enough.
+    async fn fold(&mut self, round: usize) {
+        if round > 0 {
+            return;
+        }
         let (ledger, path) = (self.ledger(), self.data().join("strongroom.db"));
         let witness = Arc::new(ledger.clone());
         let store =
             strongroom_store::Sqlite::open(&path, strongroom_server::WATCHED, witness).unwrap();
         assert!(ledger.fold(&store, jiff::Timestamp::now(), |batch| batch).await.unwrap() > 0);
+        drop(store);
+        self.look();
     }
 
     /// A checkpoint of the last state.
