@@ -1,5 +1,6 @@
 //! SQLite: one writer thread that groups waiting commits, readers on the caller's thread.
 
+mod checkpointer;
 mod file;
 mod readers;
 mod snapshot;
@@ -12,6 +13,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use self::checkpointer::Checkpointer;
 use self::readers::Readers;
 use self::snapshot::SqliteSnapshot;
 use self::writer::{Job, Writer};
@@ -55,7 +57,7 @@ impl Sqlite {
         let (jobs, queue) = channel();
         let warrant = Arc::new(Warrant::new(witness));
         let beside = (Arc::clone(&changes), Arc::clone(&warrant), Arc::clone(&stats));
-        let writer = Writer::new(connection, beside)?;
+        let writer = Writer::new((connection, Checkpointer::start(path)?), beside)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(&queue))

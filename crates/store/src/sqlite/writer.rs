@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::checkpointer::Checkpointer;
 use super::file::{BUSY_TIME, io};
 use super::readers::point;
 use crate::changes::Changes;
@@ -19,6 +20,11 @@ const GROUP_MAX: usize = 256;
 
 /// How long a deferred commit may wait for the disk.
 const DEFERRED_FOR: Duration = Duration::from_millis(500);
+
+/// Pages of the log after which it is moved into the database.
+const PAGES_LOGGED: usize = 2000;
+/// Pages that a transaction writes beside one for each of its rows, about.
+const PAGES_BESIDE: usize = 4;
 
 const PUT: &str = "INSERT INTO kv (k, ver, mac, v) VALUES (?1, ?2, ?3, ?4)
                    ON CONFLICT (k) DO UPDATE SET
@@ -60,6 +66,9 @@ struct Touch<'a> {
 /// The one connection that writes, and the thread around it.
 pub(super) struct Writer {
     connection: Connection,
+    checkpointer: Checkpointer,
+    /// About how many pages were written to the log since it was last to be moved.
+    logged: usize,
     changes: Arc<Changes>,
     warrant: Arc<Warrant>,
     chain: Box<dyn Chain>,
@@ -75,7 +84,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        connection: Connection,
+        (connection, checkpointer): (Connection, Checkpointer),
         (changes, warrant, stats): Beside,
     ) -> Result<Self, StoreError> {
         let last: i64 = connection
@@ -87,6 +96,8 @@ impl Writer {
         let chain = warrant.witness.chain();
         Ok(Self {
             connection,
+            checkpointer,
+            logged: 0,
             changes,
             warrant,
             chain,
@@ -202,6 +213,9 @@ impl Writer {
         &mut self,
         batches: &[Batch],
     ) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
+        if self.checkpointer.has_failed() {
+            return Err(StoreError::Io("the log cannot be moved into the database".to_owned()));
+        }
         let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
         self.switch(sync)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
@@ -234,6 +248,11 @@ impl Writer {
                 Sync::Deferred => self.unsynced.or_else(|| Some(Instant::now())),
             };
         }
+        self.logged += touched.len() + PAGES_BESIDE;
+        if self.logged >= PAGES_LOGGED {
+            self.logged = 0;
+            self.checkpointer.wake();
+        }
         self.changes.publish(told);
         self.count(&outcomes, writes && sync == Sync::Full);
         Ok(outcomes)
@@ -248,7 +267,7 @@ impl Writer {
     }
 
     /// Finds a condition that does not hold. Rows that the transaction has not touched are read, and
-    /// must be the latest.
+    /// must be the latest; those that are not there by heart are not looked for.
     fn conflict<'a>(
         &self,
         batch: &'a Batch,
@@ -258,6 +277,8 @@ impl Writer {
         for (key, require) in &batch.require {
             let found = if let Some(touch) = touched.get(key.as_slice()) {
                 touch.after.map(|_row| touch.revision)
+            } else if self.is_absent(key) {
+                None
             } else {
                 let row = point(&self.connection, key, &self.warrant)?;
                 let revision = row.as_ref().map(|(row, _)| row.revision);
@@ -316,12 +337,17 @@ impl Writer {
         delete.execute([key]).map_err(io).map(|_count| ())
     }
 
+    /// Tells whether it is known by heart that there is no such row.
+    fn is_absent(&self, key: &[u8]) -> bool {
+        self.warrant.witness.tracks(key) && self.warrant.is_latest(key, None)
+    }
+
     /// Returns what proves the row that is about to be replaced; its value is of no more use.
     fn mac_before(&self, key: &[u8], seen: &Seen<'_>) -> Result<Option<Mac>, StoreError> {
         if let Some(mac) = seen.get(key) {
             return Ok(*mac);
         }
-        if self.warrant.witness.tracks(key) && self.warrant.is_latest(key, None) {
+        if self.is_absent(key) {
             return Ok(None);
         }
         let mut statement = self.connection.prepare_cached(PROOF).map_err(io)?;
@@ -373,6 +399,7 @@ impl Writer {
     /// when they are deleted, but the log holds them until then. Does not wait for whoever reads the
     /// log: commits would wait as well.
     fn forget(&self) -> Result<(), StoreError> {
+        let _paused = self.checkpointer.pause();
         self.connection.busy_timeout(Duration::ZERO).map_err(io)?;
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         let busy = self.connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0));

@@ -39,6 +39,27 @@ async fn waiting_commits_share_a_transaction() {
 }
 
 #[tokio::test]
+async fn the_log_is_moved_into_the_database_beside_the_commits() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let store = Sqlite::open(&path, &[], Checksum::new()).unwrap();
+    let size = || std::fs::metadata(&path).unwrap().len();
+    let empty = size();
+    // About two thousand pages, far from what makes the writer do it.
+    for number in 0..450_u16 {
+        let batch = Batch::new().put(number.to_be_bytes().to_vec(), vec![0; 512]);
+        store.commit(batch.sync(Sync::Deferred)).await.unwrap();
+    }
+    for _ in 0..500 {
+        if size() > empty + 128 * 1024 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{} bytes at first, {} now", empty, size());
+}
+
+#[tokio::test]
 async fn deferred_commits_do_not_wait_for_the_disk() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sqlite::open(&directory.path().join("s.db"), &[], Checksum::new()).unwrap();
