@@ -22,10 +22,10 @@ const KEPT: usize = 100_000;
 const WAITING_MAX: usize = 20_000;
 
 /// Pairs that are noted at once, at most: what is committed meanwhile waits for them.
-const GROUP_MAX: usize = 64;
+const GROUP_MAX: usize = 16;
 
 /// How long the first pair of a group waits for others.
-const GATHER_TIME: Duration = Duration::from_millis(25);
+const GATHER_TIME: Duration = Duration::from_millis(4);
 
 /// How often a group is tried while other nodes note the same pairs.
 const TRIES_MAX: usize = 3;
