@@ -98,9 +98,11 @@ impl Store for Memory {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
 
-    fn walk<'a>(&'a self, mut visit: Visit<'a>) -> Answer<'a, ()> {
+    fn walk<'a>(&'a self, sorted: &'a [u8], mut visit: Visit<'a>) -> Answer<'a, ()> {
         let rows = self.state().rows.clone();
-        let shown = rows.into_iter().try_for_each(|(key, row)| visit(&key, row));
+        let (last, first): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(key, _)| key.starts_with(sorted));
+        let shown = first.into_iter().chain(last).try_for_each(|(key, row)| visit(&key, row));
         Box::pin(std::future::ready(shown))
     }
 

@@ -224,8 +224,9 @@ pub trait Store: Debug + Send + std::marker::Sync + 'static {
     /// the call is in it.
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)>;
 
-    /// Shows every row as of one moment, in the order of the keys. May hold the thread meanwhile.
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()>;
+    /// Shows every row as of one moment: as they lie in the store those whose keys do not begin with
+    /// `sorted`, and then those that do, in the order of their keys. May hold the thread meanwhile.
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()>;
 
     /// Makes what was deleted or replaced leave the files that the store writes: at once, or as soon as
     /// other nodes have been told of it.

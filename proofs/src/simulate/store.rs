@@ -134,8 +134,8 @@ impl Store for Way {
         Box::pin(self.read(async move { self.store.fresh(since).await }))
     }
 
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        Box::pin(self.read(async move { self.store.walk(visit).await }))
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(self.read(async move { self.store.walk(sorted, visit).await }))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

@@ -64,7 +64,7 @@ impl Ledger {
     /// Goes through all rows; returns what was found, and the entries that others came after.
     async fn walk(&self, store: &dyn Store) -> Result<(Verified, Vec<Head>), StoreError> {
         let mut walk = Walk::new(&self.0.keys);
-        store.walk(Box::new(|key, row| walk.visit(key, &row))).await?;
+        store.walk(rows::LEDGER, Box::new(|key, row| walk.visit(key, &row))).await?;
         walk.end()
     }
 
@@ -152,7 +152,7 @@ async fn at_or_after(
     Ok(Some((number, entry, hash)))
 }
 
-/// Takes every row in the order of the keys: entries of a chain follow each other.
+/// Takes every row, the ledger's in the order of their keys: entries of a chain follow each other.
 struct Walk<'a> {
     keys: &'a LedgerKeys,
     verified: Verified,

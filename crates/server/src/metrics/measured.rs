@@ -70,8 +70,8 @@ impl Store for MeasuredStore {
         })
     }
 
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        self.store.walk(visit)
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {
+        self.store.walk(sorted, visit)
     }
 
     fn forget(&self) -> Answer<'_, ()> {

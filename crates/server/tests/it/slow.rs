@@ -36,8 +36,8 @@ impl Store for Slow {
         self.0.fresh(since)
     }
 
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        self.0.walk(visit)
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {
+        self.0.walk(sorted, visit)
     }
 
     fn forget(&self) -> Answer<'_, ()> {

@@ -243,9 +243,10 @@ impl Postgres {
     }
 
     /// Shows every row. What this node was not told of by then was withheld from it.
-    async fn walked(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+    async fn walked(&self, sorted: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
         self.probed().await?;
-        let news = walk::walk(&self.hosts, (&self.changes, &self.warrant), visit).await?;
+        let beside = (&*self.changes, &*self.warrant);
+        let news = walk::walk(&self.hosts, beside, sorted, visit).await?;
         if news.is_empty() {
             return Ok(());
         }
@@ -349,8 +350,8 @@ impl Store for Postgres {
         Box::pin(self.fresh_since(since))
     }
 
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        Box::pin(self.walked(visit))
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(self.walked(sorted, visit))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

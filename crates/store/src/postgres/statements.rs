@@ -14,8 +14,11 @@ const SCAN_DOWN: &str =
 
 /// What a walk shows, fetched in parts, and what is kept track of.
 pub(super) const WALK: &str = "
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-DECLARE walk NO SCROLL CURSOR FOR SELECT k, v, ver, mac FROM strongroom.kv ORDER BY k";
+DECLARE walk NO SCROLL CURSOR FOR SELECT k, v, ver, mac FROM strongroom.kv
+WHERE k < $1 OR k >= $2";
+pub(super) const WALK_SORTED: &str = "
+DECLARE walk NO SCROLL CURSOR FOR SELECT k, v, ver, mac FROM strongroom.kv
+WHERE k >= $1 AND k < $2 ORDER BY k";
 pub(super) const TRACK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 pub(super) const PART: &str = "FETCH 1000 FROM walk";
 

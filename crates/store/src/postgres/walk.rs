@@ -6,10 +6,10 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Error;
 
 use super::hosts::{Failed, Hosts, Link, failed};
-use super::statements::{PART, TRACK, TRACK_RANGE, WALK};
+use super::statements::{PART, TRACK, TRACK_RANGE, WALK, WALK_SORTED};
 use super::{OPEN_TIME, versioned};
 use crate::changes::Changes;
-use crate::types::{Revision, StoreError, Visit};
+use crate::types::{Revision, StoreError, Visit, prefix_range};
 use crate::warrant::Warrant;
 
 /// How long the database may take for a part of the rows.
@@ -19,27 +19,34 @@ const PART_TIME: Duration = Duration::from_secs(10);
 pub(super) async fn walk(
     hosts: &Hosts,
     (changes, warrant): (&Changes, &Warrant),
+    sorted: &[u8],
     mut visit: Visit<'_>,
 ) -> Result<Vec<(Vec<u8>, Revision)>, StoreError> {
     let mut news = Vec::new();
     let link = hosts.primary(Instant::now() + OPEN_TIME).await?;
     let told = |error| failed(error).told();
-    link.client.batch_execute(WALK).await.map_err(told)?;
-    loop {
-        let part = link.client.query(PART, &[]).await.map_err(told)?;
-        if part.is_empty() {
-            link.client.batch_execute("COMMIT").await.map_err(told)?;
-            return Ok(news);
-        }
-        for row in &part {
-            let (key, row, mac) = versioned(row)?;
-            warrant.check(&key, &row, &mac)?;
-            if changes.watches(&key) && warrant.revision(&key) < row.revision {
-                news.push((key.clone(), row.revision));
+    link.client.batch_execute(TRACK).await.map_err(told)?;
+    let sorted = prefix_range(sorted);
+    for select in [WALK, WALK_SORTED] {
+        link.client.execute(select, &[&sorted.start, &sorted.end]).await.map_err(told)?;
+        loop {
+            let part = link.client.query(PART, &[]).await.map_err(told)?;
+            if part.is_empty() {
+                break;
             }
-            visit(&key, row)?;
+            for row in &part {
+                let (key, row, mac) = versioned(row)?;
+                warrant.check(&key, &row, &mac)?;
+                if changes.watches(&key) && warrant.revision(&key) < row.revision {
+                    news.push((key.clone(), row.revision));
+                }
+                visit(&key, row)?;
+            }
         }
+        link.client.batch_execute("CLOSE walk").await.map_err(told)?;
     }
+    link.client.batch_execute("COMMIT").await.map_err(told)?;
+    Ok(news)
 }
 
 /// Takes note anew of which commit wrote each watched row. However many there are: it is given up

@@ -131,8 +131,8 @@ impl Store for Sqlite {
         Box::pin(std::future::ready(Ok(self.changes.since(since))))
     }
 
-    fn walk<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, ()> {
-        Box::pin(std::future::ready(self.readers.walk(visit)))
+    fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(self.readers.walk(sorted, visit)))
     }
 
     fn forget(&self) -> Answer<'_, ()> {

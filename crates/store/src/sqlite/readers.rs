@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use rusqlite::{Connection, Row};
 
 use super::file::{io, open_for_reading};
-use crate::types::{Order, Range, Revision, StoreError, Versioned, Visit};
+use crate::types::{Order, Range, Revision, StoreError, Versioned, Visit, prefix_range};
 use crate::warrant::{Warrant, stale};
 use crate::witness::{Mac, Witness};
 
@@ -15,7 +15,9 @@ const SCAN_UP: &str =
     "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k ASC LIMIT ?3";
 const SCAN_DOWN: &str =
     "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k DESC LIMIT ?3";
-const WALK: &str = "SELECT v, ver, mac, k FROM kv ORDER BY k ASC";
+/// As they lie in the file: in the order of the keys, each would be looked for on its own.
+const WALK: &str = "SELECT v, ver, mac, k FROM kv NOT INDEXED WHERE k < ?1 OR k >= ?2";
+const WALK_SORTED: &str = "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k ASC";
 
 type Found = Vec<(Vec<u8>, Versioned)>;
 
@@ -124,13 +126,17 @@ impl Readers {
     }
 
     /// Shows every row, on a connection of its own: a walk is long.
-    pub(super) fn walk(&self, mut visit: Visit<'_>) -> Result<(), StoreError> {
+    pub(super) fn walk(&self, sorted: &[u8], mut visit: Visit<'_>) -> Result<(), StoreError> {
         let connection = open_for_reading(&self.path)?;
-        let mut statement = connection.prepare(WALK).map_err(io)?;
-        let mut rows = statement.query(()).map_err(io)?;
-        while let Some(row) = rows.next().map_err(io)? {
-            let key: Vec<u8> = row.get(3).map_err(io)?;
-            visit(&key, checked(row, &key, &self.warrant)?.0)?;
+        connection.execute_batch("BEGIN").map_err(io)?;
+        let sorted = prefix_range(sorted);
+        for select in [WALK, WALK_SORTED] {
+            let mut statement = connection.prepare(select).map_err(io)?;
+            let mut rows = statement.query((&sorted.start, &sorted.end)).map_err(io)?;
+            while let Some(row) = rows.next().map_err(io)? {
+                let key: Vec<u8> = row.get(3).map_err(io)?;
+                visit(&key, checked(row, &key, &self.warrant)?.0)?;
+            }
         }
         Ok(())
     }

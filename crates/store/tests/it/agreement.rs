@@ -91,6 +91,24 @@ fn shown(rows: &[(Vec<u8>, Versioned)]) -> String {
     format!("{:?}", rows.iter().map(|(k, row)| (k, &row.value, row.revision)).collect::<Vec<_>>())
 }
 
+/// Walks through all rows, and returns them in the order of their keys: those below `s/` came last,
+/// in that order.
+async fn walked(store: &dyn Store) -> String {
+    let mut rows = Vec::new();
+    let visit = |key: &[u8], row| {
+        rows.push((key.to_vec(), row));
+        Ok(())
+    };
+    store.walk(b"s/", Box::new(visit)).await.unwrap();
+    let first = rows.iter().position(|(key, _)| key.starts_with(b"s/")).unwrap_or(rows.len());
+    let (others, sorted) = rows.split_at(first);
+    assert!(sorted.is_sorted_by_key(|(key, _)| key));
+    assert!(sorted.iter().all(|(key, _)| key.starts_with(b"s/")), "{}", shown(&rows));
+    let mut all = [sorted, others].concat();
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    shown(&all)
+}
+
 /// Reads a snapshot, three rows at a time.
 async fn all_of(mut snapshot: Box<dyn Snapshot>) -> String {
     let mut all = Vec::new();
@@ -140,6 +158,7 @@ proptest! {
             }
             assert_eq!(memory.fresh(start).await, sqlite.fresh(start).await);
             let all = everything(&memory).await;
+            assert_eq!((&all, &all), (&walked(&memory).await, &walked(&sqlite).await));
             drop(sqlite);
             let reopened = Sqlite::open(&path, &["v/"], Checksum::new()).unwrap();
             reopened.integrity_check().unwrap();
@@ -187,6 +206,7 @@ fn memory_and_postgres_agree() {
             let found = told(postgres.fresh(first.0).await.unwrap().1);
             assert_eq!(numbers.known(&expected), numbers.other(&found));
             let all = numbers.known(&everything(&memory).await);
+            assert_eq!(all, numbers.other(&walked(&postgres).await));
             drop(postgres);
             let reopened = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
             assert_eq!(all, numbers.other(&everything(&reopened).await));

@@ -124,7 +124,7 @@ async fn rows_that_somebody_else_wrote_are_not_read() {
         assert!(store.get(&[b"a/2"]).await.is_ok());
         if !statement.starts_with("DELETE") {
             is_corrupt(store.scan(prefix_range(b"a/"), Order::Ascending, 9).await, &says);
-            is_corrupt(store.walk(Box::new(|_, _| Ok(()))).await, &says);
+            is_corrupt(store.walk(b"", Box::new(|_, _| Ok(()))).await, &says);
         }
         let unless = put("a/1", "three").require(b"a/1".to_vec(), Require::Absent);
         let replaced = store.commit(unless).await;
@@ -286,7 +286,7 @@ async fn news_and_rows_of_a_database_are_not_believed_if_they_are_old_or_bent() 
     let own = Postgres::open(&url, None, &["p/"], Checksum::new()).await.unwrap();
     let (before, _) = own.fresh(Cursor::default()).await.unwrap();
     own.commit(put("p/z", "told")).await.unwrap();
-    assert_eq!(own.walk(Box::new(|_, _| Ok(()))).await, Ok(()));
+    assert_eq!(own.walk(b"", Box::new(|_, _| Ok(()))).await, Ok(()));
     edit(
         "CREATE FUNCTION withhold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
          CREATE TRIGGER withhold BEFORE INSERT ON strongroom.changes
@@ -295,7 +295,7 @@ async fn news_and_rows_of_a_database_are_not_believed_if_they_are_old_or_bent() 
     own.commit(put("p/z", "withheld")).await.unwrap();
     let (_, delta) = own.fresh(before).await.unwrap();
     assert!(matches!(&delta, Delta::Changes(told) if told.len() == 1), "{delta:?}");
-    is_corrupt(own.walk(Box::new(|_, _| Ok(()))).await, stale);
+    is_corrupt(own.walk(b"", Box::new(|_, _| Ok(()))).await, stale);
     edit("DROP TRIGGER withhold ON strongroom.changes");
     // A bent one.
     store.fresh(cursor).await.unwrap();
