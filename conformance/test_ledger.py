@@ -243,10 +243,13 @@ def test_records_go_when_they_were_kept_long_enough_and_the_rest_is_still_proved
         assert [server.ask() for _ in range(30)] == [401] * 30
         server.stop()
     old = server.checkpoints[1].read_bytes()
-    server.start()
-    server.stop()
-    assert sum(key < record for key in keys("audit")) == 60 and sum(key < chain for key in keys("l")) >= 60
     server.config.write_text("audit_retention_days = 90\n" + server.config.read_text())
+    # The clock that is a hundred days further than when it was seen last may be the one that is wrong.
+    server.start()
+    time.sleep(2)
+    server.stop()
+    assert "the clock may be wrong" in server.log.read_text()
+    assert sum(key < record for key in keys("audit")) == 60 and sum(key < chain for key in keys("l")) >= 60
     server.start()
     assert server.ask() == 401
     until = time.monotonic() + 20

@@ -32,9 +32,9 @@ use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
 use crate::shared::Shared;
-use crate::sightings::{keep_noted, note_waiting};
+use crate::sightings::{keep_noted, note_rest};
 use crate::sinks::{self, NamedSink};
-use crate::sweep::keep_swept;
+use crate::sweep::{keep_audit_swept, keep_swept};
 use crate::tls::TlsIdentity;
 
 const HEADER_TIME: Duration = Duration::from_secs(15);
@@ -219,6 +219,8 @@ fn start_keepers(
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_swept(&keeper).await });
     let keeper = Arc::clone(shared);
+    keepers.spawn(async move { keep_audit_swept(&keeper).await });
+    let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_schedule(&keeper).await });
     let keeper = Arc::clone(shared);
     keepers.spawn(async move { keep_counted(&keeper).await });
@@ -276,7 +278,7 @@ impl Serving {
         if self.doors.await.is_err() {
             tracing::error!("the listeners ended early");
         }
-        note_waiting(&self.shared).await;
+        note_rest(&self.shared).await;
         write_checkpoints(&self.shared).await;
     }
 }

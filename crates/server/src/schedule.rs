@@ -1,6 +1,7 @@
 //! Does what falls due: deletions of vaults, keys and key versions, and rotations of keys.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use strongroom_model::{
@@ -44,6 +45,7 @@ pub(crate) async fn keep_schedule(shared: &Shared) {
         let shift = shared.duty.begun().await;
         let now = shared.lifecycle_clock.now();
         let frozen = !by_hand && watch.look(now, start.elapsed());
+        shared.doubts_clock.store(frozen, Ordering::Release);
         if let Err(failure) = run(shared, &shift, now, frozen).await {
             tracing::warn!(reason = failure.reason, "not all that is due was done");
         }

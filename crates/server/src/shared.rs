@@ -138,6 +138,8 @@ pub struct Shared {
     pub(crate) endpoints: Endpoints,
     /// Whether what was deleted may still stand in the store's files.
     pub(crate) forgets: AtomicBool,
+    /// Whether the clock may be wrong, as long as nobody has looked too.
+    pub(crate) doubts_clock: AtomicBool,
     /// Held while a key that signs certificates or tokens is made.
     pub(crate) signers: tokio::sync::Mutex<()>,
     /// The machine that this server is, in development.
@@ -210,6 +212,7 @@ impl Shared {
             expected: parts.expected_networks,
             endpoints: Endpoints::default(),
             forgets: AtomicBool::new(true),
+            doubts_clock: AtomicBool::new(true),
             signers: tokio::sync::Mutex::default(),
             machine: parts.machine_id.map(Machine::new),
             beat: parts.beat,

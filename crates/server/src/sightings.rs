@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use strongroom_model::{Ocid, Timestamp};
 use strongroom_store::{Batch, Require, Store, StoreError, Sync};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::rows;
 use crate::shared::Shared;
@@ -26,6 +27,9 @@ const GROUP_MAX: usize = 16;
 
 /// How long the first pair of a group waits for others.
 const GATHER_TIME: Duration = Duration::from_millis(4);
+
+/// How long a server that ends waits for what is not noted yet.
+const ENDING_TIME: Duration = Duration::from_secs(2);
 
 /// How often a group is tried while other nodes note the same pairs.
 const TRIES_MAX: usize = 3;
@@ -127,8 +131,15 @@ pub(crate) async fn keep_noted(shared: &Shared) {
     }
 }
 
+/// Notes what still waits when the server ends, as far as it is not held up.
+pub(crate) async fn note_rest(shared: &Shared) {
+    if timeout(ENDING_TIME, note_waiting(shared)).await.is_err() {
+        tracing::warn!("who read a secret for the first time is not noted of all reads");
+    }
+}
+
 /// Notes what waits to be noted. What cannot be noted is told, and noted the next time it is seen.
-pub(crate) async fn note_waiting(shared: &Shared) {
+async fn note_waiting(shared: &Shared) {
     let sightings = &shared.sightings;
     loop {
         let group = sightings.group();

@@ -1,6 +1,7 @@
 //! Removes what has served its time: retry tokens after a day, explanations of refusals after thirty,
 //! notes of who read what after ninety, and records of the audit log when the operator says.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use crate::shared::Shared;
 use crate::sightings::{FORGOTTEN_SECS, SightingRow};
 
 const PAUSE: Duration = Duration::from_hours(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Rows that go at once: what is committed meanwhile waits for them.
 const ROWS_AT_ONCE: usize = 64;
 
@@ -42,11 +44,27 @@ pub(crate) async fn keep_swept(shared: &Shared) {
             ("refusals", denials(store, now).await),
             ("who read what", sightings(store, now).await),
             ("nodes that are gone", nodes(store, now).await),
-            ("audit records", audit(shared.vouching.as_ref(), store, now).await),
         ] {
             tell(what, swept);
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Removes records of the audit log that were kept long enough, while this node is on duty and the clock
+/// can be believed, for as long as it is polled.
+pub(crate) async fn keep_audit_swept(shared: &Shared) {
+    let Some(vouching) = shared.vouching.as_ref().filter(|it| it.audit_kept.is_some()) else {
+        return;
+    };
+    loop {
+        let shift = shared.duty.begun().await;
+        let waits = shared.doubts_clock.load(Ordering::Acquire) || shared.is_read_only().await;
+        if !waits {
+            let swept = audit(vouching, (&*shared.store, &shift), shared.clock.now()).await;
+            tell("audit records", swept);
+        }
+        tokio::time::sleep(if waits { LOOK_AGAIN } else { PAUSE }).await;
     }
 }
 
@@ -86,12 +104,11 @@ async fn nodes(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
 /// Removes the records of the audit log that are older than they are kept, and what the ledger has of
 /// them; returns how many rows there are less.
 async fn audit(
-    vouching: Option<&Vouching>,
+    vouching: &Vouching,
     (store, shift): Fenced<'_>,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let kept = vouching.and_then(|vouching| Some((&vouching.ledger, vouching.audit_kept?)));
-    let Some((ledger, kept)) = kept else { return Ok(0) };
+    let Some(kept) = vouching.audit_kept else { return Ok(0) };
     let before = now.checked_sub(kept).map_err(|error| StoreError::Io(error.to_string()))?;
     let range = b"audit/".to_vec()..rows::audit_before(before.as_microsecond());
     let mut removed = 0;
@@ -104,7 +121,7 @@ async fn audit(
         let batch = page.into_iter().fold(Batch::new(), |batch, (key, _)| batch.delete(key));
         store.commit(shift.fence(batch).sync(Sync::Deferred)).await?;
     }
-    let gone = ledger.fold(store, before, |batch| shift.fence(batch)).await?;
+    let gone = vouching.ledger.fold(store, before, |batch| shift.fence(batch)).await?;
     Ok(removed + usize::try_from(gone).unwrap_or_default())
 }
 
@@ -191,8 +208,8 @@ mod tests {
         let for_ever = Vouching::with(ledger.clone());
         let audit_kept = Some(Duration::from_hours(90 * 24));
         let kept = Vouching { audit_kept, ..Vouching::with(ledger) };
-        assert_eq!(audit(Some(&for_ever), (&store, &shift), now).await, Ok(0));
-        assert_eq!(audit(Some(&kept), (&store, &shift), now).await, Ok(201));
+        assert_eq!(audit(&for_ever, (&store, &shift), now).await, Ok(0));
+        assert_eq!(audit(&kept, (&store, &shift), now).await, Ok(201));
         let left = store.scan(prefix_range(b"audit/"), Order::Ascending, 9).await.unwrap();
         assert_eq!(left.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [young]);
     }
