@@ -130,6 +130,9 @@ unsafe extern "C" fn give_back(
 ) -> libc::c_int {
     // SAFETY: as this function asks.
     let (object, given) = unsafe { (&*object, &mut *given.cast::<io::Result<()>>()) };
+    if object.dlpi_phdr.is_null() {
+        return 0;
+    }
     // SAFETY: the loader says how many there are, and they stay mapped as the object does.
     let headers = unsafe { slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
     // What may be written to is not as the file has it any more.
@@ -137,7 +140,7 @@ unsafe extern "C" fn give_back(
         .iter()
         .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0);
     let done = unwritten
-        .map(|header| forget_pages(object.dlpi_addr + header.p_vaddr, header.p_memsz))
+        .map(|header| forget_pages(object.dlpi_addr.wrapping_add(header.p_vaddr), header.p_memsz))
         .fold(Ok(()), Result::and);
     if done.is_err() {
         *given = done;

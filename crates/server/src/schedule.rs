@@ -42,6 +42,9 @@ pub(crate) async fn keep_schedule(shared: &Shared) {
     let seen = if by_hand { None } else { last_seen(shared).await };
     let mut watch = ClockWatch::begin(seen, shared.lifecycle_clock.now());
     loop {
+        if shared.duty.shift().is_none() {
+            shared.doubts_clock.store(true, Ordering::Release);
+        }
         let shift = shared.duty.begun().await;
         let now = shared.lifecycle_clock.now();
         let frozen = !by_hand && watch.look(now, start.elapsed());

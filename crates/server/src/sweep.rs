@@ -118,7 +118,10 @@ async fn audit(
             break;
         }
         removed += page.len();
-        let batch = page.into_iter().fold(Batch::new(), |batch, (key, _)| batch.delete(key));
+        // Each as it was written: what somebody made of it would be taken out of the ledger's sums.
+        let batch = page.into_iter().fold(Batch::new(), |batch, (key, row)| {
+            batch.require(key.clone(), Require::Revision(row.revision)).delete(key)
+        });
         store.commit(shift.fence(batch).sync(Sync::Deferred)).await?;
     }
     let gone = vouching.ledger.fold(store, before, |batch| shift.fence(batch)).await?;

@@ -91,6 +91,7 @@ impl Ledger {
         let mut exported = Exported { chains: verified.chains, time, ..Exported::default() };
         write(to, &Line::Begin { form: FORM.to_owned(), tenancy: tenancy.clone() })?;
         let (mut folded, mut last) = (Vec::new(), String::new());
+        let mut gone = Gone::default();
         let mut range = prefix_range(rows::LEDGER);
         loop {
             let page = store.scan(range.clone(), Order::Ascending, PAGE).await?;
@@ -110,12 +111,17 @@ impl Ledger {
                     folded.push(head);
                 }
                 last.clone_from(&line.chain);
+                gone.take(&line, &line.read()?.1);
                 exported.take(&line);
                 write(to, &Line::Entry(Box::new(line)))?;
             }
             if is_last {
                 break;
             }
+        }
+        if gone.unexplained().is_some() {
+            let why = "records were removed meanwhile: export again".to_owned();
+            return Err(StoreError::Io(why).into());
         }
         let checkpoint = Checkpoint { time, folded, ..self.checkpoint_of(verified.heads) };
         write(to, &Line::End { checkpoint: self.signed_as(EXPORT_ORIGIN, &checkpoint) })?;
@@ -182,11 +188,13 @@ impl EntryLine {
         Ok((key, entry))
     }
 
-    /// Returns what others name the entry by if it stands for those before it too.
+    /// Returns the hash of the entry as it is stored if it stands for those before it too: others name
+    /// it by another, which says nothing of what is in it now.
     fn folded(&self) -> Result<Option<Head>, StoreError> {
+        let (key, entry) = self.read()?;
         let (chain, number) = (self.chain.clone(), self.number);
-        let hash = self.read()?.1.folded;
-        Ok(hash.map(|hash| Head { chain, number, hash: Hashed(hash) }))
+        let hash = Hashed(Digest(row_hash(&key, self.entry.as_bytes())));
+        Ok(entry.folded.map(|_| Head { chain, number, hash }))
     }
 }
 
@@ -256,10 +264,28 @@ struct Check {
     chains: BTreeMap<String, Chained>,
     folded: Vec<Head>,
     references: Vec<Head>,
-    /// Rows without a text, and rows that were removed.
+    gone: Gone,
+    exported: Exported,
+}
+
+/// Audit rows without a text, and those that were removed.
+#[derive(Default)]
+struct Gone {
     missing: BTreeSet<String>,
     removed: BTreeSet<String>,
-    exported: Exported,
+}
+
+impl Gone {
+    fn take(&mut self, line: &EntryLine, entry: &Entry) {
+        let missing = line.rows.iter().filter(|(_, text)| text.is_none());
+        self.missing.extend(missing.map(|(name, _)| name.clone()));
+        self.removed.extend(entry.removed.iter().cloned());
+    }
+
+    /// Returns one that is missing and was not removed.
+    fn unexplained(&self) -> Option<&String> {
+        self.missing.difference(&self.removed).next()
+    }
 }
 
 /// What is there of a chain.
@@ -287,10 +313,9 @@ impl Check {
         let unreadable = |error: StoreError| error.to_string();
         let (key, entry) = line.read().map_err(unreadable)?;
         let chain = self.chains.entry(line.chain.clone()).or_default();
-        if let Some(hash) = entry.folded.filter(|_| chain.hashes.is_empty()) {
+        if let Some(head) = line.folded().map_err(unreadable)?.filter(|_| chain.hashes.is_empty()) {
             chain.gone = line.number.saturating_sub(1);
-            let (chain, number) = (line.chain.clone(), line.number);
-            self.folded.push(Head { chain, number, hash: Hashed(hash) });
+            self.folded.push(head);
         }
         let there = u64::try_from(chain.hashes.len()).unwrap_or(u64::MAX);
         let expected = chain.gone.saturating_add(there).saturating_add(1);
@@ -306,15 +331,13 @@ impl Check {
             match text {
                 Some(text) if row_hash(name.as_bytes(), text.as_bytes()) == hash.0 => {}
                 Some(_) => return Err(format!("audit row `{name}` is not as it was written")),
-                None => {
-                    self.missing.insert(name.clone());
-                }
+                None => {}
             }
         }
         if events(&line.rows, tenancy).map_err(unreadable)? != line.events {
             return Err("the events are not those of the audit rows".to_owned());
         }
-        self.removed.extend(entry.removed);
+        self.gone.take(line, &entry);
         self.references.extend(entry.after);
         self.exported.take(line);
         Ok(())
@@ -323,7 +346,7 @@ impl Check {
     fn end(&mut self, note: &str, public_key: &LedgerBytes) -> Result<(), String> {
         let checkpoint = read_end(note.as_bytes(), public_key)?;
         self.exported.time = checkpoint.time;
-        if let Some(name) = self.missing.difference(&self.removed).next() {
+        if let Some(name) = self.gone.unexplained() {
             return Err(format!("audit row `{name}` is missing, and was not removed"));
         }
         if let Some(head) = self.folded.iter().find(|head| !checkpoint.folded.contains(head)) {

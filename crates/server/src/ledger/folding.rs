@@ -73,13 +73,16 @@ async fn next(
     before: Timestamp,
 ) -> Result<Option<(String, Vec<Stored>)>, StoreError> {
     let page = store.scan(range.clone(), Order::Ascending, ENTRIES).await?;
+    let records_end = rows::audit_before(before.as_microsecond());
     let mut found: Option<(String, Vec<Stored>)> = None;
     for (key, row) in page {
         let (chain, _) = rows::ledger_place(&key)
             .ok_or_else(|| StoreError::Corrupt("a row of the ledger has no place".to_owned()))?;
         let (first, entries) = found.get_or_insert_with(|| (chain.to_owned(), Vec::new()));
         let entry: Entry = rows::decode(&key, &row.value)?;
-        if first != chain || entry.time >= before {
+        // What it tells of must be gone, whatever the clock said when it was entered.
+        let kept = entry.audit.keys().any(|record| record.as_bytes() >= records_end.as_slice());
+        if first != chain || entry.time >= before || kept {
             break;
         }
         entries.push(Stored { revision: row.revision, entry, value: row.value, key });

@@ -79,13 +79,13 @@ async fn written() -> Desk {
     let desk = Desk::new();
     let first = vec![
         put("s/a", "1").put(b"sv/a/1".to_vec(), b"one".to_vec()),
-        put("s/a", "2").put(b"audit/1".to_vec(), RECORDS.to_vec()),
+        put("s/a", "2").put(b"audit/0000/1".to_vec(), RECORDS.to_vec()),
         put("p/x", "policy").put(b"sv/a/2".to_vec(), b"two".to_vec()),
     ];
     desk.process(first).await;
     desk.process(vec![
-        Batch::new().delete(b"sv/a/1".to_vec()).put(b"audit/2".to_vec(), RECORDS.to_vec()),
-        put("p/x", "policy 2").put(b"audit/3".to_vec(), RECORDS.to_vec()),
+        Batch::new().delete(b"sv/a/1".to_vec()).put(b"audit/0000/2".to_vec(), RECORDS.to_vec()),
+        put("p/x", "policy 2").put(b"audit/0000/3".to_vec(), RECORDS.to_vec()),
     ])
     .await;
     desk
@@ -117,10 +117,10 @@ async fn every_edit_is_told() {
     let story: Vec<(String, &str)> = vec![
         (format!("UPDATE kv SET v = x'00' WHERE k = {}", key("s/a")), bent),
         (format!("UPDATE kv SET ver = 1 WHERE k = {}", key("p/x")), bent),
-        (format!("UPDATE kv SET mac = zeroblob(32) WHERE k = {}", key("audit/2")), bent),
+        (format!("UPDATE kv SET mac = zeroblob(32) WHERE k = {}", key("audit/0000/2")), bent),
         (format!("UPDATE kv SET k = {} WHERE k = {}", key("p/y"), key("p/x")), bent),
         (format!("DELETE FROM kv WHERE k = {}", key("s/a")), put_back),
-        (format!("DELETE FROM kv WHERE k = {}", key("audit/1")), removed),
+        (format!("DELETE FROM kv WHERE k = {}", key("audit/0000/1")), removed),
         ("DELETE FROM kv WHERE k = LAST".to_owned(), removed),
         ("DELETE FROM kv WHERE k = FIRST".to_owned(), "entry 1 of chain"),
         ("DELETE FROM kv WHERE k = SECOND".to_owned(), "entry 2 of chain"),
@@ -317,8 +317,8 @@ async fn a_store_that_somebody_changes_ends_all_answers_and_all_work() {
 async fn an_export_ends_with_a_checkpoint_of_its_own() {
     let desk = Desk::new();
     let tenancy = put("t/ocid1.tenancy.oc1..a", "1");
-    let one = desk.process(vec![tenancy, put("audit/1", r#"{"v":1,"row":[]}"#)]).await;
-    desk.process(vec![put("audit/2", r#"{"v":1,"row":[]}"#)]).await;
+    let one = desk.process(vec![tenancy, put("audit/0000/1", r#"{"v":1,"row":[]}"#)]).await;
+    desk.process(vec![put("audit/0000/2", r#"{"v":1,"row":[]}"#)]).await;
     let (ledger, store) = desk.open();
     let (mut file, before) = (Vec::new(), SystemClock.now());
     let exported = ledger.export(&store, &mut file).await.unwrap();
@@ -349,7 +349,7 @@ fn later() -> strongroom_model::Timestamp {
 /// A store whose records of old were removed, and their entries folded; and its rows before that.
 async fn folded() -> (Desk, Desk) {
     let (desk, before) = (written().await, Desk::new());
-    let gone = Batch::new().delete(b"audit/1".to_vec()).delete(b"audit/2".to_vec());
+    let gone = Batch::new().delete(b"audit/0000/1".to_vec()).delete(b"audit/0000/2".to_vec());
     desk.process(vec![put("t/ocid1.tenancy.oc1..a", "1"), gone]).await;
     copy(&desk.path(), &before.path());
     let (ledger, store) = desk.open();
@@ -392,7 +392,7 @@ async fn every_edit_of_folded_entries_is_told() {
         ("INSERT INTO kv SELECT * FROM was.kv WHERE k = FIRST OR k = SECOND", follow),
         ("INSERT OR REPLACE INTO kv SELECT * FROM was.kv WHERE k = SECOND", missing),
         ("DELETE FROM kv WHERE k = CAST('s/a' AS BLOB)", "kind `s` was removed"),
-        ("DELETE FROM kv WHERE k = CAST('audit/3' AS BLOB)", "kind `audit` was removed"),
+        ("DELETE FROM kv WHERE k = CAST('audit/0000/3' AS BLOB)", "kind `audit` was removed"),
         ("DELETE FROM kv WHERE CAST(k AS TEXT) GLOB 'l/*'", "removed, put back"),
     ] {
         let (desk, before) = folded().await;
@@ -417,6 +417,15 @@ async fn an_export_says_which_entries_stand_for_others_and_no_other_may() {
     assert_eq!(check_export(&mut file.as_slice(), &key).unwrap().entries, 3);
     let text = String::from_utf8(file).unwrap();
     assert_eq!(text.matches("folded ").count(), 3, "{text}");
+    // Nor is anything in such an entry believed that was not there: a record that was removed, or one.
+    for forged in [r#"\"removed\":[\"audit/0000/3\"]"#, r#"\"audit\":{\"audit/0000/9\":\"\"}"#] {
+        let forged = text.replacen(r#"\"folded\":"#, &format!(r#"{forged},\"folded\":"#), 1);
+        assert_ne!(forged, text);
+        check_export(&mut forged.as_bytes(), &key).unwrap_err();
+    }
+    let forged = text.replacen(r#"\"folded\":"#, r#"\"removed\":[],\"folded\":"#, 1);
+    let refused = check_export(&mut forged.as_bytes(), &key).unwrap_err().to_string();
+    assert!(refused.contains("nothing vouches for what is gone"), "{refused}");
     let (of_before, store) = before.open();
     let mut whole = Vec::new();
     of_before.export(&store, &mut whole).await.unwrap();
@@ -510,11 +519,11 @@ async fn a_node_does_not_build_upon_what_is_lost_while_it_starts() {
     for settles in [true, false] {
         let desk = Desk::new();
         desk.process(vec![put("s/a", "1")]).await;
-        desk.process(vec![put("audit/1", "record")]).await;
+        desk.process(vec![put("audit/0000/1", "record")]).await;
         let last = desk.entries().pop().unwrap();
         let (ledger, store) = desk.open();
         let verified = ledger.begin(&store).await.unwrap();
-        desk.edit(&format!("DELETE FROM kv WHERE k = {last} OR k = CAST('audit/1' AS BLOB)"));
+        desk.edit(&format!("DELETE FROM kv WHERE k = {last} OR k = CAST('audit/0000/1' AS BLOB)"));
         if settles {
             ledger.settle(&store, verified).await.unwrap();
         }

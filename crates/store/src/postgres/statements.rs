@@ -45,10 +45,12 @@ const LOCK: &str = "
 SELECT CASE WHEN changes THEN pg_advisory_xact_lock(key)::text
             ELSE pg_advisory_xact_lock_shared(key)::text END
 FROM unnest($1::bigint[], $2::boolean[]) AS locked (key, changes)";
-/// What the keys are that a group concerns, and a new number for each of its commits.
+/// What the keys are that a group concerns, some of them with their values, and a new number for each
+/// of its commits.
 const BEGUN: &str = "
-SELECT k, ver, mac FROM strongroom.kv WHERE k = ANY($1)
-UNION ALL SELECT NULL, nextval('strongroom.revision'), NULL FROM generate_series(1, $2::bigint)";
+SELECT k, ver, mac, CASE WHEN k = ANY($3) THEN v END FROM strongroom.kv WHERE k = ANY($1)
+UNION ALL
+SELECT NULL, nextval('strongroom.revision'), NULL, NULL FROM generate_series(1, $2::bigint)";
 const GO_ON: &str = "
 SELECT setval('strongroom.revision', greatest($1, last_value)) FROM strongroom.revision";
 /// All that a group writes. No key is both put and deleted.

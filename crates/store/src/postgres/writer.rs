@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::hosts::{Failed, Link, Slot, failed};
 use super::statements::Parameter;
 use crate::changes::Changes;
-use crate::types::{Batch, Require, Revision, StoreError, Sync};
+use crate::types::{Batch, Require, Revision, StoreError, Sync, Versioned};
 use crate::warrant::Warrant;
 use crate::witness::{Chain, Effect, Mac};
 
@@ -209,10 +209,11 @@ impl Writer {
         };
         let touched: BTreeSet<&[u8]> = batches.iter().flat_map(keys_of).collect();
         let touched: Vec<&[u8]> = touched.into_iter().collect();
+        let seen: Vec<&[u8]> = batches.iter().flat_map(seen_of).collect();
         let count = i64::try_from(batches.len()).unwrap_or(i64::MAX);
         // Sent together: each runs when the one before it is done.
-        let (lock_of, begun_of): (_, [&Parameter<'_>; 2]) =
-            (locks.parameters(), [&touched, &count]);
+        let (lock_of, begun_of): (_, [&Parameter<'_>; 3]) =
+            (locks.parameters(), [&touched, &count, &seen]);
         let ((), _, begun) = tokio::try_join!(
             client.batch_execute(opening),
             client.query(&statements.lock, &lock_of),
@@ -229,6 +230,11 @@ impl Writer {
                 continue;
             };
             let mac: Vec<u8> = row.try_get(2).map_err(read)?;
+            if let Some(value) = row.try_get::<_, Option<Vec<u8>>>(3).map_err(read)? {
+                let revision = Revision(u64::try_from(number).unwrap_or_default());
+                let checked = self.warrant.check(&key, &Versioned { value, revision }, &mac);
+                checked.map_err(|error| Broken::Before(Failed::Lasting(error)))?;
+            }
             // One that is too short, or too long, was not written here: it proves nothing.
             plan.before.insert(key.clone(), mac.try_into().unwrap_or_default());
             plan.current.insert(key, number);
@@ -433,6 +439,14 @@ impl Locks {
 fn keys_of(batch: &Batch) -> impl Iterator<Item = &[u8]> {
     let required = batch.require.iter().map(|(key, _)| key.as_slice());
     required.chain(batch.changes.iter().map(|(key, _)| key.as_slice()))
+}
+
+/// The keys of rows that a batch changes as it has seen them: they must be as they were written.
+fn seen_of(batch: &Batch) -> impl Iterator<Item = &[u8]> {
+    let changed: BTreeSet<&[u8]> = batch.changes.iter().map(|(key, _)| key.as_slice()).collect();
+    let required = batch.require.iter();
+    let seen = required.filter(|(_, require)| matches!(require, Require::Revision(_)));
+    seen.map(|(key, _)| key.as_slice()).filter(move |key| changed.contains(key))
 }
 
 /// FNV-1a: the same on every node and in every version.

@@ -1,3 +1,4 @@
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -18,6 +19,19 @@ const SCAN_DOWN: &str =
 /// As they lie in the file: in the order of the keys, each would be looked for on its own.
 const WALK: &str = "SELECT v, ver, mac, k FROM kv NOT INDEXED WHERE k < ?1 OR k >= ?2";
 const WALK_SORTED: &str = "SELECT v, ver, mac, k FROM kv WHERE k >= ?1 AND k < ?2 ORDER BY k ASC";
+
+/// By the index, through which everything else finds rows.
+const KEYS: &str = "SELECT k FROM kv INDEXED BY kv_k ORDER BY k ASC";
+
+/// How many keys there are, and what their hashes come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Sum(u64, u128);
+
+impl Sum {
+    fn add(&mut self, hash: u64) {
+        *self = Self(self.0.wrapping_add(1), self.1.wrapping_add(u128::from(hash)));
+    }
+}
 
 type Found = Vec<(Vec<u8>, Versioned)>;
 
@@ -129,16 +143,34 @@ impl Readers {
     pub(super) fn walk(&self, sorted: &[u8], mut visit: Visit<'_>) -> Result<(), StoreError> {
         let connection = open_for_reading(&self.path)?;
         connection.execute_batch("BEGIN").map_err(io)?;
-        let sorted = prefix_range(sorted);
+        let (sorted, hasher) = (prefix_range(sorted), RandomState::new());
+        let (mut shown, mut listed) = (Sum::default(), Sum::default());
         for select in [WALK, WALK_SORTED] {
             let mut statement = connection.prepare(select).map_err(io)?;
             let mut rows = statement.query((&sorted.start, &sorted.end)).map_err(io)?;
             while let Some(row) = rows.next().map_err(io)? {
                 let key: Vec<u8> = row.get(3).map_err(io)?;
+                shown.add(hasher.hash_one(&key));
                 visit(&key, checked(row, &key, &self.warrant)?.0)?;
             }
         }
-        Ok(())
+        let mut statement = connection.prepare(KEYS).map_err(io)?;
+        let mut rows = statement.query(()).map_err(io)?;
+        let mut last: Option<Vec<u8>> = None;
+        while let Some(row) = rows.next().map_err(io)? {
+            let key: Vec<u8> = row.get(0).map_err(io)?;
+            if last.as_ref().is_some_and(|last| *last >= key) {
+                return Err(StoreError::Corrupt(
+                    "the index of the keys is out of order".to_owned(),
+                ));
+            }
+            listed.add(hasher.hash_one(&key));
+            last = Some(key);
+        }
+        if shown == listed {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt("the index of the keys is not that of the rows".to_owned()))
     }
 
     pub(super) fn integrity_check(&self) -> Result<(), StoreError> {

@@ -132,6 +132,38 @@ async fn rows_that_somebody_else_wrote_are_not_read() {
     }
 }
 
+/// Everything finds rows through the index: one that is taken out of it is as good as gone.
+#[tokio::test]
+async fn rows_that_somebody_took_out_of_the_index_are_noticed_by_a_walk() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let store = Sqlite::open(&path, &[], Checksum::new()).unwrap();
+    for key in ["a/1", "a/2", "a/3"] {
+        store.commit(put(key, "x")).await.unwrap();
+    }
+    store.walk(b"", Box::new(|_, _| Ok(()))).await.unwrap();
+    drop(store);
+    let index = |rest: &str| {
+        format!(
+            "PRAGMA writable_schema = ON; UPDATE sqlite_schema
+             SET sql = 'CREATE UNIQUE INDEX kv_k ON kv (k){rest}' WHERE name = 'kv_k'"
+        )
+    };
+    for statement in [&index(" WHERE k <> x''612f32''"), "REINDEX kv_k", &index("")] {
+        Connection::open(&path).unwrap().execute_batch(statement).unwrap();
+    }
+    let store = Sqlite::open(&path, &[], Checksum::new()).unwrap();
+    assert_eq!(store.scan(prefix_range(b"a/"), Order::Ascending, 9).await.unwrap().len(), 2);
+    for sorted in [b"".as_slice(), b"a/", b"b/"] {
+        let walked = store.walk(sorted, Box::new(|_, _| Ok(()))).await;
+        match sorted {
+            b"b/" => is_corrupt(walked, "the index of the keys is not that of the rows"),
+            // By the index on either side: the ledger tells of gaps by itself.
+            _ => walked.unwrap(),
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_older_row_in_its_place_is_noticed() {
     let directory = tempfile::tempdir().unwrap();
@@ -237,6 +269,44 @@ async fn what_was_not_written_is_not_kept() {
         }
         let calls = witness.calls.lock().unwrap().clone();
         assert_eq!(calls.iter().filter(|call| **call == "kept").count(), 1, "{calls:?}");
+    }
+}
+
+/// What proves a row is taken out of sums when it goes: it must be the row's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_is_changed_as_it_was_seen_must_be_as_it_was_written() {
+    let server = crate::postgres::Server::start();
+    let url = server.new_database("seen");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.db");
+    let sqlite = Sqlite::open(&path, &[], Checksum::new()).unwrap();
+    let postgres = Postgres::open(&url, None, &[], Checksum::new()).await.unwrap();
+    let borrow = "SET mac = (SELECT mac FROM kv WHERE k = b) WHERE k = a";
+    let stores: [(&dyn Store, bool); 2] = [(&sqlite, true), (&postgres, false)];
+    for (store, is_file) in stores {
+        for change in [Batch::new().delete(b"a".to_vec()), put("a", "2")] {
+            store.commit(put("b", "1")).await.unwrap();
+            let seen = store.commit(put("a", "1")).await.unwrap();
+            if is_file {
+                let statement = borrow.replace("= b)", "= x'62')").replace("= a", "= x'61'");
+                edit(&path, &format!("UPDATE kv {statement}"));
+            } else {
+                let statement = borrow.replace("= b)", "= 'b')").replace("= a", "= 'a'");
+                let statement = statement.replace("FROM kv", "FROM strongroom.kv");
+                let port = server.port.to_string();
+                let to = ["-h", "127.0.0.1", "-p", &port, "-U", "strongroom", "-d", "seen"];
+                let statement = format!("UPDATE strongroom.kv {statement}");
+                crate::postgres::psql(&[&to[..], &["-c", &statement]].concat());
+            }
+            let unless = change.require(b"a".to_vec(), Require::Revision(seen));
+            let refused = store.commit(unless).await;
+            if is_file {
+                assert!(matches!(refused, Err(StoreError::Unknown(_))), "{refused:?}");
+                break;
+            }
+            is_corrupt(refused, "a row of kind `a` is not as it was written");
+            store.commit(Batch::new().delete(b"a".to_vec())).await.unwrap();
+        }
     }
 }
 
