@@ -7,12 +7,13 @@
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fmt, io, mem, slice};
 
-use strongroom_model::Sensitive;
+use strongroom_model::{Sensitive, private_file};
 use zeroize::Zeroize;
 
 const CELL_BYTES_MIN: usize = 64;
@@ -106,59 +107,46 @@ pub fn harden_process() -> io::Result<()> {
     if failures.is_empty() { Ok(()) } else { Err(io::Error::other(failures.join("; "))) }
 }
 
-/// Gives the pages of the program and its libraries that hold code and constants back to the kernel,
-/// which maps them again from their files when they are used. A start uses much that nothing after it
-/// does.
+/// Gives the pages of the program that hold code and constants back to the kernel, which maps them
+/// again from the program's file when they are used. A start uses much that nothing after it does.
 ///
 /// # Errors
-/// What the kernel says, such as that the pages are locked.
+/// What the system says, such as that the pages are locked.
 pub fn give_back_program() -> io::Result<()> {
-    let mut given = Ok(());
-    // SAFETY: the function has the type that is asked for, and `given` outlives the call.
-    unsafe { libc::dl_iterate_phdr(Some(give_back), (&raw mut given).cast()) };
-    given
+    let program = std::env::current_exe()?;
+    let text = private_file::read("/proc/self/smaps".as_ref())?;
+    let text = String::from_utf8(text).map_err(io::Error::other)?;
+    for Range { start, end } in unwritten(&text, &program.to_string_lossy()) {
+        let start_at = ptr::with_exposed_provenance_mut(start);
+        // SAFETY: a part of the program, which is never unmapped, that cannot be written to, and of
+        // which the kernel says that no page ever was: the file has what is forgotten here.
+        checked(unsafe { libc::madvise(start_at, end - start, libc::MADV_DONTNEED) })?;
+    }
+    Ok(())
 }
 
-/// Is called for the program and each library, none of which is unmapped meanwhile.
-///
-/// # Safety
-/// `object` is one that is loaded, and `given` an `io::Result<()>`.
-unsafe extern "C" fn give_back(
-    object: *mut libc::dl_phdr_info,
-    _size: libc::size_t,
-    given: *mut libc::c_void,
-) -> libc::c_int {
-    // SAFETY: as this function asks.
-    let (object, given) = unsafe { (&*object, &mut *given.cast::<io::Result<()>>()) };
-    if object.dlpi_phdr.is_null() {
-        return 0;
+/// Returns the mappings of a file, in the text of `/proc/PID/smaps`, that cannot be written to and of
+/// which no page was. Source: proc(5).
+fn unwritten(text: &str, path: &str) -> Vec<Range<usize>> {
+    let (mut found, mut mapping) = (Vec::new(), None);
+    for line in text.lines() {
+        if let Some(pages) = line.strip_prefix("Anonymous:") {
+            found.extend(mapping.take().filter(|_| pages.trim() == "0 kB"));
+        } else if let Some(range) = line.split_once(' ').and_then(|(first, _)| addresses(first)) {
+            let is_fixed = line
+                .split(' ')
+                .nth(1)
+                .is_some_and(|access| access.ends_with('p') && !access.contains('w'));
+            mapping = Some(range).filter(|_| is_fixed && line.ends_with(&format!(" {path}")));
+        }
     }
-    // SAFETY: the loader says how many there are, and they stay mapped as the object does.
-    let headers = unsafe { slice::from_raw_parts(object.dlpi_phdr, object.dlpi_phnum.into()) };
-    // What may be written to is not as the file has it any more.
-    let unwritten = headers
-        .iter()
-        .filter(|header| header.p_type == libc::PT_LOAD && header.p_flags & libc::PF_W == 0);
-    let done = unwritten
-        .map(|header| forget_pages(object.dlpi_addr.wrapping_add(header.p_vaddr), header.p_memsz))
-        .fold(Ok(()), Result::and);
-    if done.is_err() {
-        *given = done;
-    }
-    0
+    found
 }
 
-/// Has the kernel forget pages of a file that nobody has written to.
-fn forget_pages(start: u64, length: u64) -> io::Result<()> {
-    // SAFETY: takes and returns an integer.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    let into_page = start.checked_rem(u64::try_from(page).map_err(io::Error::other)?).unwrap_or(0);
-    let start = usize::try_from(start - into_page).map_err(io::Error::other)?;
-    let length = usize::try_from(length + into_page).map_err(io::Error::other)?;
-    // SAFETY: the file has the content of the pages, which the kernel reads again when it is used.
-    checked(unsafe {
-        libc::madvise(ptr::with_exposed_provenance_mut(start), length, libc::MADV_DONTNEED)
-    })
+/// Reads `START-END`, hexadecimal.
+fn addresses(text: &str) -> Option<Range<usize>> {
+    let (start, end) = text.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
 }
 
 enum Cell {
@@ -327,7 +315,6 @@ fn checked(returned: libc::c_int) -> io::Result<()> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use strongroom_model::private_file;
 
     proptest! {
         #[test]
@@ -366,6 +353,25 @@ mod tests {
         give_back_program().unwrap();
         assert!(resident() < before.1);
         assert_eq!(before.0.expose(), [1; 100]);
+    }
+
+    #[test]
+    fn what_was_written_to_or_may_be_or_is_of_another_file_is_not_given_back() {
+        let mapping = |start: &str, access: &str, kib: u32, path: &str| {
+            format!(
+                "{start}000-{start}800 {access} 00000000 fe:00 77    {path}\nSize:   2 kB\n\
+                 Anonymous:          {kib} kB\nVmFlags: rd mr\n"
+            )
+        };
+        let text = [
+            mapping("1", "r--p", 0, "/bin/a b"),
+            mapping("2", "r-xp", 0, "/bin/a b"),
+            mapping("3", "r--p", 40, "/bin/a b"),
+            mapping("4", "rw-p", 0, "/bin/a b"),
+            mapping("5", "r--s", 0, "/bin/a b"),
+            mapping("6", "r-xp", 0, "/lib/a"),
+        ];
+        assert_eq!(unwritten(&text.concat(), "/bin/a b"), [0x1000..0x1800, 0x2000..0x2800]);
     }
 
     #[test]
