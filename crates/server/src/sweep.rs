@@ -10,7 +10,7 @@ use strongroom_store::{Batch, Order, Require, Store, StoreError, Sync, prefix_ra
 
 use crate::denial::DenialRow;
 use crate::duty::Shift;
-use crate::ledger::Vouching;
+use crate::ledger::Ledger;
 use crate::nodes::NodeRow;
 use crate::rows::{self, RetryRow};
 use crate::shared::Shared;
@@ -54,14 +54,14 @@ pub(crate) async fn keep_swept(shared: &Shared) {
 /// Removes records of the audit log that were kept long enough, while this node is on duty and the clock
 /// can be believed, for as long as it is polled.
 pub(crate) async fn keep_audit_swept(shared: &Shared) {
-    let Some(vouching) = shared.vouching.as_ref().filter(|it| it.audit_kept.is_some()) else {
-        return;
-    };
+    let Some(vouching) = shared.vouching.as_ref() else { return };
+    let Some(kept) = vouching.audit_kept else { return };
     loop {
         let shift = shared.duty.begun().await;
         let waits = shared.doubts_clock.load(Ordering::Acquire) || shared.is_read_only().await;
         if !waits {
-            let swept = audit(vouching, (&*shared.store, &shift), shared.clock.now()).await;
+            let swept =
+                audit((&vouching.ledger, kept), (&*shared.store, &shift), shared.clock.now()).await;
             tell("audit records", swept);
         }
         tokio::time::sleep(if waits { LOOK_AGAIN } else { PAUSE }).await;
@@ -104,11 +104,10 @@ async fn nodes(store: Fenced<'_>, now: Timestamp) -> Result<usize, StoreError> {
 /// Removes the records of the audit log that are older than they are kept, and what the ledger has of
 /// them; returns how many rows there are less.
 async fn audit(
-    vouching: &Vouching,
+    (ledger, kept): (&Ledger, Duration),
     (store, shift): Fenced<'_>,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
-    let Some(kept) = vouching.audit_kept else { return Ok(0) };
     let before = now.checked_sub(kept).map_err(|error| StoreError::Io(error.to_string()))?;
     let range = b"audit/".to_vec()..rows::audit_before(before.as_microsecond());
     let mut removed = 0;
@@ -124,7 +123,7 @@ async fn audit(
         });
         store.commit(shift.fence(batch).sync(Sync::Deferred)).await?;
     }
-    let gone = vouching.ledger.fold(store, before, |batch| shift.fence(batch)).await?;
+    let gone = ledger.fold(store, before, |batch| shift.fence(batch)).await?;
     Ok(removed + usize::try_from(gone).unwrap_or_default())
 }
 
@@ -172,7 +171,6 @@ mod tests {
 
     use super::*;
     use crate::duty::Duty;
-    use crate::ledger::Ledger;
 
     #[tokio::test]
     async fn only_what_is_a_day_old_goes() {
@@ -208,11 +206,8 @@ mod tests {
         store.commit(batch).await.unwrap();
         let root_key = RootKey::generate(&SystemRandom);
         let ledger = Ledger::new(&root_key, Arc::new(SystemClock), Arc::new(SystemRandom)).unwrap();
-        let for_ever = Vouching::with(ledger.clone());
-        let audit_kept = Some(Duration::from_hours(90 * 24));
-        let kept = Vouching { audit_kept, ..Vouching::with(ledger) };
-        assert_eq!(audit(&for_ever, (&store, &shift), now).await, Ok(0));
-        assert_eq!(audit(&kept, (&store, &shift), now).await, Ok(201));
+        let ninety_days = Duration::from_hours(90 * 24);
+        assert_eq!(audit((&ledger, ninety_days), (&store, &shift), now).await, Ok(201));
         let left = store.scan(prefix_range(b"audit/"), Order::Ascending, 9).await.unwrap();
         assert_eq!(left.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [young]);
     }

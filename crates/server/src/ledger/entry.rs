@@ -165,6 +165,12 @@ fn mask(keys: &LedgerKeys, key: &[u8], (kind, is_folded): (&str, bool)) -> Diges
     Digest(keys.mask(key, format!("{prefix}{kind}").as_bytes()))
 }
 
+/// Reads the key of a row of the ledger: the chain, and the entry's number in it.
+pub(super) fn place(key: &[u8]) -> Result<(&str, u64), StoreError> {
+    rows::ledger_place(key)
+        .ok_or_else(|| StoreError::Corrupt("a row of the ledger has no place".to_owned()))
+}
+
 /// Returns the keys of the audit rows that an entry tells of.
 pub(crate) fn audit_rows_of(key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, StoreError> {
     let entry: Entry = rows::decode(key, value)?;

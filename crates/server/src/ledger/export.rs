@@ -102,8 +102,8 @@ impl Ledger {
                 if !verified.has(&key) {
                     continue;
                 }
-                let line = entry_line(store, &tenancy, (&key, row.value)).await?;
-                if let Some(head) = line.folded()? {
+                let (line, entry) = entry_line(store, &tenancy, (&key, row.value)).await?;
+                if let Some(head) = line.folded(&key, &entry) {
                     if line.chain == last {
                         let why = "the ledger was shortened meanwhile: export again".to_owned();
                         return Err(StoreError::Io(why).into());
@@ -111,7 +111,7 @@ impl Ledger {
                     folded.push(head);
                 }
                 last.clone_from(&line.chain);
-                gone.take(&line, &line.read()?.1);
+                gone.take(&line, &entry);
                 exported.take(&line);
                 write(to, &Line::Entry(Box::new(line)))?;
             }
@@ -145,7 +145,7 @@ async fn entry_line(
     store: &dyn Store,
     tenancy: &Ocid,
     (key, value): (&[u8], Vec<u8>),
-) -> Result<EntryLine, StoreError> {
+) -> Result<(EntryLine, Entry), StoreError> {
     let unreadable = || StoreError::Corrupt("an entry of the ledger cannot be read".to_owned());
     let (chain, number) = rows::ledger_place(key).ok_or_else(unreadable)?;
     let entry: Entry = rows::decode(key, &value)?;
@@ -157,8 +157,8 @@ async fn entry_line(
         rows.insert(name.clone(), text.map_err(|_error| unreadable())?);
     }
     let events = events(&rows, tenancy)?;
-    let entry = String::from_utf8(value).map_err(|_error| unreadable())?;
-    Ok(EntryLine { chain: chain.to_owned(), number, entry, rows, events })
+    let text = String::from_utf8(value).map_err(|_error| unreadable())?;
+    Ok((EntryLine { chain: chain.to_owned(), number, entry: text, rows, events }, entry))
 }
 
 /// Returns the events in audit rows.
@@ -181,20 +181,14 @@ fn events(
 }
 
 impl EntryLine {
-    /// Reads the entry, and its key.
-    fn read(&self) -> Result<(Vec<u8>, Entry), StoreError> {
-        let key = rows::ledger(&self.chain, self.number);
-        let entry = rows::decode(&key, self.entry.as_bytes())?;
-        Ok((key, entry))
-    }
-
     /// Returns the hash of the entry as it is stored if it stands for those before it too: others name
     /// it by another, which says nothing of what is in it now.
-    fn folded(&self) -> Result<Option<Head>, StoreError> {
-        let (key, entry) = self.read()?;
-        let (chain, number) = (self.chain.clone(), self.number);
-        let hash = Hashed(Digest(row_hash(&key, self.entry.as_bytes())));
-        Ok(entry.folded.map(|_| Head { chain, number, hash }))
+    fn folded(&self, key: &[u8], entry: &Entry) -> Option<Head> {
+        entry.folded.is_some().then(|| Head {
+            chain: self.chain.clone(),
+            number: self.number,
+            hash: Hashed(Digest(row_hash(key, self.entry.as_bytes()))),
+        })
     }
 }
 
@@ -311,9 +305,10 @@ impl Chained {
 impl Check {
     fn take(&mut self, line: &EntryLine, tenancy: &Ocid) -> Result<(), String> {
         let unreadable = |error: StoreError| error.to_string();
-        let (key, entry) = line.read().map_err(unreadable)?;
+        let key = rows::ledger(&line.chain, line.number);
+        let entry: Entry = rows::decode(&key, line.entry.as_bytes()).map_err(unreadable)?;
         let chain = self.chains.entry(line.chain.clone()).or_default();
-        if let Some(head) = line.folded().map_err(unreadable)?.filter(|_| chain.hashes.is_empty()) {
+        if let Some(head) = line.folded(&key, &entry).filter(|_| chain.hashes.is_empty()) {
             chain.gone = line.number.saturating_sub(1);
             self.folded.push(head);
         }

@@ -1,8 +1,8 @@
 use strongroom_model::Timestamp;
-use strongroom_store::{Batch, Order, Require, Revision, Store, StoreError, prefix_range};
+use strongroom_store::{Batch, Order, Range, Require, Revision, Store, StoreError, prefix_range};
 
 use super::Ledger;
-use super::entry::Entry;
+use super::entry::{Entry, place};
 use crate::rows;
 
 /// Entries that become one in one commit.
@@ -69,15 +69,14 @@ impl Ledger {
 /// Reads the first chain of a range: its first entries, as far as they were made before a time.
 async fn next(
     store: &dyn Store,
-    range: &strongroom_store::Range,
+    range: &Range,
     before: Timestamp,
 ) -> Result<Option<(String, Vec<Stored>)>, StoreError> {
     let page = store.scan(range.clone(), Order::Ascending, ENTRIES).await?;
     let records_end = rows::audit_before(before.as_microsecond());
     let mut found: Option<(String, Vec<Stored>)> = None;
     for (key, row) in page {
-        let (chain, _) = rows::ledger_place(&key)
-            .ok_or_else(|| StoreError::Corrupt("a row of the ledger has no place".to_owned()))?;
+        let (chain, _) = place(&key)?;
         let (first, entries) = found.get_or_insert_with(|| (chain.to_owned(), Vec::new()));
         let entry: Entry = rows::decode(&key, &row.value)?;
         // What it tells of must be gone, whatever the clock said when it was entered.

@@ -6,7 +6,7 @@ use strongroom_model::Timestamp;
 use strongroom_store::{Order, Store, StoreError, Versioned, prefix_range};
 
 use super::digest::Digest;
-use super::entry::{AUDIT, Entry, Hashed, Head, is_entered, kind};
+use super::entry::{AUDIT, Entry, Hashed, Head, is_entered, kind, place};
 use super::{Checkpoint, Ledger, reach_the_disk};
 use crate::rows;
 
@@ -147,7 +147,7 @@ async fn at_or_after(
     let found = store.scan(range, Order::Ascending, 1).await?;
     let Some((key, row)) = found.into_iter().next() else { return Ok(None) };
     let entry: Entry = rows::decode(&key, &row.value)?;
-    let number = rows::ledger_place(&key).map_or(0, |(_, number)| number);
+    let (_, number) = place(&key)?;
     let hash = entry.hash(&key, &row.value);
     Ok(Some((number, entry, hash)))
 }
@@ -191,8 +191,7 @@ impl<'a> Walk<'a> {
     }
 
     fn take(&mut self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        let (chain, number) = rows::ledger_place(key)
-            .ok_or_else(|| StoreError::Corrupt("a row of the ledger has no place".to_owned()))?;
+        let (chain, number) = place(key)?;
         let entry: Entry = rows::decode(key, value)?;
         if self.at.as_ref().is_some_and(|at| at.chain != chain) {
             self.ends.extend(self.at.take());
