@@ -25,6 +25,7 @@ pub(crate) struct Breaker(Mutex<BTreeMap<String, State>>);
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    last: String,
     open: Option<Open>,
 }
 
@@ -44,7 +45,8 @@ impl Breaker {
             Some(open) if now < open.until => {
                 // Rounded up: no time is left when it says 0.
                 let secs = (open.until - now + ALMOST_A_SECOND).as_secs();
-                Err(ClientError::LeftAlone { failures: state.failures, secs })
+                let (failures, last) = (state.failures, state.last.clone());
+                Err(ClientError::LeftAlone { failures, last, secs })
             }
             Some(open) => {
                 let rest = open.rest.saturating_mul(2).min(REST_MAX);
@@ -61,10 +63,11 @@ impl Breaker {
     }
 
     /// Takes note that it did not, or could not do its part.
-    pub(crate) fn failed(&self, base_url: &str, now: Instant) {
+    pub(crate) fn failed(&self, base_url: &str, error: &ClientError, now: Instant) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let state = states.entry(base_url.to_owned()).or_default();
         state.failures = state.failures.saturating_add(1);
+        state.last = error.to_string();
         if state.failures >= FAILURES {
             let rest = state.open.map_or(FIRST_REST, |open| open.rest);
             state.open = Some(Open { until: now + rest, rest });
@@ -83,16 +86,19 @@ mod tests {
     async fn it_opens_after_failures_in_a_row_and_lets_one_through_after_a_while() {
         let breaker = Breaker::default();
         let check = |base_url| breaker.check(base_url, Instant::now());
-        let fail = |base_url| breaker.failed(base_url, Instant::now());
+        let fail = |base_url, what| {
+            breaker.failed(base_url, &ClientError::Answer(what), Instant::now());
+        };
         for _ in 0..FAILURES - 1 {
-            fail(SECRETS);
+            fail(SECRETS, "a");
         }
         breaker.succeeded(SECRETS);
-        for _ in 0..FAILURES {
+        for what in ["a"; FAILURES as usize - 1].into_iter().chain(["b"]) {
             assert_eq!(check(SECRETS), Ok(()));
-            fail(SECRETS);
+            fail(SECRETS, what);
         }
-        let open = ClientError::LeftAlone { failures: FAILURES, secs: 1 };
+        let last = ClientError::Answer("b").to_string();
+        let open = ClientError::LeftAlone { failures: FAILURES, last, secs: 1 };
         assert_eq!(check(SECRETS), Err(open));
         assert_eq!(check(VAULTS), Ok(()), "another service");
         tokio::time::advance(FIRST_REST).await;
@@ -109,7 +115,7 @@ mod tests {
             let breaker = Breaker::default();
             for _ in 0..2 {
                 for _ in 0..FAILURES {
-                    breaker.failed(SECRETS, Instant::now());
+                    breaker.failed(SECRETS, &ClientError::Answer("a"), Instant::now());
                 }
                 let mut rests = Vec::new();
                 for _ in 0..7 {
@@ -118,7 +124,7 @@ mod tests {
                         tokio::time::advance(Duration::from_millis(1)).await;
                     }
                     if !hangs {
-                        breaker.failed(SECRETS, Instant::now());
+                        breaker.failed(SECRETS, &ClientError::Answer("a"), Instant::now());
                     }
                     rests.push(began.elapsed().as_millis());
                 }

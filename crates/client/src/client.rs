@@ -179,15 +179,14 @@ impl Client {
 
     /// An answer that refuses what was asked is still an answer.
     fn take_note(&self, base_url: &str, outcome: &Result<Answer, ClientError>) {
-        let is_failure = match outcome {
-            Err(ClientError::Unreachable { .. } | ClientError::Proxy { .. }) => true,
-            Err(ClientError::Service(error)) => error.status >= 500 && error.status != 501,
+        let failure = outcome.as_ref().err().filter(|error| match error {
+            ClientError::Unreachable { .. } | ClientError::Proxy { .. } => true,
+            ClientError::Service(error) => error.status >= 500 && error.status != 501,
             _ => false,
-        };
-        if is_failure {
-            self.breaker.failed(base_url, Instant::now());
-        } else {
-            self.breaker.succeeded(base_url);
+        });
+        match failure {
+            Some(error) => self.breaker.failed(base_url, error, Instant::now()),
+            None => self.breaker.succeeded(base_url),
         }
     }
 

@@ -54,10 +54,15 @@ pub enum ClientError {
         status: u16,
     },
     /// The service has failed so often that it is left alone for a while.
-    #[error("the service failed {failures} times in a row and is left alone for {secs} s more")]
+    #[error(
+        "the service failed {failures} times in a row and is left alone for {secs} s more; \
+         the last time: {last}"
+    )]
     LeftAlone {
         /// How often.
         failures: u32,
+        /// What was wrong the last time.
+        last: String,
         /// For how long, in seconds.
         secs: u64,
     },

@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_service_that_is_left_alone_is_asked_when_that_is_over() {
-        let left = |secs| ClientError::LeftAlone { failures: 10, secs };
+        let left = |secs| ClientError::LeftAlone { failures: 10, last: String::new(), secs };
         let after = |error: Option<&ClientError>| pause_after(error, 9, &Draws(500)).as_secs();
         assert_eq!((after(Some(&left(1))), after(Some(&left(9)))), (1, 5));
         assert_eq!((after(Some(&ClientError::Answer("x"))), after(None)), (5, 5));

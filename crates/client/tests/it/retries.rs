@@ -205,6 +205,7 @@ async fn a_service_that_only_fails_is_left_alone_and_refusals_are_no_failures() 
     assert_eq!(script.seen().len(), 10);
     let error = client.secret("s").await.unwrap_err();
     assert!(matches!(error, ClientError::LeftAlone { failures: 10, .. }), "{error}");
+    assert!(error.to_string().contains("the last time: 503"), "{error}");
     assert_eq!(script.seen().len(), 10, "nothing was sent");
     let (client, script) = start((0..20).map(|_| answer(404, ""))).await;
     for _ in 0..15 {
