@@ -40,9 +40,10 @@ def rotating(database, tmp_path):
     password.touch(mode=0o600)
     password.write_text(PASSWORD + "\n")
     targets = tmp_path / "targets.toml"
-    targets.write_text(f"""
+    words = f"""
 [[target]]
 id = "{TARGET}"
+compartments = ["COMPARTMENT"]
 
 [target.postgresql]
 host = "127.0.0.1"
@@ -52,8 +53,12 @@ roles = ["app_a", "app_b"]
 admin = "rotator"
 admin_password_file = "{password}"
 plaintext = true
-""")
+"""
+    targets.write_text(words.replace("COMPARTMENT", "ocid1.compartment.oc1..other"))
     server = Vault(tmp_path / "data", "--listen", "127.0.0.1:0", "--target-config", str(targets))
+    server.start()
+    server.end()
+    targets.write_text(words.replace("COMPARTMENT", server.dev["compartment_id"]))
     server.start()
     content = json.dumps({"username": "app_a", "password": "f1rst-password", "host": "db"}).encode()
     config = m.RotationConfig(target_system_details=m.FunctionTargetSystemDetails(function_id=TARGET))

@@ -278,6 +278,13 @@ async fn work(
         let message = format!("this server has no target system {id} in its configuration");
         return Ok(Err(StepFailure::lasting(message)));
     };
+    if !target.is_for(&secret.compartment_id) {
+        let message = format!(
+            "the target system {id} is not for secrets of the compartment {}",
+            secret.compartment_id
+        );
+        return Ok(Err(StepFailure::lasting(message)));
+    }
     let current = secret.stages.current;
     let version = match run.step {
         RotationStep::VerifyConnection | RotationStep::CreatePendingVersion => current,
@@ -293,7 +300,7 @@ async fn work(
             _ => return Ok(Ok(StepOutcome::Done)),
         },
     };
-    let content = if target.takes_content() {
+    let content = if target.system.takes_content() {
         match SecretHome::of(shared, catalog, secret)?.open(secret, version).await {
             Ok(content) => Some(content),
             Err(failure) => return Ok(Err(StepFailure::passing(failure.reason))),
@@ -302,7 +309,7 @@ async fn work(
         None
     };
     let work = StepWork { step: run.step, secret_id: secret.id.clone(), version, content };
-    Ok(target.step(&work).await)
+    Ok(target.system.step(&work).await)
 }
 
 /// A secret without target system: its content is generated, and that is all.

@@ -1,6 +1,6 @@
 //! Target systems: where a secret's value is used, and how it is changed there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,5 +67,22 @@ pub trait TargetSystem: Debug + Send + Sync + 'static {
     fn step<'a>(&'a self, work: &'a StepWork) -> StepAnswer<'a>;
 }
 
+/// A target system, and whose secrets may have it changed.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The system.
+    pub system: Arc<dyn TargetSystem>,
+    /// Compartments whose secrets may name it; secrets of any if absent. A server changes passwords
+    /// with rights of its own, and who rotates a secret needs a right on that secret alone.
+    pub compartments: Option<BTreeSet<Ocid>>,
+}
+
+impl Target {
+    /// Tells whether a secret of the compartment may have the system changed.
+    pub(crate) fn is_for(&self, compartment_id: &Ocid) -> bool {
+        self.compartments.as_ref().is_none_or(|allowed| allowed.contains(compartment_id))
+    }
+}
+
 /// The target systems that the operator has configured, by the OCID that secrets name.
-pub type Targets = BTreeMap<Ocid, Arc<dyn TargetSystem>>;
+pub type Targets = BTreeMap<Ocid, Target>;

@@ -1,12 +1,13 @@
 //! The target systems of rotations, as the configuration names them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, Sensitive, SystemClock, private_file};
-use strongroom_server::{TargetSystem, Targets};
+use strongroom_server::{Target, TargetSystem, Targets};
 use strongroom_signing::PrivateKey;
 use strongroom_targets::{Function, FunctionParts, Postgres, PostgresParts, TlsMode};
 
@@ -19,6 +20,8 @@ use crate::failure::Failure;
 pub(crate) struct TargetTable {
     /// `functionId` or `adbId` in a secret's `rotationConfig`.
     id: Ocid,
+    /// Compartments whose secrets may name it; any if absent.
+    compartments: Option<BTreeSet<Ocid>>,
     postgresql: Option<PostgresTable>,
     function: Option<FunctionTable>,
 }
@@ -82,11 +85,15 @@ pub(crate) fn start(tables: &[TargetTable]) -> Result<Targets, Failure> {
     let mut targets = Targets::new();
     for table in tables {
         let refused = |why: String| bad(table.id.as_str(), why);
-        let target: Arc<dyn TargetSystem> = match (&table.postgresql, &table.function) {
+        let system: Arc<dyn TargetSystem> = match (&table.postgresql, &table.function) {
             (Some(postgres), None) => Arc::new(postgres.start().map_err(refused)?),
             (None, Some(function)) => Arc::new(function.start().map_err(refused)?),
             _ => return Err(refused("needs either `postgresql` or `function`".to_owned())),
         };
+        if table.compartments.is_none() {
+            tracing::warn!(id = %table.id, "secrets of any compartment may name this target system");
+        }
+        let target = Target { system, compartments: table.compartments.clone() };
         if targets.insert(table.id.clone(), target).is_some() {
             return Err(refused("is named twice".to_owned()));
         }

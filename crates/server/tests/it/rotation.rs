@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_model::{RotationStep, Sensitive};
 use strongroom_server::{
-    Semantics, StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets,
+    Semantics, StepAnswer, StepFailure, StepOutcome, StepWork, Target, TargetSystem, Targets,
 };
 use tokio::time::Instant;
 
@@ -51,9 +51,15 @@ impl TargetSystem for Scripted {
 }
 
 async fn house() -> (House, Arc<Scripted>) {
+    house_with_target_for(None).await
+}
+
+/// A house whose target system is for secrets of a compartment alone.
+async fn house_with_target_for(compartment: Option<&str>) -> (House, Arc<Scripted>) {
     let target = Arc::new(Scripted::default());
-    let driver: Arc<dyn TargetSystem> = Arc::<Scripted>::clone(&target);
-    let targets = Targets::from([(FUNCTION.parse().unwrap(), driver)]);
+    let system: Arc<dyn TargetSystem> = Arc::<Scripted>::clone(&target);
+    let compartments = compartment.map(|id| [id.parse().unwrap()].into());
+    let targets = Targets::from([(FUNCTION.parse().unwrap(), Target { system, compartments })]);
     (House::with_targets(Semantics::Strict, targets).await, target)
 }
 
@@ -169,6 +175,21 @@ async fn a_failed_step_leaves_current_as_it_was_and_is_tried_again() {
         assert!(said("failed") && said("done"), "{}", step.name());
         house.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_of_another_compartment_is_not_touched() {
+    let other = "ocid1.compartment.oc1..other";
+    let (house, target) = house_with_target_for(Some(other)).await;
+    configure(&house, false).await;
+    assert_eq!(act(&house, "rotate").await, 202);
+    let shown = becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
+    let told = shown["lifecycleDetails"].as_str().unwrap();
+    assert!(told.contains("is not for secrets of the compartment"), "{told}");
+    assert!(told.contains(shown["compartmentId"].as_str().unwrap()), "{told}");
+    assert!(!told.contains(other), "{told}");
+    assert_eq!(*target.done.lock().unwrap(), []);
+    house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
