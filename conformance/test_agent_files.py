@@ -213,6 +213,36 @@ def test_a_command_that_an_agent_did_not_come_to_run_is_run_by_the_next(home, tm
     assert runs.read_text() == before and agent.end() == 0
 
 
+def test_the_vault_waits_for_a_command_that_is_left_to_the_next_agent(home, tmp_path):
+    """Neither the end of an agent nor the start of another says that this machine has moved on."""
+    put(home, "left", b"one")
+    held, target = tmp_path / "held", tmp_path / "left"
+    held.touch()
+    tables = table(target, of("left"), on_change=[str(hook(tmp_path, f"[ ! -e {held} ]\n"))])
+    start = lambda: Agent(home, tmp_path, more='consumer = "web-9"\nconsumer_grace = "3s"', tables=tables)
+    consumers = lambda: {row["consumerName"]: row["versionNumber"] for row in json.loads(
+        home.strongroom("versions", "secret://dev/left", "--consumers", "--json").stdout)}
+    agent = start()
+    until(lambda: consumers() == {"web-9": 1}, "the first report")
+    put(home, "left", b"two")
+    holds(target, b"two")
+    until(lambda: agent.metrics()["command_failures_total"] >= 1, "a failure")
+    assert agent.end() == 0
+    assert consumers() == {"web-9": 1}
+    agent = start()
+    try:
+        time.sleep(2.5)
+        assert consumers() == {"web-9": 1}
+        held.unlink()
+        until(lambda: "the command was run" in log_of(agent), "the command to go well")
+        done = time.monotonic()
+        until(lambda: consumers() == {"web-9": 2}, "the second report")
+        assert time.monotonic() - done > 2
+    finally:
+        assert agent.end() == 0
+    assert consumers() == {}
+
+
 def test_nothing_is_ready_before_its_files_are_there(home, tmp_path):
     tables = table(tmp_path / "late", of("late"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:

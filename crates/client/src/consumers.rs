@@ -137,7 +137,9 @@ impl Client {
         secret_id: &str,
     ) -> Result<Vec<SecretConsumer>, ClientError> {
         let path = of_secret(secret_id, "consumers");
-        self.all_pages(Service::Vaults, &path, Vec::new(), "ListSecretConsumers").await
+        // The most of a page: a fleet of thousands asks as it starts.
+        let parameters = vec![("limit", "1000".to_owned())];
+        self.all_pages(Service::Vaults, &path, parameters, "ListSecretConsumers").await
     }
 
     /// `UpdateSecretRetirement`: rotations retire the previous version when every consumer has moved
