@@ -13,6 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use zeroize::Zeroizing;
 
 use crate::Random;
 
@@ -117,13 +118,18 @@ pub fn is_due(path: &Path, access: Access) -> Result<bool, PublishError> {
     Ok(fgetxattr(&opened(path, access)?, DUE, &mut [0_u8; 8]).is_ok())
 }
 
-/// Takes the mark from a file that [`publish_due`] put there.
+/// Takes the mark from a file that [`publish_due`] put there. Where the mode keeps the caller from
+/// that, a file with the same content takes the place of the one with the mark.
 ///
 /// # Errors
 /// A [`PublishError`].
-pub fn set_done(path: &Path, access: Access) -> Result<(), PublishError> {
-    match fremovexattr(&opened(path, access)?, DUE) {
-        Err(Errno::NODATA | Errno::NOTSUP) => Ok(()),
+pub fn set_done(path: &Path, access: Access, random: &dyn Random) -> Result<(), PublishError> {
+    let file = opened(path, access)?;
+    if fgetxattr(&file, DUE, &mut [0_u8; 8]).is_err() {
+        return Ok(());
+    }
+    match fremovexattr(&file, DUE) {
+        Err(Errno::ACCESS | Errno::PERM) => publish(path, &content_of(file)?, access, random),
         done => Ok(done?),
     }
 }
@@ -199,9 +205,15 @@ pub fn standing(path: &Path, content: &[u8], access: Access) -> Result<Standing,
     if !is_as_asked || u64::try_from(stat.st_size).ok() != u64::try_from(content.len()).ok() {
         return Ok(Standing::Differs);
     }
-    let mut found = zeroize::Zeroizing::new(Vec::with_capacity(content.len()));
-    File::from(file).read_to_end(&mut found)?;
-    Ok(if *found == content { Standing::Same } else { Standing::Differs })
+    Ok(if *content_of(file)? == content { Standing::Same } else { Standing::Differs })
+}
+
+fn content_of(file: OwnedFd) -> Result<Zeroizing<Vec<u8>>, PublishError> {
+    let length = usize::try_from(fstat(&file)?.st_size).unwrap_or_default();
+    // What grows leaves copies behind that nobody wipes: one byte more shows the end.
+    let mut content = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
+    File::from(file).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// Takes a file away, if it is there. Refuses the same places as [`publish`].
@@ -249,6 +261,11 @@ fn write(
     content: &[u8],
     (access, is_due): (Access, bool),
 ) -> Result<File, PublishError> {
+    if is_due {
+        // While the file is the caller's own, and may be written to: attributes of users go by the mode
+        // as content does. Not every file system has them.
+        fsetxattr(&file, DUE, b"1", XattrFlags::empty()).unwrap_or_default();
+    }
     if access.owner.is_some() || access.group.is_some() {
         let (owner, group) = (access.owner.map(Uid::from_raw), access.group.map(Gid::from_raw));
         fchown(&file, owner, group)?;
@@ -256,10 +273,6 @@ fn write(
     fchmod(&file, Mode::from_raw_mode(access.mode))?;
     let mut file = File::from(file);
     file.write_all(content)?;
-    if is_due {
-        // Not every file system has attributes, and not everybody may set them.
-        fsetxattr(&file, DUE, b"1", XattrFlags::empty()).unwrap_or_default();
-    }
     file.sync_all()?;
     Ok(file)
 }
@@ -337,6 +350,7 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use rustix::fs::mknodat;
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
     use super::*;
 
@@ -368,7 +382,7 @@ mod tests {
         let due = |content: &[u8]| publish_due(&path, content, access(0o640), &Counter).unwrap();
         put(&path, b"a", 0o640).unwrap();
         assert!(!is_due(&path, access(0o640)).unwrap());
-        set_done(&path, access(0o640)).unwrap();
+        set_done(&path, access(0o640), &Counter).unwrap();
         for (content, replacement) in [(&b"b"[..], &b"c"[..]), (b"d", b"e")] {
             due(content);
             assert!(is_due(&path, access(0o640)).unwrap());
@@ -377,10 +391,34 @@ mod tests {
             assert!(!is_due(&path, access(0o640)).unwrap());
         }
         due(b"f");
-        set_done(&path, access(0o640)).unwrap();
+        set_done(&path, access(0o640), &Counter).unwrap();
         assert!(!is_due(&path, access(0o640)).unwrap());
         fs::remove_file(&path).unwrap();
         is_due(&path, access(0o640)).unwrap_err();
+    }
+
+    /// Takes from this thread, which is one test's, what root may do beyond the modes of files.
+    fn go_by_modes() {
+        let mut sets = capabilities(None).unwrap();
+        sets.effective.remove(CapabilitySet::DAC_OVERRIDE);
+        set_capabilities(None, sets).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_its_owner_may_not_write_to_has_a_mark_too() {
+        go_by_modes();
+        let directory = tempfile::tempdir().unwrap();
+        for mode in [0o400, 0o440] {
+            let path = directory.path().join(format!("{mode:o}"));
+            publish_due(&path, b"a", access(mode), &Counter).unwrap();
+            fs::File::options().write(true).open(&path).unwrap_err();
+            assert!(is_due(&path, access(mode)).unwrap());
+            for _ in 0..2 {
+                set_done(&path, access(mode), &Counter).unwrap();
+                assert!(!is_due(&path, access(mode)).unwrap());
+                assert_eq!(standing(&path, b"a", access(mode)).unwrap(), Standing::Same);
+            }
+        }
     }
 
     #[test]

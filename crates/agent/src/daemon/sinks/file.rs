@@ -69,9 +69,9 @@ impl FileSink {
     }
 
     /// Takes note that the command was run.
-    pub(super) async fn done(&self) -> Result<(), String> {
-        let (path, access) = (self.path.clone(), self.access);
-        aside(move || set_done(&path, access)).await
+    pub(super) async fn done(&self, random: &Arc<dyn Random>) -> Result<(), String> {
+        let (path, access, random) = (self.path.clone(), self.access, Arc::clone(random));
+        aside(move || set_done(&path, access, &*random)).await
     }
 
     /// Takes the file away if that is asked for.

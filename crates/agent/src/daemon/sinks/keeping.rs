@@ -200,7 +200,7 @@ impl Keeper {
         }
         tracing::info!(sink = self.current.sink.title, tries, "the command was run");
         if let Some(file) = &self.current.sink.file
-            && let Err(why) = file.done().await
+            && let Err(why) = file.done(&self.random).await
         {
             tracing::warn!(
                 sink = self.current.sink.title,
