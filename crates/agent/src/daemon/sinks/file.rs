@@ -74,13 +74,13 @@ impl FileSink {
         aside(move || set_done(&path, access, &*random)).await
     }
 
-    /// Takes the file away if that is asked for.
-    pub(super) async fn refused(&self) -> Result<(), String> {
-        if self.when_refused == WhenRefused::Keep {
-            return Ok(());
+    /// Takes the file away if that is asked for, and tells what became of it.
+    pub(super) async fn refused(&self) -> Result<WhenRefused, String> {
+        if self.when_refused == WhenRefused::Remove {
+            let (path, access) = (self.path.clone(), self.access);
+            aside(move || withdraw(&path, access)).await?;
         }
-        let (path, access) = (self.path.clone(), self.access);
-        aside(move || withdraw(&path, access)).await
+        Ok(self.when_refused)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::holdings::Versions;
-use super::{Agent, Orders};
+use super::{Agent, Orders, WhenRefused};
 
 /// How often a file is compared with what it should be, where its secrets have not changed.
 const COMPARE_EVERY: Duration = Duration::from_mins(1);
@@ -74,25 +74,34 @@ impl Keeper {
     /// running has ended.
     pub(super) async fn keep(mut self) {
         loop {
-            let pause = self.current.pause;
-            let rest = match self.look().await {
-                Ok(()) => {
-                    self.failures = 0;
-                    self.told = None;
-                    self.run_what_is_due().await;
-                    pause
-                }
-                Err(why) => {
-                    self.note(why);
-                    self.failures = self.failures.saturating_add(1);
-                    doubled(RETRY_PAUSE, self.failures, RETRY_PAUSE_MAX).max(pause)
-                }
-            };
+            let rest = self.attend().await;
             tokio::select! {
                 () = sleep(rest) => {}
                 Ok(()) = self.orders.changed() => self.obey(),
             }
         }
+    }
+
+    /// Looks once, runs what is due, and returns how long to rest then.
+    async fn attend(&mut self) -> Duration {
+        let pause = self.current.pause;
+        let rest = match self.look().await {
+            Ok(()) => {
+                self.failures = 0;
+                self.told = None;
+                pause
+            }
+            Err(why) => {
+                self.note(why);
+                self.failures = self.failures.saturating_add(1);
+                doubled(RETRY_PAUSE, self.failures, RETRY_PAUSE_MAX).max(pause)
+            }
+        };
+        // What was put there before is there still, but for a file that was taken away.
+        if self.versions.is_some() {
+            self.run_what_is_due().await;
+        }
+        rest
     }
 
     /// Goes by other orders from now on. A command that has failed too often is tried again.
@@ -156,11 +165,12 @@ impl Keeper {
     /// Does what is to be done when a secret cannot be read.
     async fn lost(&mut self, error: &CacheError) -> String {
         if let Some(file) = self.current.sink.file.as_ref().filter(|_| is_refusal(error)) {
-            if let Err(why) = file.refused().await {
-                return format!("{error}; the file could not be taken away: {why}");
+            match file.refused().await {
+                // Whatever is read next is written anew.
+                Ok(WhenRefused::Remove) => self.versions = None,
+                Ok(WhenRefused::Keep) => {}
+                Err(why) => return format!("{error}; the file could not be taken away: {why}"),
             }
-            // Whatever is read next is written anew.
-            self.versions = None;
         }
         error.to_string()
     }
@@ -236,7 +246,89 @@ fn is_refusal(error: &CacheError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use strongroom_client::{
+        ApiKey, Authorities, CacheSettings, Client, Endpoints, SecretCache, SecretKey,
+    };
+    use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
+    use strongroom_signing::PrivateKey;
+
+    use super::super::super::{References, Resolved, Rules};
+    use super::super::{ChangeCommand, Sink};
     use super::*;
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl Random for Zeros {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(0);
+        }
+    }
+
+    struct NoReferences;
+
+    impl References for NoReferences {
+        fn resolve(&self, reference: &str) -> Result<Resolved, String> {
+            Err(reference.to_owned())
+        }
+
+        fn part(&self, _content: &Sensitive, pointer: &str) -> Result<Sensitive, String> {
+            Err(pointer.to_owned())
+        }
+    }
+
+    /// An agent whose vault does not answer.
+    fn lonely() -> Arc<Agent> {
+        let (clock, random): (Arc<dyn Clock>, _) = (Arc::new(SystemClock), Arc::new(Zeros));
+        let key = ApiKey { id: "t/u/f".to_owned(), key: PrivateKey::generate().unwrap() };
+        let endpoints = Endpoints::One("http://127.0.0.1:1".parse().unwrap());
+        let client = Client::new(endpoints, Authorities::System, key, Arc::clone(&clock), random);
+        let settings = CacheSettings::default();
+        let cache = SecretCache::start(client.unwrap(), settings, clock, Arc::new(Zeros));
+        let rules = Rules {
+            socket: Vec::new(),
+            http: Vec::new(),
+            token: None,
+            names: std::collections::BTreeMap::new(),
+            held: Vec::new(),
+            references: Box::new(NoReferences),
+        };
+        Arc::new(Agent::start(cache.unwrap(), rules, std::io::sink()).unwrap())
+    }
+
+    /// Keeps a command that is due, of a secret that cannot be read.
+    fn keeper(mark: &Path, versions: Option<Versions>) -> Keeper {
+        let arguments = vec!["-c".to_owned(), format!("echo run >> {}", mark.display())];
+        let command = ChangeCommand {
+            program: "/bin/sh".into(),
+            arguments,
+            time_max: Duration::from_secs(5),
+        };
+        let keys = vec![SecretKey::of_id("s")];
+        let sink = Sink { title: "s".to_owned(), keys, file: None, command: Some(command) };
+        let orders = Arc::new(Orders { sink, pause: Duration::from_secs(1) });
+        let orders = watch::Sender::new(orders).subscribe();
+        let due = Some(Due { tries: 0, at: Some(Instant::now()) });
+        Keeper { versions, due, ..Keeper::new(0, orders, lonely(), Arc::new(Zeros)) }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_due_is_run_while_the_secret_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let mark = directory.path().join("mark");
+        // Nothing is there that the command could hear of.
+        let mut none = keeper(&mark, None);
+        none.attend().await;
+        assert!(!mark.exists() && none.failures == 1 && none.due.is_some());
+        let mut some = keeper(&mark, Some(vec![("s".to_owned(), 1)]));
+        for times in 1..3 {
+            some.attend().await;
+            assert!(mark.exists() && some.failures == times && some.due.is_none());
+        }
+        assert_eq!(private_file::read(&mark).unwrap(), b"run\n");
+    }
 
     #[test]
     fn pauses_double_up_to_a_bound() {
