@@ -2,12 +2,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, Weighter};
 use strongroom_model::{Random, Sensitive};
 use tokio::time::Instant;
 
 use super::fault::CacheError;
-use super::key::SecretKey;
+use super::key::{Brought, SecretKey};
 use super::lifetimes::{Lifetimes, pause_after};
 use super::measure::Measure;
 use super::metrics::Counters;
@@ -250,20 +251,28 @@ fn texts(bundle: &SecretBundle) -> usize {
 pub(super) struct Evictions(pub(super) Arc<Counters>);
 
 impl Lifecycle<SecretKey, Held> for Evictions {
-    type RequestState = ();
+    /// The key that is put in: what it had before does not make room for another.
+    type RequestState = Option<SecretKey>;
 
-    fn on_evict(&self, _state: &mut (), _key: SecretKey, _held: Held) {
-        self.0.evictions.add(1);
+    fn on_evict(&self, put: &mut Option<SecretKey>, key: SecretKey, _held: Held) {
+        if put.as_ref() != Some(&key) {
+            self.0.evictions.add(1);
+        }
     }
+}
+
+/// What is held, by key.
+pub(super) type HeldSecrets = Cache<SecretKey, Held, Bytes, Brought, Evictions>;
+
+/// Puts in what a key has from now on.
+pub(super) fn put(all: &HeldSecrets, key: SecretKey, held: Held) {
+    all.insert_with_lifecycle(key.clone(), held, &mut Some(key));
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use quick_cache::sync::Cache;
-
-    use super::super::key::Brought;
     use super::*;
 
     #[derive(Debug)]
@@ -295,24 +304,27 @@ mod tests {
         let counters = Arc::<Counters>::default();
         let cache = Cache::with(4, 4096, Bytes, Brought, Evictions(Arc::clone(&counters)));
         let key = |number: usize| SecretKey::of_id(&number.to_string());
+        let evictions = || counters.read(0, 0).evictions;
         let held: Vec<_> = (0..100)
             .map(|number| {
                 let entry = entry();
-                cache.insert(key(number), Held::There(Arc::clone(&entry)));
+                put(&cache, key(number), Held::There(Arc::clone(&entry)));
                 Arc::downgrade(&entry)
             })
             .collect();
         let alive = held.iter().filter(|entry| entry.upgrade().is_some()).count();
         assert_eq!(alive, cache.len());
-        assert!(alive < 8 && counters.read(0, 0).evictions == 100 - u64::try_from(alive).unwrap());
+        assert!(alive < 8 && evictions() == 100 - u64::try_from(alive).unwrap());
         for number in 0..100 {
             cache.remove(&key(number));
         }
         assert!(held.iter().all(|entry| entry.upgrade().is_none()));
         let (first, second) = (entry(), entry());
         let (seen, reader) = (Arc::downgrade(&first), CachedSecret::new(Arc::clone(&first), false));
-        cache.insert(key(0), Held::There(first));
-        cache.insert(key(0), Held::There(second));
+        let before = evictions();
+        put(&cache, key(0), Held::There(first));
+        put(&cache, key(0), Held::There(second));
+        assert_eq!(evictions(), before, "what is replaced makes no room");
         assert_eq!(reader.content().expose(), b"correct horse");
         drop(reader);
         assert!(seen.upgrade().is_none());

@@ -2,15 +2,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
 use strongroom_model::{Clock, Random};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::entry::{Bytes, CachedSecret, Entry, Evictions, Held, Lack};
+use super::entry::{CachedSecret, Entry, Held, HeldSecrets, Lack, put};
 use super::fault::{CacheError, Meaning};
 use super::flight::{Flight, Flights, Outcome};
-use super::key::{Brought, SecretKey};
+use super::key::SecretKey;
 use super::lifetimes::{Chosen, Lifetimes, pause_after};
 use super::measure::Measure;
 use super::metrics::Counters;
@@ -24,7 +23,7 @@ pub(super) struct Shared<U> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) counters: Arc<Counters>,
-    pub(super) held: Cache<SecretKey, Held, Bytes, Brought, Evictions>,
+    pub(super) held: HeldSecrets,
     /// The calls under way that may still leave something here. Whoever changes what is held has
     /// this lock, so that nothing is kept that was read before an invalidation.
     pub(super) flights: Mutex<Flights>,
@@ -72,7 +71,7 @@ impl<U> Shared<U> {
         let now = self.measure.now();
         for (key, entry) in others {
             if now < entry.stale_until {
-                self.held.insert(key, Held::There(Arc::new(entry)));
+                put(&self.held, key, Held::There(Arc::new(entry)));
             } else {
                 self.held.remove(&key);
                 self.counters.invalidations.add(1);
@@ -124,7 +123,7 @@ impl<U> Shared<U> {
         let outcome = fetched.map(|(bundle, read_at)| self.entry(bundle, read_at, lifetimes));
         match &outcome {
             Ok(entry) if is_expected => {
-                self.held.insert(key.clone(), Held::There(Arc::clone(entry)));
+                put(&self.held, key.clone(), Held::There(Arc::clone(entry)));
             }
             Err(error) if is_expected => return Err(self.keep_failure(key, lifetimes, error)),
             _ => {}
@@ -195,7 +194,7 @@ impl<U> Shared<U> {
             self.held.remove(key);
         } else {
             let lack = Lack { error: error.clone(), until: now + lasts, failures, read_at };
-            self.held.insert(key.clone(), Held::Lack(Arc::new(lack)));
+            put(&self.held, key.clone(), Held::Lack(Arc::new(lack)));
         }
         error
     }

@@ -31,6 +31,17 @@ async fn what_is_held_stays_below_the_capacity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_read_anew_makes_room_for_nothing() {
+    let world = World::new(false);
+    let cache = cache(&world, lifetimes(60, 600));
+    for calls in 1..4 {
+        version(&cache, &SecretKey::of_id("a")).await;
+        assert_eq!((world.calls(), cache.metrics().evictions), (calls, 0));
+        sleep(Duration::from_secs(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_over_does_not_stay_in_memory() {
     let world = World::new(false);
     let cache = cache(&world, lifetimes(60, 60));
