@@ -26,13 +26,22 @@ pub(crate) use self::token::tenancy_of;
 use self::token::{Bearer, lasts};
 use crate::error::ClientError;
 
+/// What the name of a key begins with that is a token.
+const TOKEN: &str = "ST$";
+
 /// A key with the name that services know it by.
-#[derive(Debug)]
 pub struct ApiKey {
     /// Tenancy, user and fingerprint with slashes between, or `ST$` and a token.
     pub id: String,
     /// The private key.
     pub key: PrivateKey,
+}
+
+impl Debug for ApiKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id = if self.id.starts_with(TOKEN) { "ST$.." } else { &self.id };
+        f.debug_struct("ApiKey").field("id", &id).finish_non_exhaustive()
+    }
 }
 
 /// Who signs requests, and by what.
@@ -219,10 +228,10 @@ impl SessionKey {
 
 /// Makes a bearer of a token and the key that it names.
 fn bearer(what: &'static str, token: &str, key: PrivateKey) -> Result<Bearer, ClientError> {
-    let token = token.trim().trim_start_matches("ST$");
+    let token = token.trim().trim_start_matches(TOKEN);
     let (renew_at, expires_at) =
         lasts(token).ok_or_else(|| unavailable(what, "the token is no JSON Web Token"))?;
-    let key = Arc::new(ApiKey { id: format!("ST${token}"), key });
+    let key = Arc::new(ApiKey { id: format!("{TOKEN}{token}"), key });
     Ok(Bearer { key, renew_at, expires_at })
 }
 
@@ -267,6 +276,14 @@ mod tests {
     #[derive(Debug)]
     struct Once(std::sync::Mutex<Option<Bearer>>);
 
+    impl Once {
+        fn new(id: &str) -> Self {
+            let key = ApiKey { id: id.to_owned(), key: PrivateKey::generate().unwrap() };
+            let bearer = Bearer { key: Arc::new(key), renew_at: i64::MAX, expires_at: i64::MAX };
+            Self(std::sync::Mutex::new(Some(bearer)))
+        }
+    }
+
     impl Source for Once {
         fn name(&self) -> &'static str {
             "once"
@@ -289,15 +306,28 @@ mod tests {
             let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(refusal).await.unwrap();
         });
-        let key = ApiKey { id: "ST$t".to_owned(), key: PrivateKey::generate().unwrap() };
-        let bearer = Bearer { key: Arc::new(key), renew_at: i64::MAX, expires_at: i64::MAX };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let once = Once(std::sync::Mutex::new(Some(bearer)));
-        let once = Credentials::renewed(Arc::new(once), Arc::clone(&clock));
+        let once = Credentials::renewed(Arc::new(Once::new("ST$t")), Arc::clone(&clock));
         let endpoints = Endpoints::One(place.parse().unwrap());
         let client = Client::new(endpoints, Authorities::System, once, clock, Arc::new(Zeros));
         let error = client.unwrap().secret("s").await.unwrap_err();
         assert!(matches!(&error, ClientError::Service(told) if told.status == 401), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_printed_shows_no_token() {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let credentials =
+            Credentials::renewed(Arc::new(Once::new("ST$c4n4ry")), Arc::clone(&clock));
+        credentials.current().await.unwrap();
+        let endpoints = Endpoints::One("http://127.0.0.1:1".parse().unwrap());
+        let client =
+            Client::new(endpoints, Authorities::System, credentials, clock, Arc::new(Zeros));
+        let printed = format!("{:?}", client.unwrap());
+        assert!(printed.contains(r#"ApiKey { id: "ST$..", .. }"#), "{printed}");
+        assert!(!printed.contains("c4n4ry"), "{printed}");
+        let user = ApiKey { id: "t/u/f".to_owned(), key: PrivateKey::generate().unwrap() };
+        assert_eq!(format!("{user:?}"), r#"ApiKey { id: "t/u/f", .. }"#);
     }
 
     /// A source that gives credentials which are to be renewed at once, and then nothing for long.
