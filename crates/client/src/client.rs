@@ -156,7 +156,7 @@ impl Client {
                 Err(error) => error,
             };
             let is_refused = matches!(&error, ClientError::Service(error) if error.status == 401);
-            if is_refused && refused.is_none() && self.credentials.drop_refused(&key).await {
+            if is_refused && refused.is_none() && self.drop_refused(&key, until).await {
                 refused = Some(error);
                 continue;
             }
@@ -166,6 +166,12 @@ impl Client {
             }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Tells whether other credentials may do. Waiting for those who renew them counts as well.
+    async fn drop_refused(&self, key: &Arc<ApiKey>, until: Instant) -> bool {
+        let dropped = tokio::time::timeout_at(until, self.credentials.drop_refused(key)).await;
+        dropped.unwrap_or(false)
     }
 
     /// Returns what to sign with. Getting it counts as part of the call.

@@ -241,7 +241,7 @@ mod tests {
 
     use strongroom_model::{Random, SystemClock};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
 
     use super::*;
@@ -272,6 +272,16 @@ mod tests {
         }
     }
 
+    const REFUSAL: &[u8] = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+
+    /// Takes one request, which is to be answered.
+    async fn asked(listener: TcpListener) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        assert!(stream.read(&mut head).await.unwrap() > 0);
+        stream
+    }
+
     /// A source that gives something once.
     #[derive(Debug)]
     struct Once(std::sync::Mutex<Option<Bearer>>);
@@ -299,13 +309,7 @@ mod tests {
     async fn what_was_refused_stays_refused_if_there_is_nothing_else_to_sign_with() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut head = vec![0; 4096];
-            assert!(stream.read(&mut head).await.unwrap() > 0);
-            let refusal = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(refusal).await.unwrap();
-        });
+        tokio::spawn(async move { asked(listener).await.write_all(REFUSAL).await.unwrap() });
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let once = Credentials::renewed(Arc::new(Once::new("ST$t")), Arc::clone(&clock));
         let endpoints = Endpoints::One(place.parse().unwrap());
@@ -328,6 +332,31 @@ mod tests {
         assert!(!printed.contains("c4n4ry"), "{printed}");
         let user = ApiKey { id: "t/u/f".to_owned(), key: PrivateKey::generate().unwrap() };
         assert_eq!(format!("{user:?}"), r#"ApiKey { id: "t/u/f", .. }"#);
+    }
+
+    #[tokio::test]
+    async fn who_was_refused_waits_for_no_renewal_longer_than_a_call_may_take() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://{}", listener.local_addr().unwrap());
+        let own: (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(Zeros));
+        let once = Credentials::renewed(Arc::new(Once::new("ST$t")), Arc::clone(&own.0));
+        let once = Arc::new(once);
+        let endpoints = Endpoints::One(place.parse().unwrap());
+        let client = Client::sharing(Arc::clone(&once), endpoints, Authorities::System, own);
+        let client = client.unwrap();
+        let began = Instant::now();
+        let call = tokio::spawn(async move { client.secret("s").await });
+        let mut stream = asked(listener).await;
+        let Kind::Renewed(renewed) = &once.0 else { panic!("it is renewed") };
+        let renewal = renewed.current.lock().await;
+        stream.write_all(REFUSAL).await.unwrap();
+        // What was written is read before time flies.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::pause();
+        let error = timeout(Duration::from_mins(2), call).await.unwrap().unwrap().unwrap_err();
+        assert!(matches!(&error, ClientError::Service(told) if told.status == 401), "{error}");
+        assert_eq!(began.elapsed().as_secs(), Duration::from_mins(1).as_secs());
+        drop(renewal);
     }
 
     /// A source that gives credentials which are to be renewed at once, and then nothing for long.
