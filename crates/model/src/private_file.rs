@@ -124,12 +124,13 @@ pub fn create_passage(path: &Path, mode: u32) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY | mode & 0o055).create(path)
 }
 
-/// Opens a socket of ours, which its owner alone could connect to so far, to those that `mode` names.
+/// Opens a socket of ours, to which nobody could connect so far, since it does not listen yet, to those
+/// that `mode` names.
 ///
 /// # Errors
 /// Any error of the file system.
 pub fn open_socket(path: &Path, mode: u32) -> io::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "the mode grows: nobody was let in before")]
+    #[expect(clippy::disallowed_methods, reason = "nobody is let in before the socket listens")]
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 

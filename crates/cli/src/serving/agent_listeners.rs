@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use listenfd::ListenFd;
 use strongroom_agent::{HttpListener, SocketListener};
 use strongroom_model::private_file::{self, FileIdentity};
-use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixSocket, UnixStream};
 
 use super::agent_file::AgentFile;
 use crate::failure::Failure;
@@ -40,6 +40,9 @@ impl OwnSocket {
 
 /// Bytes of a socket's path at most (`sockaddr_un`), the one that ends it not counted.
 const PATH_BYTES_MAX: usize = 107;
+
+/// Connections that wait to be taken at most, if the system allows as many.
+const WAITING_MAX: u32 = 1024;
 
 /// Checks what can be checked without opening anything.
 pub(super) fn check(file: &AgentFile) -> Result<(), Failure> {
@@ -173,13 +176,40 @@ async fn bind(path: &Path, mode: u32) -> Result<(UnixListener, OwnSocket), Failu
         }
         Err(_) => {}
     }
-    let listener = UnixListener::bind(path).map_err(|error| refused(error.to_string()))?;
-    private_file::open_socket(path, mode).map_err(|error| refused(error.to_string()))?;
+    let socket = bound(path, mode).map_err(|error| refused(error.to_string()))?;
+    let listener = socket.listen(WAITING_MAX).map_err(|error| refused(error.to_string()))?;
     let file = FileIdentity::of(path).map_err(|error| refused(error.to_string()))?;
     Ok((listener, OwnSocket { path: path.to_owned(), file }))
+}
+
+/// Makes a socket with its file. Nobody can connect before it listens, whatever mode the umask has given
+/// the file until it has its own.
+fn bound(path: &Path, mode: u32) -> io::Result<UnixSocket> {
+    let socket = UnixSocket::new_stream()?;
+    socket.bind(path)?;
+    private_file::open_socket(path, mode)?;
+    Ok(socket)
 }
 
 fn refused_socket(path: &Path, why: String) -> Failure {
     let message = format!("cannot listen on `{}`", path.display());
     Failure::configuration("socket-busy", message).because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_can_connect_before_the_socket_has_its_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent.sock");
+        let socket = bound(&path, 0o620).unwrap();
+        assert_eq!(private_file::mode(&path).unwrap(), 0o620);
+        let refused = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        let listener = socket.listen(WAITING_MAX).unwrap();
+        UnixStream::connect(&path).await.unwrap();
+        drop(listener);
+    }
 }
