@@ -349,6 +349,22 @@ def test_a_reader_that_goes_away(vault, canary):
         assert process.wait(timeout=20) == 128 + signal.SIGPIPE
 
 
+def test_a_reader_that_reads_nothing_keeps_nobody_from_the_end(vault, canary):
+    """The command is full of what nobody takes: one signal ends it, and `run` with it."""
+    variables = {"V": "secret://dev/run-canary"}
+    with started(vault, "sh", "-c", "yes", flags=["--mask"], variables=variables) as process:
+        assert process.stdout.read(2) == b"y\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    lines = "for i in range(20000): print(i)"
+    with started(vault, sys.executable, "-c", lines, flags=["--mask"], variables=variables) as process:
+        time.sleep(5)
+        assert process.poll() is None, "a slow reader has all the time there is"
+        assert process.stdout.read() == b"".join(b"%d\n" % number for number in range(20000))
+        assert process.wait(timeout=20) == 0
+
+
 SHOW = "import os, signal, time\nprint(os.environ['V'], flush=True)\n"
 WAIT = "while True: time.sleep(0.1)\n"
 

@@ -12,6 +12,7 @@ mod serving;
 
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -106,6 +107,9 @@ enum Command {
     Env(hand::env::EnvArguments),
 }
 
+/// How long is waited for what is being written when all else is done.
+const LAST_WRITES_TIME: Duration = Duration::from_secs(5);
+
 fn main() -> ExitCode {
     shut_out_core_files();
     let arguments = match Arguments::try_parse() {
@@ -124,7 +128,10 @@ fn main() -> ExitCode {
             // hold all commands once more.
             let command: Pin<Box<dyn Future<Output = _>>> =
                 Box::pin(run(arguments.command, &environment));
-            runtime.block_on(command)
+            let outcome = runtime.block_on(command);
+            // What is being written to a pipe that nobody reads would be waited for without end.
+            runtime.shutdown_timeout(LAST_WRITES_TIME);
+            outcome
         }
         Err(error) => Err(Failure::new(Exit::Defect, "no-runtime", "cannot start the runtime")
             .because(error.to_string())),

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 const VALUE_BYTES_MIN: usize = 4;
 const MASK: &[u8] = b"***";
 /// How long output is waited for that a child of the command keeps open, when the command has ended.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(2);
 const CHUNK_BYTES: usize = 16 * 1024;
 
 /// The byte strings that must not pass.

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use self::child::{Running, conclude};
 pub(crate) use self::launch::{LaunchArguments, launch};
-use self::signals::unless_ended;
+use self::signals::{ends, unless_ended, wait_to_end};
 use self::variables::{Template, Variables, warn_of_short};
 use self::watch::Watch;
 use super::settings::Connection;
@@ -112,6 +112,11 @@ pub(crate) async fn run(
     Supervisor { arguments, signals, changes, refill: &refill }.supervise(filled).await
 }
 
+/// How long the output of a command that has ended is waited for when this process is to end: longer
+/// than for output that a child of the command keeps open. Otherwise whoever reads it has all the time
+/// there is, as with a pager.
+const LAST_OUTPUT_TIME: Duration = mask::DRAIN_TIME.saturating_add(Duration::from_secs(1));
+
 /// Values in their places.
 #[derive(Debug, Default)]
 struct Filled {
@@ -131,14 +136,19 @@ impl Supervisor<'_> {
         let mut masked = filled.values;
         let mut running = self.start(&filled.variables, &masked).await?;
         drop(filled.variables);
+        let mut was_asked = false;
         loop {
             tokio::select! {
                 status = running.ended() => {
                     let status = status?;
-                    running.drained().await;
+                    let asked = (was_asked, LAST_OUTPUT_TIME);
+                    wait_to_end(&mut self.signals, running.drained(), asked).await;
                     return conclude(status);
                 }
-                Some(signal) = self.signals.recv() => running.forward(signal),
+                Some(signal) = self.signals.recv() => {
+                    was_asked |= ends(signal);
+                    running.forward(signal);
+                }
                 Some(bundles) = self.changes.recv() => {
                     if self.arguments.on_change == OnChange::Hup {
                         running.send(Signal::HUP);
@@ -154,18 +164,20 @@ impl Supervisor<'_> {
                     };
                     let grace = Duration::from_secs(self.arguments.grace);
                     let (status, asked) = running.stop(grace, &mut self.signals).await?;
+                    if asked {
+                        let asked = (true, LAST_OUTPUT_TIME);
+                        wait_to_end(&mut self.signals, running.drained(), asked).await;
+                        return conclude(status);
+                    }
                     let drained = async {
                         running.drained().await;
                         Ok(())
                     };
-                    if asked {
-                        drained.await?;
-                        return conclude(status);
-                    }
                     unless_ended(&mut self.signals, drained).await?;
                     // What was masked stays masked: the command may have kept it.
                     masked.extend(filled.values);
                     running = self.start(&filled.variables, &masked).await?;
+                    was_asked = false;
                 }
             }
         }

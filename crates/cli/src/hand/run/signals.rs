@@ -1,9 +1,12 @@
 use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use strongroom_model::private_file;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::failure::{Exit, Failure};
 
@@ -28,22 +31,41 @@ pub(super) async fn unless_ended<T>(
     signals: &mut mpsc::Receiver<Signal>,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let ended = async {
-        while let Some(signal) = signals.recv().await {
-            if ends(signal) {
-                return signal;
-            }
-        }
-        std::future::pending().await
-    };
     tokio::select! {
         biased;
-        signal = ended => {
+        signal = end(signals) => {
             let number = u8::try_from(signal.as_raw()).unwrap_or_default();
             Err(Failure::child(number.saturating_add(128)))
         }
         done = work => done,
     }
+}
+
+/// Waits for a signal that asks for the end; the others are for nobody.
+async fn end(signals: &mut mpsc::Receiver<Signal>) -> Signal {
+    while let Some(signal) = signals.recv().await {
+        if ends(signal) {
+            return signal;
+        }
+    }
+    std::future::pending().await
+}
+
+/// Waits for the last work there is: for as long as it takes, but for no more than `time_max` once this
+/// process is asked to end, or if it was before.
+pub(super) async fn wait_to_end(
+    signals: &mut mpsc::Receiver<Signal>,
+    work: impl Future<Output = ()>,
+    (was_asked, time_max): (bool, Duration),
+) {
+    let mut work = pin!(work);
+    if !was_asked {
+        tokio::select! {
+            () = &mut work => return,
+            _ = end(signals) => {}
+        }
+    }
+    timeout(time_max, work).await.unwrap_or_default();
 }
 
 /// Catches the signals that are passed on. One that is ignored, as by `nohup`, stays ignored, and so
@@ -145,6 +167,33 @@ mod tests {
         }
         drop(sender);
         assert_eq!(unless_ended(&mut signals, async { Ok(7) }).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn the_last_work_is_waited_for_until_the_end_is_asked_for_and_a_little_longer() {
+        let (sender, mut signals) = mpsc::channel(8);
+        let little = Duration::from_millis(200);
+        let mut wait = async |work: Option<Duration>, was_asked| {
+            let began = tokio::time::Instant::now();
+            let work = async {
+                match work {
+                    Some(time) => tokio::time::sleep(time).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let waiting = wait_to_end(&mut signals, work, (was_asked, little));
+            let waited = timeout(5 * little, waiting).await;
+            waited.is_ok().then(|| began.elapsed())
+        };
+        sender.send(Signal::WINCH).await.unwrap();
+        assert_eq!(wait(None, false).await, None, "nobody has asked for the end");
+        assert!(wait(Some(2 * little), false).await.is_some_and(|waited| waited >= 2 * little));
+        for was_asked in [true, false] {
+            sender.send(Signal::TERM).await.unwrap();
+            let waited = wait(None, was_asked).await.unwrap();
+            assert!(waited >= little && waited < 4 * little, "{waited:?}");
+            assert!(wait(Some(little / 4), true).await.is_some_and(|waited| waited < little));
+        }
     }
 
     #[test]
