@@ -26,6 +26,18 @@ impl Sensitive {
         self.0
     }
 
+    /// Appends bytes. What is outgrown is wiped, as it is not when a vector grows.
+    pub fn append(&mut self, bytes: &[u8]) {
+        let (length, room) = (self.0.len().saturating_add(bytes.len()), self.0.capacity());
+        if length > room {
+            let room = length.max(room.saturating_mul(2));
+            let mut larger = Zeroizing::new(Vec::with_capacity(room));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+
     /// Lends the content for changing it in place, as in-place decryption does.
     #[must_use]
     pub fn expose_mut(&mut self) -> &mut Vec<u8> {
@@ -48,6 +60,26 @@ impl From<Vec<u8>> for Sensitive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where there is room the bytes stay where they are; where there is none, others take their place,
+    /// and dropping those wipes them.
+    #[test]
+    fn what_is_appended_to_moves_into_larger_room() {
+        let mut grown = Sensitive::new(Vec::new());
+        let (mut expected, mut moves) = (Vec::new(), 0);
+        for number in 0..200_u8 {
+            let (room, place) = (grown.0.capacity(), grown.0.as_ptr());
+            let bytes = vec![number; usize::from(number)];
+            grown.append(&bytes);
+            expected.extend_from_slice(&bytes);
+            assert_eq!(grown.expose(), expected);
+            if grown.0.as_ptr() != place {
+                assert!(grown.0.capacity() >= 2 * room);
+                moves += 1;
+            }
+        }
+        assert!(moves < 20, "{moves}");
+    }
 
     #[test]
     fn debug_shows_neither_content_nor_length() {

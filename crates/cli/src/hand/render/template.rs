@@ -112,7 +112,7 @@ impl Write for Output {
         if self.0.expose().len() + bytes.len() > OUTPUT_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        self.0.expose_mut().extend_from_slice(bytes);
+        self.0.append(bytes);
         Ok(bytes.len())
     }
 

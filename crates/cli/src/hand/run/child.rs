@@ -1,5 +1,6 @@
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl Running {
             launch.env_remove(name);
         }
         for (name, value) in &variables.set {
-            launch.env(name, value);
+            launch.env(name, OsStr::from_bytes(value.expose()));
         }
         if leads_group {
             launch.process_group(0);

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::Path;
 
 use strongroom_model::private_file;
@@ -7,11 +8,18 @@ use crate::failure::{Exit, Failure};
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// A line of a file of variables.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Line {
     pub(super) number: usize,
     pub(crate) name: String,
     pub(crate) value: String,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Line");
+        shown.field("number", &self.number).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Reads a file of variables. Messages name the line, never what it says: it may hold a secret.

@@ -94,7 +94,7 @@ impl<'a> Masker<'a> {
 
     /// Takes a chunk and returns what may pass.
     pub(super) fn pass(&mut self, chunk: &[u8]) -> Vec<u8> {
-        self.held.expose_mut().extend_from_slice(chunk);
+        self.held.append(chunk);
         let held = self.held.expose();
         let first = (held.len() + 1).saturating_sub(self.patterns.longest);
         let begun = |start: &usize| held.get(*start..).is_some_and(|end| self.patterns.begun(end));

@@ -1,5 +1,4 @@
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 
 use strongroom_model::Sensitive;
 
@@ -17,14 +16,14 @@ const VARIABLE_BYTES_MAX: usize = 32 * 4096;
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     pub(super) removed: Vec<OsString>,
-    pub(super) set: Vec<(OsString, OsString)>,
+    pub(super) set: Vec<(OsString, Sensitive)>,
 }
 
 /// Variables before their references are read.
 #[derive(Debug, Default)]
 pub(super) struct Template {
     removed: Vec<OsString>,
-    plain: Vec<(OsString, OsString)>,
+    plain: Vec<(OsString, Sensitive)>,
     /// Names, in the order of the mentions.
     referring: Vec<OsString>,
 }
@@ -48,7 +47,8 @@ impl Template {
                 mentions.push(Mention { place, text: value });
                 template.referring.push(name.into());
             } else {
-                template.plain.push((name.into(), value.into()));
+                let value = Sensitive::new(value.into_bytes());
+                template.plain.push((name.into(), value));
             }
         }
         (template, mentions)
@@ -67,7 +67,7 @@ impl Template {
             match refusal(name, value) {
                 Some(why) => failures
                     .push(Failure::new(Exit::Failed, "unfit-value", cannot_set(name)).because(why)),
-                None => set.push((name.clone(), OsStr::from_bytes(value.expose()).to_owned())),
+                None => set.push((name.clone(), value.clone())),
             }
         }
         let removed = self.removed.clone();
@@ -114,12 +114,12 @@ mod tests {
         assert_eq!(texts, ["secret://v/b", "secret://v/c"]);
         let values = [b"1".to_vec(), b"\xff".to_vec()].map(Sensitive::new);
         let set = template.fill(&values).unwrap().set;
-        let expected: Vec<(OsString, OsString)> = vec![
-            ("A".into(), "plain".into()),
-            ("B".into(), "1".into()),
-            ("C".into(), OsStr::from_bytes(b"\xff").to_owned()),
-        ];
+        let expected = [("A", &b"plain"[..]), ("B", b"1"), ("C", b"\xff")];
+        let expected = expected.map(|(name, value)| (name.into(), Sensitive::new(value.to_vec())));
         assert_eq!(set, expected);
+        let printed = format!("{template:?} {:?} {set:?}", line(1, "A", "plain"));
+        assert!(printed.contains(r#"Line { number: 1, name: "A", .. }"#), "{printed}");
+        assert!(!printed.contains("plain\""), "{printed}");
     }
 
     #[test]
