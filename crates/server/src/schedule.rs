@@ -204,8 +204,8 @@ async fn delete_due(
     match shared.catalog().await {
         Ok(catalog) => {
             for entry in catalog.vaults.values().filter(gone) {
-                let id = &entry.vault.id;
-                let done = secret_deletion::delete_all_of(shared, shift, (id, now), attempts).await;
+                let gone = (&**entry, now);
+                let done = secret_deletion::delete_all_of(shared, shift, gone, attempts).await;
                 attempts.keep(done, "delete the secrets of a vault");
             }
         }
@@ -408,6 +408,31 @@ mod tests {
         assert_eq!(shared.metrics.scheduled_failures.get(), 1);
         let (secret, _) = find(&shared, &id).await.unwrap().unwrap();
         assert_eq!(secret.state, SecretState::Deleted);
+    }
+
+    #[tokio::test]
+    async fn secrets_of_a_vault_stay_once_it_was_restored() {
+        let (shared, shift, id) = on_duty(&"ocid1.vaultsecret.oc1..other".parse().unwrap()).await;
+        let (secret, _) = find(&shared, &id).await.unwrap().unwrap();
+        let key = rows::vault(&secret.vault_id);
+        let before = shared.store.get(&[key.as_slice()]).await.unwrap().remove(0).unwrap();
+        let mut row: VaultRow = rows::decode(&key, &before.value).unwrap();
+        (row.vault.state, row.vault_key) = (VaultState::Deleted, None);
+        let put = |value: Vec<u8>| shared.store.commit(Batch::new().put(key.clone(), value));
+        let mut states = Vec::new();
+        for is_restored in [true, false] {
+            put(rows::encode(&row).unwrap()).await.unwrap();
+            let gone = Arc::clone(&shared.catalog().await.unwrap().vaults[&secret.vault_id]);
+            if is_restored {
+                put(before.value.clone()).await.unwrap();
+            }
+            let mut attempts = Attempts::new(&shared);
+            let gone = (&*gone, SystemClock.now());
+            secret_deletion::delete_all_of(&shared, &shift, gone, &mut attempts).await.unwrap();
+            attempts.end().unwrap();
+            states.push(find(&shared, &id).await.unwrap().unwrap().0.state);
+        }
+        assert_eq!(states, [SecretState::Active, SecretState::Deleted]);
     }
 
     fn at(secs: i64) -> Timestamp {

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use strongroom_model::{Ocid, Secret, SecretState, Timestamp};
-use strongroom_store::{Batch, Order, Range, Revision, StoreError, prefix_range};
+use strongroom_store::{Batch, Order, Range, Require, Revision, StoreError, prefix_range};
 
+use crate::catalog::VaultEntry;
 use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, SecretVersionRow};
@@ -38,8 +39,8 @@ pub(crate) async fn delete_due(
             SecretState::Deleted => {}
             SecretState::PendingDeletion => {
                 if secret.time_of_deletion.is_some_and(|at| at <= now) {
-                    let done = delete_secret(shared, shift, at, now).await;
-                    attempts.deleted(done, "secret", &id);
+                    let done = delete_secret((shared, shift), Batch::new(), at, now).await;
+                    attempts.deleted(done.map_err(Failure::from), "secret", &id);
                 }
             }
             SecretState::Active => {
@@ -87,22 +88,28 @@ pub(crate) async fn find(
     Ok(Some((secret, row.revision)))
 }
 
-/// Deletes the secrets of a vault that is gone. Their contents do not open any more; this takes away
-/// what is left of them.
+/// Deletes the secrets of a vault that is gone, for as long as it is. Their contents do not open any
+/// more; this takes away what is left of them.
 pub(crate) async fn delete_all_of(
     shared: &Shared,
     shift: &Shift,
-    (vault_id, now): (&Ocid, Timestamp),
+    (vault, now): (&VaultEntry, Timestamp),
     attempts: &mut Attempts<'_>,
 ) -> Result<(), Failure> {
-    let range = prefix_range(&rows::secret_names(vault_id));
+    let vault_key = rows::vault(&vault.vault.id);
+    let while_gone = || Batch::new().require(vault_key.clone(), Require::Revision(vault.revision));
+    let range = prefix_range(&rows::secret_names(&vault.vault.id));
     let names = shared.store.scan(range, Order::Ascending, usize::MAX).await?;
     for (key, row) in &names {
         let id: Ocid = rows::decode(key, &row.value)?;
         match find(shared, &id).await {
             Ok(Some((secret, revision))) => {
-                let done = delete_secret(shared, shift, (&secret, revision), now).await;
-                attempts.deleted(done, "secret", &id);
+                let at = (&secret, revision);
+                let done = delete_secret((shared, shift), while_gone(), at, now).await;
+                if matches!(&done, Err(StoreError::Conflict { key }) if *key == vault_key) {
+                    break;
+                }
+                attempts.deleted(done.map_err(Failure::from), "secret", &id);
             }
             Ok(None) => {}
             Err(error) => attempts.deleted(Err(error.into()), "secret", &id),
@@ -111,16 +118,17 @@ pub(crate) async fn delete_all_of(
     Ok(())
 }
 
-/// Deletes a secret with all its versions; what stays is its description.
+/// Deletes a secret with all its versions, if what `batch` requires is so; what stays is its
+/// description.
 async fn delete_secret(
-    shared: &Shared,
-    shift: &Shift,
+    (shared, shift): (&Shared, &Shift),
+    batch: Batch,
     (secret, revision): (&Secret, Revision),
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<(), StoreError> {
     let id = &secret.id;
     let next = secret.gone(now);
-    let batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
+    let batch = secret_rows::write(batch, Some((secret, revision)), &next)?;
     let batch = delete_rows(shared, id, batch).await?;
     shared.commit_on(shift, batch, &record(shared, "DeleteSecret", id)).await?;
     shared.forgets.store(true, Ordering::Release);

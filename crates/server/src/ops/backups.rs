@@ -26,6 +26,7 @@ use crate::door::Door;
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow, WrappingKeyRow};
+use crate::shared::Shared;
 
 const MAGIC: &[u8] = b"strongroom backup 1\n";
 const VERSIONS_MAX: usize = 100_000;
@@ -330,6 +331,7 @@ async fn restore_vault(
         return Err(lives("vault"));
     }
     let shared = context.shared;
+    check_emptied(shared, &vault.vault.id).await?;
     vaults::check_limit(context.catalog, shared.limits, vault.vault.vault_type)?;
     let listener = shared.endpoints.reserve(&*shared.random).await;
     let listener = listener.map_err(|error| vaults::no_port(&error))?;
@@ -352,6 +354,17 @@ async fn restore_vault(
         Outcome::Earlier(id) => reply_vault(&context, &*shared.catalog().await?, &id),
         Outcome::Overtaken => Err(lives("vault")),
     }
+}
+
+/// Refuses to bring a vault back while secrets of it are still being deleted: they would be there
+/// again, without those that were deleted before. A vault that is gone gets no new ones.
+async fn check_emptied(shared: &Shared, vault_id: &Ocid) -> Result<(), Failure> {
+    let range = prefix_range(&rows::secret_names(vault_id));
+    if shared.store.scan(range, Order::Ascending, 1).await?.is_empty() {
+        return Ok(());
+    }
+    let message = "The secrets of this vault are still being deleted. Try again.";
+    Err(Refusal::new(ErrorCode::IncorrectState, message).into())
 }
 
 /// The vault as it was, in the compartment that the request names, without its replica.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_server::{Semantics, Targets, WATCHED};
 use strongroom_store::{Batch, Memory, Store};
@@ -77,5 +77,50 @@ async fn no_change_is_written_after_changes_were_stopped() {
     assert_eq!(changed.status, 503, "{}", changed.body);
     let after = house.send(Some(&house.admin), &url, "GET", None).await;
     assert_eq!((after.status, after.etag), (200, before.etag));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_vault_comes_back_while_its_secrets_are_being_deleted() {
+    let rows = Arc::new(Memory::new(WATCHED));
+    let store: Arc<dyn Store> = Arc::new(Slow(rows));
+    let root_key = RootKey::generate(&SystemRandom);
+    let house = House::over((store, None), root_key, (Semantics::Strict, Targets::new())).await;
+    let send = async |url: &str, body: Value| {
+        let method = if body.is_null() { "GET" } else { "POST" };
+        let body = Some(&body).filter(|body| !body.is_null());
+        house.send(Some(&house.admin), url, method, body).await
+    };
+    let sample = &house.sample;
+    let (vault, compartment) =
+        (format!("/20180608/vaults/{}", sample.vault_id), &sample.compartment_id);
+    for number in 0..10 {
+        let secret = json!({
+            "compartmentId": compartment, "vaultId": sample.vault_id, "keyId": sample.key_id,
+            "secretName": format!("s{number}"),
+            "secretContent": { "contentType": "BASE64", "content": "eA==" },
+        });
+        assert_eq!(send("/20180608/secrets", secret).await.status, 200);
+    }
+    let place = json!({ "backupLocation": {
+        "destination": "BUCKET", "namespace": "n", "bucketName": "b", "objectName": "o",
+    } });
+    assert_eq!(send(&format!("{vault}/actions/backup"), place.clone()).await.status, 200);
+    assert_eq!(send(&format!("{vault}/actions/scheduleDeletion"), json!({})).await.status, 200);
+    let restore =
+        format!("/20180608/vaults/actions/restoreFromObjectStore?compartmentId={compartment}");
+    let restoring = async {
+        while send(&vault, Value::Null).await.body["lifecycleState"] != "DELETED" {}
+        send(&restore, place.clone()).await
+    };
+    let (early, ()) = tokio::join!(restoring, house.turn_clock(31));
+    assert_eq!((early.status, &early.body["code"]), (409, &json!("IncorrectState")));
+    let restored = send(&restore, place).await;
+    assert_eq!(restored.status, 200, "{}", restored.body);
+    let secrets =
+        send(&format!("/20180608/secrets?compartmentId={compartment}"), Value::Null).await;
+    for secret in secrets.body.as_array().unwrap() {
+        assert_eq!(secret["lifecycleState"], "DELETED");
+    }
     house.close().await;
 }
