@@ -106,7 +106,7 @@ pub fn row_hash(key: &[u8], value: &[u8]) -> LedgerBytes {
     bytes(context.finish().as_ref())
 }
 
-fn length(part: &[u8]) -> [u8; 8] {
+pub(crate) fn length(part: &[u8]) -> [u8; 8] {
     u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()
 }
 

@@ -13,6 +13,7 @@ mod passphrase;
 pub mod pkcs11;
 mod random;
 mod region;
+mod retry;
 pub mod root_file;
 mod scrub;
 mod seal;
@@ -35,6 +36,7 @@ pub use material::{Material, SealedSecret, SymmetricKey};
 pub use passphrase::Passphrase;
 pub use random::SystemRandom;
 pub use region::{RegionKeys, RegionPublicKeys};
+pub use retry::RetryKey;
 pub use seal::{Binding, OpenError, SealError, Sealed};
 pub use stream::{
     HEADER_TAG_BYTES, RunningDigest, STREAM_SALT_BYTES, StreamError, StreamKey, StreamOpener,

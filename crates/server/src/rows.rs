@@ -155,6 +155,7 @@ pub(crate) struct NextRootKeyRow {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RetryRow {
+    /// Of its target and body, under a key: a body may hold a content.
     pub(crate) request_digest: String,
     pub(crate) made: Ocid,
     pub(crate) time_created: Timestamp,

@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use strongroom_keyring::pkcs11::{Token, TokenError};
-use strongroom_keyring::{RegionKeys, RootKey, token_id};
+use strongroom_keyring::{RegionKeys, RetryKey, RootKey, token_id};
 use strongroom_model::{
     AddressRange, Clock, Limits, Moment, Ocid, OcidKind, ProtectionMode, Random, Region, Timestamp,
     TurnableClock, VaultTag,
@@ -117,6 +117,8 @@ pub struct Shared {
     pub(crate) region: &'static Region,
     /// What this region signs with, and what others seal for.
     pub(crate) region_keys: RegionKeys,
+    /// What requests are known again by.
+    pub(crate) retry_key: RetryKey,
     /// How the other regions are doing.
     pub(crate) region_watch: RegionWatch,
     /// The region's key as policies know it: `IAD`.
@@ -182,6 +184,8 @@ impl Shared {
             .ok_or_else(|| StoreError::Corrupt("the region is unknown".to_owned()))?;
         let region_keys = RegionKeys::derive(&known.roots.current)
             .map_err(|error| StoreError::Corrupt(format!("the region's keys: {error}")))?;
+        let retry_key = RetryKey::derive(&known.roots.current)
+            .map_err(|error| StoreError::Corrupt(format!("the key of retry tokens: {error}")))?;
         let shared = Arc::new(Self {
             audit: AuditLog::start(Arc::clone(&store), Arc::clone(&audit_keys)),
             tracer: parts.tracing.map(|tracing| Tracer::start(tracing, &metrics)),
@@ -200,6 +204,7 @@ impl Shared {
             random: parts.random,
             region,
             region_keys,
+            retry_key,
             region_watch: RegionWatch::default(),
             region_key: region.key.to_uppercase(),
             semantics: parts.semantics,

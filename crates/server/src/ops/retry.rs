@@ -47,9 +47,10 @@ impl Retry {
         let rule = || Refusal::invalid("opc-retry-token", "must be 1 to 255 visible characters");
         let text = text.ok_or_else(rule)?;
         let operation = context.record.operation.unwrap_or_default();
-        let scope = format!("{}\n{operation}\n{text}", context.principal.identifier());
-        let key = rows::retry(&strongroom_signing::body_digest(scope.as_bytes()));
-        let request_digest = digest_of(context.call);
+        let principal = context.principal.identifier();
+        let scope = [b"scope", principal.as_bytes(), operation.as_bytes(), text.as_bytes()];
+        let key = rows::retry(&context.shared.retry_key.tag(&scope));
+        let request_digest = digest_of(context);
         let found = context.shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
         let Some(row) = found else {
             let token = Some(Token { key, request_digest, require: Require::Absent });
@@ -104,8 +105,8 @@ pub(super) fn invalidated(why: &str) -> Failure {
     Refusal::new(ErrorCode::InvalidatedRetryToken, message).into()
 }
 
-/// Digest of what a request asks for: of its target, which has no line break, and its body.
-fn digest_of(call: &Call) -> String {
-    let asked = [call.target.as_bytes(), b"\n", &call.body].concat();
-    strongroom_signing::body_digest(&asked)
+/// Digest of what a request asks for: of its target and its body.
+fn digest_of(context: &Context<'_>) -> String {
+    let Call { target, body, .. } = context.call;
+    context.shared.retry_key.tag(&[b"request", target.as_bytes(), body])
 }

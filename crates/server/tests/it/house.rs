@@ -223,12 +223,20 @@ impl House {
         method: &str,
         bytes: Option<Vec<u8>>,
     ) -> Answer {
-        self.open_request(caller, url, method, bytes).await.finish().await
+        self.open_request(caller, url, method, (bytes, "")).await.finish().await
+    }
+
+    /// Has the administrator post a body with a retry token.
+    pub(crate) async fn post_with_token(&self, url: &str, body: &Value, token: &str) -> Answer {
+        let bytes = Some(body.to_string().into_bytes());
+        let header = format!("opc-retry-token: {token}\r\n");
+        let asked = self.open_request(Some(&self.admin), url, "POST", (bytes, &header)).await;
+        asked.finish().await
     }
 
     /// Asks without waiting for the answer.
     pub(crate) async fn begin(&self, caller: &Caller, url: &str) -> Asked {
-        self.open_request(Some(caller), url, "GET", None).await
+        self.open_request(Some(caller), url, "GET", (None, "")).await
     }
 
     async fn open_request(
@@ -236,7 +244,7 @@ impl House {
         caller: Option<&Caller>,
         url: &str,
         method: &str,
-        bytes: Option<Vec<u8>>,
+        (bytes, unsigned): (Option<Vec<u8>>, &str),
     ) -> Asked {
         let base = format!("{}{url}", self.serving.base_url());
         let whole = if url.starts_with("http://") { url } else { &base };
@@ -253,8 +261,10 @@ impl House {
         };
         let lines: Vec<String> =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let head =
-            format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n{}\r\n", lines.concat());
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nconnection: close\r\n{unsigned}{}\r\n",
+            lines.concat()
+        );
         let mut stream = TcpStream::connect(host).await.unwrap();
         let message = [head.as_bytes(), &bytes.unwrap_or_default()].concat();
         stream.write_all(&message).await.unwrap();

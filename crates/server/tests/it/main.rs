@@ -20,6 +20,8 @@ mod matrix_names;
 #[cfg(test)]
 mod races;
 #[cfg(test)]
+mod retry;
+#[cfg(test)]
 mod rotation;
 #[cfg(test)]
 mod slow;
