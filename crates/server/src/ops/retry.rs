@@ -10,8 +10,8 @@ use crate::sweep::RETRY_TOKEN_SECS;
 
 const LENGTH_MAX: usize = 255;
 
-/// `opc-retry-token`: the same token with the same target and body means the same request for 24
-/// hours.
+/// `opc-retry-token`: the same token with the same endpoint, target and body means the same
+/// request for 24 hours.
 ///
 /// The scope is the principal and the operation; Oracle states none.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Retry {
         if earlier.request_digest == request_digest {
             return Ok(Earlier::Made(earlier.made));
         }
-        Err(invalidated("was used for a request with another target or body"))
+        Err(invalidated("was used for a request with another endpoint, target or body"))
     }
 
     /// Makes the batch remember that this request made `made`.
@@ -105,8 +105,10 @@ pub(super) fn invalidated(why: &str) -> Failure {
     Refusal::new(ErrorCode::InvalidatedRetryToken, message).into()
 }
 
-/// Digest of what a request asks for: of its target and its body.
+/// Digest of what a request asks for: of its vault, its target and its body. Where the target names no
+/// vault, the endpoint does.
 fn digest_of(context: &Context<'_>) -> String {
     let Call { target, body, .. } = context.call;
-    context.shared.retry_key.tag(&[b"request", target.as_bytes(), body])
+    let vault = context.record.vault_id.as_ref().map_or("", Ocid::as_str);
+    context.shared.retry_key.tag(&[b"request", vault.as_bytes(), target.as_bytes(), body])
 }

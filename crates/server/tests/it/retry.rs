@@ -40,3 +40,27 @@ async fn no_row_tells_a_guessed_content_from_another() {
     }
     house.close().await;
 }
+
+#[tokio::test]
+async fn a_token_that_made_a_key_in_one_vault_makes_none_in_another() {
+    let house = House::open(Semantics::Strict).await;
+    let compartment = &house.sample.compartment_id;
+    let vault = json!({
+        "compartmentId": compartment, "displayName": "other", "vaultType": "DEFAULT",
+    });
+    let other = house.send(Some(&house.admin), "/20180608/vaults", "POST", Some(&vault)).await;
+    let key = json!({
+        "compartmentId": compartment, "displayName": "k",
+        "keyShape": { "algorithm": "AES", "length": 32 },
+    });
+    let at = |endpoint: &str| format!("{endpoint}/20180608/keys");
+    let here = at(&house.management);
+    let made = house.post_with_token(&here, &key, "token").await;
+    assert_eq!(made.status, 200, "{}", made.body);
+    let again = house.post_with_token(&here, &key, "token").await;
+    assert_eq!((again.status, &again.body["id"]), (200, &made.body["id"]));
+    let there = at(other.body["managementEndpoint"].as_str().unwrap());
+    let refused = house.post_with_token(&there, &key, "token").await;
+    assert_eq!((refused.status, &refused.body["code"]), (409, &json!("InvalidatedRetryToken")));
+    house.close().await;
+}
