@@ -114,6 +114,17 @@ fn encryption_algorithm(
     }
 }
 
+/// Refuses data beside a ciphertext that nothing would bind to it.
+fn check_associated(
+    associated: &BTreeMap<String, String>,
+    algorithm: EncryptionAlgorithm,
+) -> Result<(), Refusal> {
+    if algorithm == EncryptionAlgorithm::AesGcm || associated.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::invalid("associatedData", "belongs to AES keys only"))
+}
+
 /// `Encrypt`, with the current version.
 pub(super) async fn encrypt(
     context: &Context<'_>,
@@ -122,6 +133,7 @@ pub(super) async fn encrypt(
 ) -> Result<Reply, Failure> {
     let place = KeyPlace::of(permit)?;
     let algorithm = encryption_algorithm(details.algorithm, place.key.key.shape)?;
+    check_associated(&details.associated, algorithm)?;
     let usable = Usable::current(context, &place, details.key_version_id.as_ref())?;
     let oaep = match algorithm {
         EncryptionAlgorithm::AesGcm => None,
@@ -133,10 +145,6 @@ pub(super) async fn encrypt(
             let random = &*context.shared.random;
             let asked = usable.context(&details.associated);
             usable.material()?.encrypt(&asked, &details.plaintext, random).await
-        }
-        Some(_) if !details.associated.is_empty() => {
-            let rule = "belongs to AES keys only";
-            return Err(Refusal::invalid("associatedData", rule).into());
         }
         Some(oaep) => {
             let encrypted = usable.public_key()?.encrypt(oaep, details.plaintext.expose());
@@ -159,6 +167,7 @@ pub(super) async fn decrypt(
     let place = KeyPlace::of(permit)?;
     let key = &place.key.key;
     let algorithm = encryption_algorithm(details.algorithm, key.shape)?;
+    check_associated(&details.associated, algorithm)?;
     let rule = "was not encrypted by this key with this algorithm and this associatedData";
     let refused = || Refusal::invalid("ciphertext", rule);
     let asked = details.key_version_id.as_ref();

@@ -4,6 +4,8 @@ mod audit;
 #[cfg(test)]
 mod consumers;
 #[cfg(test)]
+mod crypto;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod identity;
