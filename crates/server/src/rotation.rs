@@ -19,7 +19,7 @@ use crate::consumers::lags_until;
 use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome, generated};
-use crate::schedule::record;
+use crate::schedule::record_of_secret;
 use crate::secret_deletion::{due, find};
 use crate::secret_rows;
 use crate::shared::Shared;
@@ -454,7 +454,7 @@ async fn write(
     moved: Moved,
 ) -> Result<bool, Failure> {
     let batch = secret_rows::write(moved.batch, Some(seen), &moved.next)?;
-    let mut record = record(shared, "RotateSecret", &moved.next.id);
+    let mut record = record_of_secret(shared, "RotateSecret", &moved.next);
     record.version_number = moved.version;
     tracing::info!(id = %moved.next.id, said = moved.said, "rotation");
     record.reason = Some(moved.said);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use strongroom_model::{
-    AutoRotation, Key, KeyState, Ocid, Origin, ProtectionMode, Timestamp, VaultState,
+    AutoRotation, Key, KeyState, Ocid, Origin, ProtectionMode, Secret, Timestamp, Vault, VaultState,
 };
 use strongroom_store::{Batch, Order, StoreError, Sync, prefix_range};
 use strongroom_store::{Require, Revision};
@@ -195,9 +195,8 @@ async fn delete_due(
     }
     let due = catalog.key_versions.values().filter(|entry| entry.version.is_due(now));
     for entry in due.filter(is_own) {
-        let key = catalog.keys.get(&entry.version.key_id);
-        let is_in_token = key.is_some_and(|key| is_in_token(&key.key));
-        let done = delete_version(shared, shift, (entry, is_in_token), now).await;
+        let Some(key) = catalog.keys.get(&entry.version.key_id) else { continue };
+        let done = delete_version(shared, shift, (&key.key, entry), now).await;
         attempts.deleted(done, "key version", &entry.version.id);
     }
     let gone = |entry: &&Arc<VaultEntry>| entry.vault.state == VaultState::Deleted;
@@ -218,6 +217,54 @@ async fn delete_due(
 /// Tells whether the material of a key is in a token.
 fn is_in_token(key: &Key) -> bool {
     key.protection_mode == ProtectionMode::Hsm
+}
+
+/// The same about a secret, which belongs to its compartment.
+pub(crate) fn record_of_secret(
+    shared: &Shared,
+    operation: &'static str,
+    secret: &Secret,
+) -> AuditRecord {
+    let key = shared.known().keys.get(&secret.key_id).map(|entry| entry.key.compartment_id.clone());
+    let record = AuditRecord {
+        resource_name: Some(secret.name.clone()),
+        compartment_id: Some(secret.compartment_id.clone()),
+        key_id: Some(secret.key_id.clone()),
+        key_compartment_id: key.filter(|place| *place != secret.compartment_id),
+        ..record(shared, operation, &secret.id)
+    };
+    in_vault(shared, record, &secret.vault_id)
+}
+
+/// The same about a key.
+pub(crate) fn record_of_key(shared: &Shared, operation: &'static str, key: &Key) -> AuditRecord {
+    let record = AuditRecord {
+        resource_name: Some(key.display_name.clone()),
+        compartment_id: Some(key.compartment_id.clone()),
+        ..record(shared, operation, &key.id)
+    };
+    in_vault(shared, record, &key.vault_id)
+}
+
+/// The same about a vault.
+pub(crate) fn record_of_vault(
+    shared: &Shared,
+    operation: &'static str,
+    vault: &Vault,
+) -> AuditRecord {
+    AuditRecord {
+        resource_name: Some(vault.display_name.clone()),
+        compartment_id: Some(vault.compartment_id.clone()),
+        ..record(shared, operation, &vault.id)
+    }
+}
+
+/// Notes the vault of what a record is about.
+fn in_vault(shared: &Shared, record: AuditRecord, vault_id: &Ocid) -> AuditRecord {
+    let known = shared.known();
+    let place = known.vaults.get(vault_id).map(|entry| entry.vault.compartment_id.clone());
+    let vault_compartment_id = place.filter(|place| record.compartment_id.as_ref() != Some(place));
+    AuditRecord { vault_id: Some(vault_id.clone()), vault_compartment_id, ..record }
 }
 
 /// The record of what no request asked for at that moment.
@@ -271,7 +318,7 @@ async fn delete_vault(
         batch = replace(batch, rows::key(&key.key.id), key.revision, row);
         batch = without_material(shared, batch, &key.key, now).await?;
     }
-    shared.commit_on(shift, batch, &record(shared, "DeleteVault", id)).await?;
+    shared.commit_on(shift, batch, &record_of_vault(shared, "DeleteVault", &entry.vault)).await?;
     Ok(())
 }
 
@@ -285,24 +332,29 @@ async fn delete_key(
     let row = rows::encode(&KeyRow { key: entry.key.deleted(now) })?;
     let batch = replace(Batch::new(), rows::key(id), entry.revision, row);
     let batch = without_material(shared, batch, &entry.key, now).await?;
-    shared.commit_on(shift, batch, &record(shared, "DeleteKey", id)).await?;
+    shared.commit_on(shift, batch, &record_of_key(shared, "DeleteKey", &entry.key)).await?;
     Ok(())
 }
 
 async fn delete_version(
     shared: &Shared,
     shift: &Shift,
-    (entry, is_in_token): (&KeyVersionEntry, bool),
+    (key, entry): (&Key, &KeyVersionEntry),
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let (key_id, id) = (&entry.version.key_id, &entry.version.id);
+    let (key_id, id) = (&key.id, &entry.version.id);
     let gone = KeyVersionRow { key_version: entry.version.deleted(now), material: None };
     let row_key = rows::key_version(key_id, id);
     let mut batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&gone)?);
-    if is_in_token {
+    if is_in_token(key) {
         batch = doomed::doom(batch, id);
     }
-    shared.commit_on(shift, batch, &record(shared, "DeleteKeyVersion", id)).await?;
+    let record = AuditRecord {
+        target_id: Some(id.clone()),
+        key_id: Some(key_id.clone()),
+        ..record_of_key(shared, "DeleteKeyVersion", key)
+    };
+    shared.commit_on(shift, batch, &record).await?;
     Ok(())
 }
 
@@ -357,7 +409,7 @@ async fn rotate(
     let row = rows::encode(&KeyRow { key: next })?;
     let batch = replace(batch, rows::key(&key.id), entry.revision, row);
     let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
-    let record = record(shared, "RotateKey", &key.id);
+    let record = record_of_key(shared, "RotateKey", key);
     let committed = shared.commit_on(shift, batch, &record).await;
     // After any other error it may be committed all the same.
     let surely_not = matches!(committed, Err(StoreError::Conflict { .. } | StoreError::ReadOnly));

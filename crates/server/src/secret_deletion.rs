@@ -9,7 +9,7 @@ use crate::catalog::VaultEntry;
 use crate::duty::Shift;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, SecretVersionRow};
-use crate::schedule::{Attempts, record};
+use crate::schedule::{Attempts, record_of_secret};
 use crate::secret_rows;
 use crate::shared::Shared;
 
@@ -130,7 +130,7 @@ async fn delete_secret(
     let next = secret.gone(now);
     let batch = secret_rows::write(batch, Some((secret, revision)), &next)?;
     let batch = delete_rows(shared, id, batch).await?;
-    shared.commit_on(shift, batch, &record(shared, "DeleteSecret", id)).await?;
+    shared.commit_on(shift, batch, &record_of_secret(shared, "DeleteSecret", secret)).await?;
     shared.forgets.store(true, Ordering::Release);
     Ok(())
 }
@@ -181,7 +181,7 @@ async fn delete_versions(
             batch = batch.delete(rows::fingerprint(id, &fingerprint, *number));
         }
     }
-    let mut record = record(shared, "DeleteSecretVersion", id);
+    let mut record = record_of_secret(shared, "DeleteSecretVersion", secret);
     record.version_number = numbers.first().copied();
     shared.commit_on(shift, batch, &record).await?;
     shared.forgets.store(true, Ordering::Release);

@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome};
 use crate::rows::{self, SecretVersionRow};
-use crate::schedule::record;
+use crate::schedule::record_of_secret;
 use crate::secret_deletion::{delete_rows, find};
 use crate::secret_rows;
 use crate::shared::Shared;
@@ -191,7 +191,7 @@ async fn commit(
     operation: &'static str,
     secret: &Secret,
 ) -> Result<Taken, Failure> {
-    let record = record(shared, operation, &secret.id);
+    let record = record_of_secret(shared, operation, secret);
     match shared.commit(batch, &record).await {
         Ok(_) => Ok(Taken::Stored),
         Err(StoreError::Conflict { key }) if key.starts_with(b"sn/") => {
@@ -301,7 +301,7 @@ pub(super) async fn remove(
     let batch = secret_rows::remove(Batch::new(), (known, revision));
     let batch = delete_rows(shared, &known.id, batch).await?;
     let batch = batch.delete(rows::replicated(&known.id));
-    shared.commit(batch, &record(shared, "WithdrawReplica", &known.id)).await?;
+    shared.commit(batch, &record_of_secret(shared, "WithdrawReplica", known)).await?;
     shared.forgets.store(true, std::sync::atomic::Ordering::Release);
     Ok(())
 }

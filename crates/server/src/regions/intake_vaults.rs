@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, VaultEntry, key_version_binding, vault_binding};
 use crate::door::Door;
 use crate::failure::Failure;
 use crate::rows::{self, KeyRow, KeyVersionRow, VaultRow};
-use crate::schedule::record;
+use crate::schedule::record_of_vault;
 use crate::shared::Shared;
 
 /// Takes a vault.
@@ -111,6 +111,7 @@ async fn store(
     };
     let vault = copy_of(vault, &peer.region, item.revision);
     let vault_key_row = sealed.filter(|_| vault.state != VaultState::Deleted);
+    let record = record_of_vault(shared, "ReplicateVault", &vault);
     let row = VaultRow { vault, port, replica_port: None, vault_key: vault_key_row };
     let seen = known.map_or(Require::Absent, |entry| Require::Revision(entry.revision));
     let batch = Batch::new().require(place.clone(), seen).put(place, rows::encode(&row)?);
@@ -125,7 +126,7 @@ async fn store(
             batch = batch.put(rows::key_version(&key.id, &sent.version.id), rows::encode(&row)?);
         }
     }
-    shared.commit(batch, &record(shared, "ReplicateVault", &item.id)).await?;
+    shared.commit(batch, &record).await?;
     if let Some(listener) = listener {
         shared.endpoints.serve(Door::Vault(item.id.clone()), listener);
     }
@@ -178,7 +179,7 @@ async fn withdraw(
             batch = batch.put(place, rows::encode(&row)?);
         }
     }
-    shared.commit(batch, &record(shared, "WithdrawReplica", id)).await?;
+    shared.commit(batch, &record_of_vault(shared, "WithdrawReplica", &entry.vault)).await?;
     shared.forgets.store(true, std::sync::atomic::Ordering::Release);
     Ok(Taken::Stored)
 }

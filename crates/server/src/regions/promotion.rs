@@ -10,7 +10,7 @@ use super::messages::Home;
 use super::source::replicated;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, VaultRow};
-use crate::schedule::record;
+use crate::schedule::{record_of_secret, record_of_vault};
 use crate::secret_rows;
 use crate::shared::Shared;
 
@@ -38,7 +38,7 @@ pub(super) async fn promote(
         }
         let next = secret.promoted(shared.region.name);
         let batch = secret_rows::write(Batch::new(), Some((&secret, row.revision)), &next)?;
-        match shared.commit(batch, &record(shared, "PromoteReplica", &secret.id)).await {
+        match shared.commit(batch, &record_of_secret(shared, "PromoteReplica", &next)).await {
             Ok(_) => promoted += 1,
             // The last page of the lost region came in between: ask again.
             Err(StoreError::Conflict { .. }) => left += 1,
@@ -54,7 +54,7 @@ pub(super) async fn promote(
         let batch = Batch::new()
             .require(rows::vault(id), Require::Revision(entry.revision))
             .put(rows::vault(id), rows::encode(&VaultRow { vault, ..row })?);
-        match shared.commit(batch, &record(shared, "PromoteReplica", id)).await {
+        match shared.commit(batch, &record_of_vault(shared, "PromoteReplica", &entry.vault)).await {
             Ok(_) => promoted += 1,
             Err(StoreError::Conflict { .. }) => left += 1,
             Err(error) => return Err(error.into()),

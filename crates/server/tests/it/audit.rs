@@ -34,3 +34,69 @@ async fn every_outcome_is_on_record_before_its_answer() {
     }
     house.close().await;
 }
+
+/// What nobody asked for at that moment is told to those who may read the compartment's audit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_falls_due_is_on_record_in_the_compartment_of_its_target() {
+    let house = House::open(Semantics::Strict).await;
+    let (sample, at) = (&house.sample, &house.management);
+    let post = async |url: &str, body: Value| {
+        let answer = house.send(Some(&house.admin), url, "POST", Some(&body)).await;
+        assert!((200..300).contains(&answer.status), "{url}: {}", answer.body);
+        answer.body
+    };
+    let compartment = &sample.compartment_id;
+    let vault = json!({
+        "compartmentId": compartment, "displayName": "v", "vaultType": "DEFAULT",
+    });
+    let vault = post("/20180608/vaults", vault).await["id"].clone();
+    let key = json!({
+        "compartmentId": compartment, "displayName": "k",
+        "keyShape": { "algorithm": "AES", "length": 32 },
+    });
+    let key = post(&format!("{at}/20180608/keys"), key).await["id"].clone();
+    let versions = format!("{at}/20180608/keys/{}/keyVersions", sample.key_id);
+    let version = post(&versions, json!({})).await["id"].clone();
+    post(&versions, json!({})).await;
+    let secret = format!("/20180608/secrets/{}", sample.secret_id);
+    for content in ["eA==", "eQ==", "eg=="] {
+        let body = json!({"secretContent": {"contentType": "BASE64", "content": content}});
+        let answer = house.send(Some(&house.admin), &secret, "PUT", Some(&body)).await;
+        assert_eq!(answer.status, 200);
+    }
+    for what in [
+        format!("/20180608/vaults/{}", vault.as_str().unwrap()),
+        format!("{at}/20180608/keys/{}", key.as_str().unwrap()),
+        format!("{versions}/{}", version.as_str().unwrap()),
+        format!("{secret}/version/1"),
+        format!("{secret}/version/2"),
+    ] {
+        post(&format!("{what}/actions/scheduleDeletion"), json!({})).await;
+    }
+    house.turn_clock(31).await;
+    post(&format!("{secret}/actions/scheduleDeletion"), json!({})).await;
+    house.turn_clock(31).await;
+
+    let records = house.records().await;
+    let of = |operation: &str| -> Vec<&Value> {
+        let scheduled = records.iter().filter(|record| record["source"] == "schedule");
+        scheduled.filter(|record| record["operation"] == operation).collect()
+    };
+    for (operation, target, name) in [
+        ("DeleteVault", &vault, "v"),
+        ("DeleteKey", &key, "k"),
+        ("DeleteKeyVersion", &version, "master"),
+        ("DeleteSecretVersion", &json!(sample.secret_id), "sample"),
+        ("DeleteSecret", &json!(sample.secret_id), "sample"),
+    ] {
+        let Some(record) = of(operation).first().copied() else { panic!("{operation}") };
+        assert_eq!(record["compartmentId"], json!(compartment), "{operation}");
+        assert_eq!((&record["targetId"], &record["resourceName"]), (target, &json!(name)));
+        let vault_id =
+            if operation == "DeleteVault" { &Value::Null } else { &json!(sample.vault_id) };
+        assert_eq!(&record["vaultId"], vault_id, "{operation}");
+    }
+    let key_id = &of("DeleteKeyVersion")[0]["keyId"];
+    assert_eq!(*key_id, json!(sample.key_id));
+    house.close().await;
+}
