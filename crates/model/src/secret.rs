@@ -547,7 +547,8 @@ pub(crate) mod tests {
                     Step::Restore(number) => state.cancel_version_deletion(number, m),
                     Step::Pass(passed) => {
                         days += passed;
-                        Ok(state.without_due_versions(at(days)).0)
+                        let without = |state: &Secret| Some(state.without_due_version(at(days))?.0);
+                        Ok(std::iter::successors(Some(state.clone()), without).last().unwrap())
                     }
                 };
                 state = outcome.unwrap_or(state);

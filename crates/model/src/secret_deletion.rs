@@ -122,17 +122,14 @@ impl Secret {
         scheduled.unwrap_or_else(|_full| self.clone())
     }
 
-    /// Returns the secret without the versions whose deletion is due, and their numbers.
+    /// Returns the secret without the first of the versions whose deletion is due, and its number.
     #[must_use]
-    pub fn without_due_versions(&self, now: Timestamp) -> (Self, Vec<u64>) {
-        let due = |(number, at): (&u64, &Timestamp)| (*at <= now).then_some(*number);
-        let numbers: Vec<u64> = self.scheduled.iter().filter_map(due).collect();
+    pub fn without_due_version(&self, now: Timestamp) -> Option<(Self, u64)> {
+        let (number, _) = self.scheduled.iter().find(|(_, at)| **at <= now)?;
         let mut next = self.clone();
-        for number in &numbers {
-            next.scheduled.remove(number);
-            next.deleted.insert(*number);
-        }
-        (next, numbers)
+        next.scheduled.remove(number);
+        next.deleted.insert(*number);
+        Some((next, *number))
     }
 
     /// Returns when there is something to do about the secret without anybody asking. Of a replica
@@ -203,9 +200,10 @@ mod tests {
         assert_eq!(pending.update(&back, m), Err(SecretError::VersionPending));
         assert_eq!(pending.cancel_version_deletion(1, m), Ok(three.clone()));
         assert_eq!(three.cancel_version_deletion(1, m), Err(SecretError::VersionNotPending));
-        assert_eq!(pending.without_due_versions(at(0)).1, [0_u64; 0]);
-        let (gone, numbers) = pending.without_due_versions(at(1));
-        assert_eq!((numbers, gone.active_versions()), (vec![1], 2));
+        assert_eq!(pending.without_due_version(at(0)), None);
+        let (gone, number) = pending.without_due_version(at(1)).unwrap();
+        assert_eq!((number, gone.active_versions()), (1, 2));
+        assert_eq!(gone.without_due_version(at(1)), None);
         assert!(!gone.knows_version(1));
         assert_eq!(gone.update(&back, m), Err(SecretError::UnknownVersion));
     }

@@ -12,6 +12,7 @@ use hyper::header::USER_AGENT;
 use serde::Serialize;
 use strongroom_model::{Ocid, Principal, PrincipalKind, Random, Timestamp};
 use strongroom_store::{Batch, Store, StoreError, Sync};
+use strongroom_wire::ErrorCode;
 use tokio::sync::{Notify, oneshot};
 
 use crate::denial::DenialRow;
@@ -105,6 +106,13 @@ impl AuditRecord {
         self.user_agent = user_agent.map(|text| capped(text, USER_AGENT_MAX));
         self.action = capped(request.method().as_str(), METHOD_MAX);
         self.path = capped(request.uri().path(), PATH_MAX);
+    }
+
+    /// Takes that what was to be done was not, and why.
+    pub(crate) fn note_failure(&mut self, code: ErrorCode, reason: &str) {
+        self.status = code.status();
+        self.code = Some(code.name());
+        self.reason = Some(reason.to_owned());
     }
 
     /// Takes who made the request.

@@ -269,9 +269,7 @@ async fn settle(
         Ok(reply) if reply.recorded => return outcome,
         Ok(reply) => record.version_number = reply.version_number,
         Err(failure) => {
-            record.status = failure.refusal.code.status();
-            record.code = Some(failure.refusal.code.name());
-            record.reason = Some(failure.reason.clone());
+            record.note_failure(failure.refusal.code, &failure.reason);
             log_refusal(record);
         }
     }

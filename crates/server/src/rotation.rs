@@ -10,7 +10,7 @@ use strongroom_model::{
     StageEvent, Timestamp, VaultState,
 };
 use strongroom_store::{Batch, Revision, StoreError};
-use strongroom_wire::RequestId;
+use strongroom_wire::{ErrorCode, RequestId};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -194,7 +194,7 @@ async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Res
     }
     let Some(run) = &secret.rotation.run else {
         let next = Secret { rotation: begun(new_id(shared), &secret, now), ..secret.clone() };
-        let moved = Moved { next, version: None, batch: Batch::new(), said: "begun".to_owned() };
+        let moved = Moved::before_step(next, "begun");
         return write((shared, shift), (&secret, revision), moved).await;
     };
     if let Some(until) = waits_for_consumers(shared, &secret, now).await? {
@@ -203,8 +203,7 @@ async fn carry_on((shared, shift): OnDuty<'_>, id: &Ocid, now: Timestamp) -> Res
         }
         let rotation = secret.rotation.put_off(until);
         let next = Secret { rotation, ..secret.clone() };
-        let said = "waits for consumers of the previous version".to_owned();
-        let moved = Moved { next, version: None, batch: Batch::new(), said };
+        let moved = Moved::before_step(next, "waits for consumers of the previous version");
         return write((shared, shift), (&secret, revision), moved).await;
     }
     if !shared.duty.holds(shift) {
@@ -336,6 +335,15 @@ struct Moved {
     version: Option<u64>,
     batch: Batch,
     said: String,
+    /// What kind of failure it is, if the step failed.
+    failure: Option<ErrorCode>,
+}
+
+impl Moved {
+    /// A state in which a step is still to be done.
+    fn before_step(next: Secret, said: &str) -> Self {
+        Self { next, version: None, batch: Batch::new(), said: said.to_owned(), failure: None }
+    }
 }
 
 /// Commits what a step brought, unless the rotation is another one by now.
@@ -361,7 +369,10 @@ async fn settle(
             let said = format!("{} failed: {message}", run.step.name());
             let rotation = secret.rotation.step_failed(message, is_final, now);
             let next = Secret { rotation, ..secret.clone() };
-            Moved { next, version: run.version, batch: Batch::new(), said }
+            // What may pass is tried again.
+            let code = if is_final { ErrorCode::Conflict } else { ErrorCode::ServiceUnavailable };
+            let (version, batch) = (run.version, Batch::new());
+            Moved { next, version, batch, said, failure: Some(code) }
         });
         if write((shared, shift), (&secret, revision), moved).await? {
             return Ok(true);
@@ -416,7 +427,7 @@ async fn succeeded(
     };
     next.rotation = next.rotation.step_done(version, now);
     let said = format!("{} done", run.step.name());
-    Ok(Ok(Moved { next, version, batch, said }))
+    Ok(Ok(Moved { next, version, batch, said, failure: None }))
 }
 
 /// The secret with the pending version promoted, unless the target system has done so.
@@ -457,7 +468,10 @@ async fn write(
     let mut record = record_of_secret(shared, "RotateSecret", &moved.next);
     record.version_number = moved.version;
     tracing::info!(id = %moved.next.id, said = moved.said, "rotation");
-    record.reason = Some(moved.said);
+    match moved.failure {
+        Some(code) => record.note_failure(code, &moved.said),
+        None => record.reason = Some(moved.said),
+    }
     match shared.commit_on(shift, batch, &record).await {
         Ok(_) => Ok(true),
         Err(error) if Shift::is_over(&error) => Err(error.into()),

@@ -9,6 +9,7 @@ use strongroom_model::{
 };
 use strongroom_store::{Batch, Order, StoreError, Sync, prefix_range};
 use strongroom_store::{Require, Revision};
+use strongroom_wire::ErrorCode;
 use tokio::time::Instant;
 
 use crate::audit::AuditRecord;
@@ -387,16 +388,16 @@ async fn rotate(
     let key = &entry.key;
     let Some(rotation) = &key.auto_rotation else { return Ok(()) };
     let made = if let Err(error) = key.check_enabled(&vault.vault) {
-        Err((format!("the key {error}"), false))
+        Err((format!("the key {error}"), ErrorCode::Conflict))
     } else {
         let id = shared.new_version_id(&vault.vault.tag);
         let new = NewVersion { id, origin: Origin::Internal, is_auto_rotated: true, now };
         let made = new.make_in(shared, catalog, vault, (key, None)).await;
-        made.map_err(|failure| (failure.reason, failure.refusal.code.status() == 503))
+        made.map_err(|failure| (failure.reason, failure.refusal.code))
     };
     let failed = made.as_ref().err().map(|(why, _)| why.as_str());
     let auto_rotation = Some(match &made {
-        Err((why, true)) => rotation.put_off(now, why),
+        Err((why, code)) if code.status() == 503 => rotation.put_off(now, why),
         _ => rotation.after(now, failed),
     });
     let mut next = Key { auto_rotation, ..key.clone() };
@@ -409,7 +410,10 @@ async fn rotate(
     let row = rows::encode(&KeyRow { key: next })?;
     let batch = replace(batch, rows::key(&key.id), entry.revision, row);
     let batch = batch.require(rows::vault(&vault.vault.id), Require::Revision(vault.revision));
-    let record = record_of_key(shared, "RotateKey", key);
+    let mut record = record_of_key(shared, "RotateKey", key);
+    if let Err((why, code)) = &made {
+        record.note_failure(*code, why);
+    }
     let committed = shared.commit_on(shift, batch, &record).await;
     // After any other error it may be committed all the same.
     let surely_not = matches!(committed, Err(StoreError::Conflict { .. } | StoreError::ReadOnly));
@@ -485,6 +489,31 @@ mod tests {
             states.push(find(&shared, &id).await.unwrap().unwrap().0.state);
         }
         assert_eq!(states, [SecretState::Active, SecretState::Deleted]);
+    }
+
+    #[tokio::test]
+    async fn a_rotation_that_failed_is_on_record_as_such() {
+        let (shared, shift, id) = on_duty(&"ocid1.vaultsecret.oc1..other".parse().unwrap()).await;
+        let (secret, _) = find(&shared, &id).await.unwrap().unwrap();
+        let key_row = rows::key(&secret.key_id);
+        let entry = Arc::clone(&shared.catalog().await.unwrap().keys[&secret.key_id]);
+        let (now, state) = (SystemClock.now(), KeyState::Disabled);
+        let auto_rotation = Some(AutoRotation::new(60, None, now));
+        let key = Key { state, auto_rotation, ..entry.key.clone() };
+        let batch = Batch::new().put(key_row, rows::encode(&KeyRow { key }).unwrap());
+        shared.store.commit(batch).await.unwrap();
+        let late = Timestamp::from_second(now.as_second() + 61 * 86_400).unwrap();
+        let catalog = shared.catalog().await.unwrap();
+        let mut attempts = Attempts::new(&shared);
+        rotate_due(&shared, &shift, (&catalog, late), &mut attempts).await;
+        attempts.end().unwrap();
+        let range = prefix_range(b"audit/");
+        let found = shared.store.scan(range, Order::Ascending, usize::MAX).await.unwrap();
+        let (row_key, row) = found.last().unwrap();
+        let records: Vec<serde_json::Value> = rows::decode(row_key, &row.value).unwrap();
+        let told = ["operation", "status", "code", "reason"].map(|name| records[0][name].clone());
+        let expected = serde_json::json!(["RotateKey", 409, "Conflict", "the key is DISABLED"]);
+        assert_eq!(serde_json::json!(told), expected);
     }
 
     fn at(secs: i64) -> Timestamp {

@@ -157,33 +157,45 @@ pub(crate) async fn delete_rows(
     Ok(batch)
 }
 
-/// Deletes the versions of a secret that are due.
+/// Deletes the versions of a secret that are due. Each is a commit of its own, and so on record.
 async fn delete_versions(
     shared: &Shared,
     shift: &Shift,
     (secret, revision): (&Secret, Revision),
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let id = &secret.id;
-    let (next, numbers) = secret.without_due_versions(now);
-    let mut batch = secret_rows::write(Batch::new(), Some((secret, revision)), &next)?;
-    let remembers = secret.rules.reuse.is_some_and(|rule| rule.on_deleted_versions);
-    for number in &numbers {
-        let key = rows::secret_version(id, *number);
-        let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
-        let Some(row) = found else { continue };
-        let row: SecretVersionRow = rows::decode(&key, &row.value)?;
-        batch = batch.delete(key);
-        if let Some(name) = &row.secret_version.name {
-            batch = batch.delete(rows::version_name(id, name));
-        }
-        if let Some(fingerprint) = row.fingerprint.filter(|_| !remembers) {
-            batch = batch.delete(rows::fingerprint(id, &fingerprint, *number));
-        }
+    let (mut secret, mut revision) = (secret.clone(), revision);
+    while let Some((next, number)) = secret.without_due_version(now) {
+        let batch = secret_rows::write(Batch::new(), Some((&secret, revision)), &next)?;
+        let batch = delete_version_rows(shared, &secret, number, batch).await?;
+        let mut record = record_of_secret(shared, "DeleteSecretVersion", &secret);
+        record.version_number = Some(number);
+        revision = shared.commit_on(shift, batch, &record).await?;
+        shared.forgets.store(true, Ordering::Release);
+        secret = next;
     }
-    let mut record = record_of_secret(shared, "DeleteSecretVersion", secret);
-    record.version_number = numbers.first().copied();
-    shared.commit_on(shift, batch, &record).await?;
-    shared.forgets.store(true, Ordering::Release);
     Ok(())
+}
+
+/// Removes what there is of a version.
+async fn delete_version_rows(
+    shared: &Shared,
+    secret: &Secret,
+    number: u64,
+    batch: Batch,
+) -> Result<Batch, StoreError> {
+    let id = &secret.id;
+    let key = rows::secret_version(id, number);
+    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
+    let Some(row) = found else { return Ok(batch) };
+    let row: SecretVersionRow = rows::decode(&key, &row.value)?;
+    let mut batch = batch.delete(key);
+    if let Some(name) = &row.secret_version.name {
+        batch = batch.delete(rows::version_name(id, name));
+    }
+    let remembers = secret.rules.reuse.is_some_and(|rule| rule.on_deleted_versions);
+    if let Some(fingerprint) = row.fingerprint.filter(|_| !remembers) {
+        batch = batch.delete(rows::fingerprint(id, &fingerprint, number));
+    }
+    Ok(batch)
 }

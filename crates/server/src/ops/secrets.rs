@@ -1,5 +1,5 @@
 use strongroom_model::{
-    Ocid, OcidKind, Secret, SecretError, SecretPlace, SecretVersion, Sensitive,
+    Ocid, OcidKind, Secret, SecretError, SecretPlace, SecretVersion, Sensitive, VersionMove,
 };
 use strongroom_store::{Batch, Order, Range, Require, Revision, Store, StoreError, prefix_range};
 use strongroom_wire::bodies::SecretBody;
@@ -162,6 +162,10 @@ pub(super) async fn update(
     let mut current = (secret.clone(), revision);
     for _ in 0..UPDATE_TRIES {
         let (next, batch) = prepare(&context, &permit, &current, details).await?;
+        context.record.version_number = details.change.versions.map(|moved| match moved {
+            VersionMove::Add(_) => next.stages.latest,
+            VersionMove::Promote(_) | VersionMove::PromotePending => next.stages.current,
+        });
         match context.shared.commit(batch, context.record).await {
             Ok(revision) => {
                 let body = SecretBody::whole(&next, &vault.vault);

@@ -26,6 +26,7 @@ async fn every_outcome_is_on_record_before_its_answer() {
             |record: &&Value| record["operation"] == operation && record["status"] == status;
         let record = records.iter().find(matches).unwrap();
         assert_eq!(record["principalId"].is_null(), status == 401);
+        assert!(operation != "UpdateSecret" || record["versionNumber"] == 2);
         assert_eq!(record["source"], "127.0.0.1");
     }
     let all = json!(house.records().await).to_string();
@@ -96,6 +97,8 @@ async fn what_falls_due_is_on_record_in_the_compartment_of_its_target() {
             if operation == "DeleteVault" { &Value::Null } else { &json!(sample.vault_id) };
         assert_eq!(&record["vaultId"], vault_id, "{operation}");
     }
+    let numbers = of("DeleteSecretVersion").into_iter().map(|record| &record["versionNumber"]);
+    assert_eq!(numbers.collect::<Vec<_>>(), [1, 2], "each version is on record");
     let key_id = &of("DeleteKeyVersion")[0]["keyId"];
     assert_eq!(*key_id, json!(sample.key_id));
     house.close().await;

@@ -165,14 +165,16 @@ async fn a_failed_step_leaves_current_as_it_was_and_is_tried_again() {
         let updated = made.iter().find(|(step, ..)| *step == RotationStep::UpdateTargetSystem);
         assert_eq!(updated.unwrap(), &(RotationStep::UpdateTargetSystem, 2, b"c4n4ry+".to_vec()));
         let audited = house.records().await;
-        let said = |word: &str| {
+        let told = |word: &str| {
             let reason = format!("{} {word}", step.name());
-            audited.iter().any(|record| {
+            let record = audited.iter().find(|record| {
                 record["operation"] == "RotateSecret"
                     && record["reason"].as_str().is_some_and(|text| text.starts_with(&reason))
-            })
+            });
+            record.map(|record| (record["status"].clone(), record["code"].clone()))
         };
-        assert!(said("failed") && said("done"), "{}", step.name());
+        assert_eq!(told("failed"), Some((json!(503), json!("ServiceUnavailable"))));
+        assert_eq!(told("done"), Some((json!(200), Value::Null)), "{}", step.name());
         house.close().await;
     }
 }
@@ -201,6 +203,9 @@ async fn a_target_that_is_not_configured_fails_visibly() {
     let shown = becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
     assert!(shown["lifecycleDetails"].as_str().unwrap().contains(FUNCTION), "{shown}");
     assert_eq!(shown["currentVersionNumber"], 1);
+    let audited = house.records().await;
+    let failed = audited.iter().rfind(|record| record["source"] == "schedule").unwrap();
+    assert_eq!((&failed["status"], &failed["code"]), (&json!(409), &json!("Conflict")));
     house.close().await;
 }
 
