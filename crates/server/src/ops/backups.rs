@@ -16,11 +16,12 @@ use super::changing::{
     KeyPlace, Outcome, commit, read_row, reply_vault, unmovable, vault_of, while_vault,
 };
 use super::crypto::unused;
+use super::keys::check_limit;
 use super::retry::{Earlier, Retry};
 use super::vaults;
 use crate::authz::Permit;
 use crate::backup_places::{BackupFile, file_of};
-use crate::catalog::{KeyEntry, VaultEntry};
+use crate::catalog::{Catalog, KeyEntry, VaultEntry};
 use crate::doomed;
 use crate::door::Door;
 use crate::failure::Failure;
@@ -39,6 +40,21 @@ struct KeyCopy {
 }
 
 impl KeyCopy {
+    /// How many of its versions are not deleted.
+    fn living(&self) -> usize {
+        let states = self.versions.iter().map(|row| row.key_version.state);
+        states.filter(|state| *state != KeyVersionState::Deleted).count()
+    }
+
+    /// The key as it was; if its compartment was deleted since, in another one.
+    fn placed(mut self, catalog: &Catalog, or_else: &Ocid) -> Self {
+        let place = &mut self.key.key.compartment_id;
+        if !catalog.is_open(place) {
+            place.clone_from(or_else);
+        }
+        self
+    }
+
     /// The versions of which a token is to hold the material: none, unless it is a token's key.
     fn living_in_token(&self) -> impl Iterator<Item = &Ocid> {
         let Self { key: KeyRow { key }, versions } = self;
@@ -238,6 +254,7 @@ async fn restore_key(
     let id = key.key.key.id.clone();
     context.record.target_id = Some(id.clone());
     let batch = put_key(&context, Batch::new(), key.clone())?;
+    check_limit(&context, vault, (&key.key.key, key.living()))?;
     check_in_token(&context, &key).await?;
     match commit(&context, &retry, while_vault(batch, vault), &id).await? {
         Outcome::Done(_) | Outcome::Earlier(_) => {
@@ -268,7 +285,7 @@ async fn check_in_token(context: &Context<'_>, copy: &KeyCopy) -> Result<(), Fai
     Err(Refusal::new(ErrorCode::Conflict, message).into())
 }
 
-/// Puts a key's rows, unless the key is alive.
+/// Puts a key's rows, unless the key is alive or its compartment is not.
 fn put_key(context: &Context<'_>, mut batch: Batch, copy: KeyCopy) -> Result<Batch, Failure> {
     for version in copy.living_in_token() {
         batch = doomed::spare(batch, version);
@@ -277,6 +294,11 @@ fn put_key(context: &Context<'_>, mut batch: Batch, copy: KeyCopy) -> Result<Bat
     let there = context.catalog.keys.get(&key.id);
     if there.is_some_and(|entry| entry.key.state != KeyState::Deleted) {
         return Err(lives("key"));
+    }
+    if !context.catalog.is_open(&key.compartment_id) {
+        let message =
+            "The compartment of this key was deleted. Only a backup of its vault brings it back.";
+        return Err(Refusal::new(ErrorCode::Conflict, message).into());
     }
     key.restored_from = Some(key.id.clone());
     let row_key = rows::key(&key.id);
@@ -342,7 +364,8 @@ async fn restore_vault(
     for key in &keys {
         check_in_token(&context, key).await?;
     }
-    let batch = keys.into_iter().try_fold(batch, |batch, key| put_key(&context, batch, key))?;
+    let mut keys = keys.into_iter().map(|key| key.placed(context.catalog, compartment_id));
+    let batch = keys.try_fold(batch, |batch, key| put_key(&context, batch, key))?;
     // What is sealed under a root key that goes meanwhile could never be opened.
     let batch = context.catalog.roots.require_current(batch);
     context.record.target_id = Some(id.clone());

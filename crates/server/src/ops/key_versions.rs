@@ -34,7 +34,7 @@ pub(super) async fn create(
         }
     };
     key.check_enabled(&vault.vault).map_err(|error| unmovable("key", error))?;
-    check_limit(context, vault, key)?;
+    check_limit(context, vault, (key, 1))?;
     let new = NewVersion::of(vault, context, imported.is_some());
     let made = new.make_in(context.shared, context.catalog, vault, (key, imported)).await?;
     let version = &made.key_version;

@@ -47,7 +47,7 @@ pub(super) async fn create_with(
     let vault = vault_of(permit)?;
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
     let (mut key, id) = new_key(&context, vault, details)?;
-    check_limit(&context, vault, &key)?;
+    check_limit(&context, vault, (&key, 1))?;
     let made = NewVersion::of(vault, &context, imported.is_some());
     let version = made.make_in(context.shared, context.catalog, vault, (&key, imported)).await?;
     key.current_key_version.clone_from(&version.key_version.id);
@@ -210,11 +210,11 @@ pub(super) fn living_versions(catalog: &Catalog, key: &Ocid) -> usize {
     versions.iter().filter(|entry| entry.version.state != KeyVersionState::Deleted).count()
 }
 
-/// Refuses a version more than the vault may hold; asymmetric ones count double.
+/// Refuses so many more versions of a key than the vault may hold; asymmetric ones count double.
 pub(super) fn check_limit(
     context: &Context<'_>,
     vault: &VaultEntry,
-    key: &Key,
+    (key, more): (&Key, usize),
 ) -> Result<(), Failure> {
     let weight = |key: &Key| if key.shape.algorithm() == KeyAlgorithm::Aes { 1 } else { 2 };
     let limits = context.shared.limits;
@@ -226,7 +226,7 @@ pub(super) fn check_limit(
     let weigh = |other: &Key| weight(other) * living_versions(context.catalog, &other.id);
     let keys = context.catalog.keys_in(&vault.vault.id).map(|entry| &entry.key);
     let held: usize = keys.filter(|other| counted(other)).map(weigh).sum();
-    if held + weight(key) <= most {
+    if held + weight(key) * more <= most {
         return Ok(());
     }
     let message = format!("The vault may hold {most} key versions; asymmetric ones count double.");

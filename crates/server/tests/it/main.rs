@@ -2,6 +2,8 @@
 
 mod audit;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod consumers;
 #[cfg(test)]
 mod crypto;
