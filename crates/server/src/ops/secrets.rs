@@ -233,10 +233,17 @@ pub(super) async fn list(
     Ok(Reply::of(&bodies)?.with_next_page(next))
 }
 
-fn wanted(context: &Context<'_>, secret: &Secret, filter: &SecretFilter) -> bool {
+/// Tells whether a secret that was found belongs into the list. It may have been moved since its index
+/// row was read, to where the caller may not look.
+fn wanted(
+    context: &Context<'_>,
+    secret: &Secret,
+    (by, filter): (&ByCompartment, &SecretFilter),
+) -> bool {
     let Some(vault) = context.catalog.vaults.get(&secret.vault_id) else { return false };
     let (state, _) = secret.shown_in(&vault.vault);
-    filter.vault_id.as_ref().is_none_or(|vault_id| secret.vault_id == *vault_id)
+    secret.compartment_id == by.compartment_id
+        && filter.vault_id.as_ref().is_none_or(|vault_id| secret.vault_id == *vault_id)
         && filter.state.is_none_or(|asked| asked == state.name())
 }
 
@@ -250,7 +257,7 @@ async fn page_named(
     let range = prefix_range(&rows::all_named(&by.compartment_id, name));
     let keys = scan(context, range, Order::Ascending, LIST_ROWS_MAX).await?;
     let secrets = secrets_of(context, &keys).await?;
-    let found = secrets.into_iter().filter(|secret| wanted(context, secret, filter));
+    let found = secrets.into_iter().filter(|secret| wanted(context, secret, (by, filter)));
     let key_of =
         |secret: &Secret| sort_key(&by.listing, secret.time_created, &secret.name, &secret.id);
     Ok(page_of(found.map(|secret| (key_of(&secret), secret)).collect(), &by.listing))
@@ -283,7 +290,7 @@ async fn page_indexed(
                 return Ok((page, after.map(|after| PageToken::after(&listing.scope, &after))));
             }
             after = key.get(prefix.len()..).map(|rest| String::from_utf8_lossy(rest).into_owned());
-            if wanted(context, &secret, filter) {
+            if wanted(context, &secret, (by, filter)) {
                 page.push(secret);
             }
         }

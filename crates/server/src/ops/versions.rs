@@ -61,7 +61,8 @@ pub(super) async fn read(
     Ok(row)
 }
 
-/// One page of a secret's versions.
+/// One page of a secret's versions, without those that were made since the secret was looked at: what it
+/// says of stages is not about them.
 pub(super) async fn page(
     context: &Context<'_>,
     permit: &Permit,
@@ -70,6 +71,7 @@ pub(super) async fn page(
     let (secret, _) = secret_of(permit)?;
     let prefix = rows::secret_versions(&secret.id);
     let mut range = prefix_range(&prefix);
+    range.end = rows::secret_version(&secret.id, secret.stages.latest.saturating_add(1));
     let (order, limit) = (listing.order, listing.paging.limit);
     if let Some(after) = &listing.paging.after {
         let last = [prefix.as_slice(), after.as_bytes()].concat();

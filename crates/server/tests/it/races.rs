@@ -13,6 +13,12 @@ use crate::slow::Slow;
 
 const ROUNDS: usize = 12;
 
+async fn slow_house() -> House {
+    let store: Arc<dyn Store> = Arc::new(Slow(Arc::new(Memory::new(WATCHED))));
+    let root_key = RootKey::generate(&SystemRandom);
+    House::over((store, None), root_key, (Semantics::Strict, Targets::new())).await
+}
+
 /// Updates the secret until that is refused.
 async fn update(house: &House, caller: &Caller) {
     let url = format!("/20180608/secrets/{}", house.sample.secret_id);
@@ -82,10 +88,7 @@ async fn no_change_is_written_after_changes_were_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_vault_comes_back_while_its_secrets_are_being_deleted() {
-    let rows = Arc::new(Memory::new(WATCHED));
-    let store: Arc<dyn Store> = Arc::new(Slow(rows));
-    let root_key = RootKey::generate(&SystemRandom);
-    let house = House::over((store, None), root_key, (Semantics::Strict, Targets::new())).await;
+    let house = slow_house().await;
     let send = async |url: &str, body: Value| {
         let method = if body.is_null() { "GET" } else { "POST" };
         let body = Some(&body).filter(|body| !body.is_null());
@@ -122,5 +125,37 @@ async fn no_vault_comes_back_while_its_secrets_are_being_deleted() {
     for secret in secrets.body.as_array().unwrap() {
         assert_eq!(secret["lifecycleState"], "DELETED");
     }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_tell_nothing_of_what_was_changed_while_they_were_made() {
+    let house = slow_house().await;
+    let secret = format!("/20180608/secrets/{}", house.sample.secret_id);
+    let send = async |url: &str, method: &str, body: Value| {
+        tokio::time::sleep(Duration::from_millis(if method == "GET" { 0 } else { 20 })).await;
+        let body = Some(&body).filter(|body| !body.is_null());
+        let answer = house.send(Some(&house.admin), url, method, body).await;
+        assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+        answer.body
+    };
+    let versions = format!("{secret}/versions");
+    for order in ["ASC", "DESC"] {
+        let known = send(&secret, "GET", Value::Null).await["currentVersionNumber"].clone();
+        let versions = format!("{versions}?sortOrder={order}");
+        let body = json!({ "secretContent": { "contentType": "BASE64", "content": "eA==" } });
+        let (listed, _) =
+            tokio::join!(send(&versions, "GET", Value::Null), send(&secret, "PUT", body));
+        let latest =
+            |version: &&Value| version["stages"].as_array().unwrap().contains(&json!("LATEST"));
+        let listed = listed.as_array().unwrap();
+        assert_eq!(json!(listed.len()), known, "one that is made meanwhile is in no list");
+        assert_eq!(listed.iter().filter(latest).count(), 1, "{listed:?}");
+    }
+    let list = format!("/20180608/secrets?compartmentId={}", house.sample.compartment_id);
+    let there = json!({ "compartmentId": house.founded.tenancy_id });
+    let moving = format!("{secret}/actions/changeCompartment");
+    let (listed, _) = tokio::join!(send(&list, "GET", Value::Null), send(&moving, "POST", there));
+    assert_eq!(listed, json!([]), "one that was moved away meanwhile is in no list");
     house.close().await;
 }

@@ -7,7 +7,10 @@ use strongroom_store::{
     Answer, Batch, Cursor, Delta, Memory, Order, Range, Revision, Snapshot, Store, Versioned, Visit,
 };
 
-/// Commits after a pause, in which others can ask.
+const LOOK: Duration = Duration::from_millis(150);
+
+/// Commits after a pause, in which others can ask. Before it looks for a secret's versions, and after it
+/// has looked for a compartment's secrets, there is time for such a commit.
 #[derive(Debug)]
 pub(crate) struct Slow(pub(crate) Arc<Memory>);
 
@@ -22,7 +25,18 @@ impl Store for Slow {
         order: Order,
         limit: usize,
     ) -> Answer<'_, Vec<(Vec<u8>, Versioned)>> {
-        self.0.scan(range, order, limit)
+        let is_below = |prefix: &[u8]| range.start.starts_with(prefix);
+        let (before, after) = (is_below(b"sv/"), is_below(b"st/"));
+        Box::pin(async move {
+            if before {
+                tokio::time::sleep(LOOK).await;
+            }
+            let found = self.0.scan(range, order, limit).await;
+            if after {
+                tokio::time::sleep(LOOK).await;
+            }
+            found
+        })
     }
 
     fn commit(&self, batch: Batch) -> Answer<'_, Revision> {
