@@ -350,8 +350,10 @@ impl Secret {
     /// [`SecretError`].
     pub fn set_up(&mut self, change: &SecretChange, now: Timestamp) -> Result<(), SecretError> {
         if let Some(rules) = change.rules {
-            let known = self.rules.expiry.and_then(|rule| rule.absolute);
-            let settable = |rule: &ExpiryRule| rule.absolute == known || rule.is_settable(now);
+            // As it is told, which is to the millisecond.
+            let told = |rule: &ExpiryRule| rule.absolute.map(Timestamp::as_millisecond);
+            let known = self.rules.expiry.as_ref().and_then(told);
+            let settable = |rule: &ExpiryRule| told(rule) == known || rule.is_settable(now);
             if !rules.expiry.as_ref().is_none_or(settable) {
                 return Err(SecretError::AbsoluteExpiry);
             }
@@ -509,6 +511,10 @@ pub(crate) mod tests {
         assert!(set.update(&change(at(2)), later).is_ok());
         assert_eq!(set.update(&change(at(9)), later), Err(SecretError::AbsoluteExpiry));
         assert_eq!(set.update(&change(at(500)), later), Err(SecretError::AbsoluteExpiry));
+        let exact = at(2).checked_add(std::time::Duration::from_micros(123_456)).unwrap();
+        let set = secret().update(&change(exact), moment()).unwrap();
+        let told = crate::rfc3339(exact).parse().unwrap();
+        assert!(set.update(&change(told), later).is_ok(), "as GetSecret told it");
     }
 
     #[derive(Debug, Clone, Copy)]
