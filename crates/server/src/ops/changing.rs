@@ -243,6 +243,8 @@ pub(super) async fn read_row<T: serde::de::DeserializeOwned>(
 pub(super) struct VaultChange {
     pub(super) vault: Vault,
     pub(super) replica_port: Option<u16>,
+    /// Keys that the change rests on: it is made only while they are as they were seen.
+    pub(super) keys: Vec<Arc<KeyEntry>>,
 }
 
 /// Changes a vault and answers it.
@@ -259,13 +261,16 @@ pub(super) async fn change_vault(
     let mut current: Option<Arc<Catalog>> = None;
     for _ in 0..TRIES {
         context.check_if_match(entry.revision)?;
-        let VaultChange { vault, replica_port } =
+        let VaultChange { vault, replica_port, keys } =
             change(&entry, current.as_deref().unwrap_or(context.catalog))?;
         let row_key = rows::vault(&vault.id);
         let row: VaultRow = read_row(context, &row_key).await?;
         let row = VaultRow { vault, replica_port, ..row };
         let id = row.vault.id.clone();
-        let batch = replace(Batch::new(), row_key, entry.revision, rows::encode(&row)?);
+        let batch = keys.iter().fold(Batch::new(), |batch, key| {
+            batch.require(rows::key(&key.key.id), Require::Revision(key.revision))
+        });
+        let batch = replace(batch, row_key, entry.revision, rows::encode(&row)?);
         match commit(context, &retry, batch, &id).await? {
             Outcome::Done(revision) => {
                 let url = context.shared.endpoints.url(row.port);

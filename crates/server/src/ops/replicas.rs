@@ -74,13 +74,15 @@ fn replicated(
         return Err(conflict("Only a vault of type VIRTUAL_PRIVATE can have a replica."));
     }
     match &vault.replica {
-        Some(there) if there.region == replica.region => {
-            Ok(VaultChange { vault: vault.clone(), replica_port: entry.replica_port })
-        }
+        Some(there) if there.region == replica.region => Ok(VaultChange {
+            vault: vault.clone(),
+            replica_port: entry.replica_port,
+            keys: Vec::new(),
+        }),
         Some(_) => Err(conflict("The vault has a replica in another region already.")),
         None => {
             let vault = Vault { replica: Some(replica.clone()), ..vault.clone() };
-            Ok(VaultChange { vault, replica_port: port })
+            Ok(VaultChange { vault, replica_port: port, keys: Vec::new() })
         }
     }
 }
@@ -120,7 +122,7 @@ pub(super) async fn delete(
             return Err(Refusal::invalid("replicaRegion", rule).into());
         }
         let vault = Vault { replica: None, ..vault.clone() };
-        Ok(VaultChange { vault, replica_port: None })
+        Ok(VaultChange { vault, replica_port: None, keys: Vec::new() })
     });
     Ok(reply.await?.without_body())
 }

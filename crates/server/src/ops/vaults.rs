@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use strongroom_model::{
     KeyState, Limits, Ocid, OcidKind, ProtectionMode, Timestamp, Vault, VaultState, VaultTag,
     VaultType,
@@ -78,7 +80,7 @@ pub(super) fn check_limit(
     limits: Limits,
     kind: VaultType,
 ) -> Result<(), Failure> {
-    let alive = |entry: &&std::sync::Arc<VaultEntry>| {
+    let alive = |entry: &&Arc<VaultEntry>| {
         entry.vault.vault_type == kind && entry.vault.state != VaultState::Deleted
     };
     let most = match kind {
@@ -134,7 +136,7 @@ async fn change(
 ) -> Result<Reply, Failure> {
     change_vault(context, permit, |entry, catalog| {
         let vault = next(entry, catalog)?;
-        Ok(VaultChange { vault, replica_port: entry.replica_port })
+        Ok(VaultChange { vault, replica_port: entry.replica_port, keys: Vec::new() })
     })
     .await
 }
@@ -168,13 +170,13 @@ pub(super) async fn schedule_deletion(
     permit: &Permit,
     asked: Option<Timestamp>,
 ) -> Result<Reply, Failure> {
-    change(context, permit, |entry, catalog| {
-        let pending = catalog
-            .keys_in(&entry.vault.id)
-            .filter(|key| key.key.state == KeyState::PendingDeletion);
+    change_vault(context, permit, |entry, catalog| {
+        let keys: Vec<_> = catalog.keys_in(&entry.vault.id).map(Arc::clone).collect();
+        let pending = keys.iter().filter(|key| key.key.state == KeyState::PendingDeletion);
         let last_key = pending.filter_map(|key| key.key.time_of_deletion).max();
         let next = entry.vault.schedule_deletion(asked, last_key, context.now);
-        next.map_err(|error| unmovable("vault", error))
+        let vault = next.map_err(|error| unmovable("vault", error))?;
+        Ok(VaultChange { vault, replica_port: entry.replica_port, keys })
     })
     .await
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
+use strongroom_model::{Clock, SystemClock, Timestamp};
 use strongroom_server::{Semantics, Targets, WATCHED};
 use strongroom_store::{Batch, Memory, Store};
 
@@ -157,5 +158,26 @@ async fn lists_tell_nothing_of_what_was_changed_while_they_were_made() {
     let moving = format!("{secret}/actions/changeCompartment");
     let (listed, _) = tokio::join!(send(&list, "GET", Value::Null), send(&moving, "POST", there));
     assert_eq!(listed, json!([]), "one that was moved away meanwhile is in no list");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_vault_goes_before_a_key_whose_deletion_is_scheduled_at_the_same_time() {
+    let house = slow_house().await;
+    let schedule = async |url: String, days: i64| {
+        let at = SystemClock.now().as_second() + days * 86_400;
+        let body = json!({ "timeOfDeletion": Timestamp::from_second(at).unwrap().to_string() });
+        let url = format!("{url}/actions/scheduleDeletion");
+        house.send(Some(&house.admin), &url, "POST", Some(&body)).await.status
+    };
+    let key = format!("{}/20180608/keys/{}", house.management, house.sample.key_id);
+    let vault = format!("/20180608/vaults/{}", house.sample.vault_id);
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        schedule(vault, 8).await
+    };
+    let mut statuses: [u16; 2] = tokio::join!(schedule(key, 29), meanwhile).into();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
     house.close().await;
 }
