@@ -21,6 +21,8 @@ pub enum Target {
     Vault,
     /// The key that the request refers to.
     Key,
+    /// The group that the user, who is the target, is a member of or is to be one.
+    Group,
     /// The compartment that the resource is moved to.
     Destination,
     /// The lowest compartment above both the resource and where it is moved.
@@ -188,10 +190,10 @@ pub const fn required(operation: Operation, semantics: Semantics) -> &'static [N
             const { &[here(P::GroupInspect), here(P::UserInspect)] }
         }
         Operation::GetUserGroupMembership => {
-            const { &[here(P::UserInspect), here(P::GroupInspect)] }
+            const { &[here(P::UserInspect), on(Target::Group, P::GroupInspect)] }
         }
         Operation::AddUserToGroup | Operation::RemoveUserFromGroup => {
-            const { &[here(P::GroupUpdate), here(P::UserUpdate)] }
+            const { &[on(Target::Group, P::GroupUpdate), here(P::UserUpdate)] }
         }
         Operation::ListDynamicGroups | Operation::GetDynamicGroup => {
             const { &[here(P::DynamicGroupInspect)] }

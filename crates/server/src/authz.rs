@@ -45,24 +45,25 @@ pub(crate) fn authorize(
 ) -> Result<Permit, Failure> {
     let needs = required(wish.operation, shared.semantics);
     let tenancy = [catalog.tenancy.id.clone()];
-    let target = (located.facts(), located.tags());
-    let vault = (located.vault_facts(), located.vault_tags());
-    let key = (located.key_facts(), located.key_tags());
+    let (target, target_tags) = (located.facts(), located.tags());
+    let (vault, vault_tags) = (located.vault_facts(), located.vault_tags());
+    let (key, key_tags) = (located.key_facts(), located.key_tags());
     let mut asked = Vec::with_capacity(needs.len());
     let mut absent = Vec::with_capacity(needs.len());
     for need in needs.iter().chain(located.needs) {
-        let (path, (facts, tags)) = match need.on {
-            Target::Compartment => (located.compartment.as_deref(), &target),
-            Target::Vault => (located.vault_path.as_deref(), &vault),
-            Target::Key => (located.key_path.as_deref(), &key),
-            Target::Destination => (located.destination.as_deref(), &target),
-            Target::SharedParent => (located.shared_parent.as_deref(), &target),
-            Target::Tenancy => (Some(tenancy.as_slice()), &target),
+        let (path, target, tags) = match need.on {
+            Target::Compartment => (located.compartment.as_deref(), &target, &target_tags),
+            Target::Group => (located.compartment.as_deref(), &target, &located.group_tags),
+            Target::Vault => (located.vault_path.as_deref(), &vault, &vault_tags),
+            Target::Key => (located.key_path.as_deref(), &key, &key_tags),
+            Target::Destination => (located.destination.as_deref(), &target, &target_tags),
+            Target::SharedParent => (located.shared_parent.as_deref(), &target, &target_tags),
+            Target::Tenancy => (Some(tenancy.as_slice()), &target, &target_tags),
             Target::Items => continue,
         };
         absent.push(path.is_none());
         let (path, permission) = (path.unwrap_or(&tenancy), need.permission);
-        asked.push(Asked { permission, path, target: facts, tags });
+        asked.push(Asked { permission, path, target, tags });
     }
     for namespace in &located.tag_namespaces {
         absent.push(false);

@@ -90,7 +90,7 @@ impl Places {
 
     fn path(&self, on: Target) -> Vec<Ocid> {
         match on {
-            Target::Compartment | Target::Items => self.target.clone(),
+            Target::Compartment | Target::Group | Target::Items => self.target.clone(),
             Target::Vault => self.vault.clone(),
             Target::Key => self.key.clone(),
             Target::Destination => self.destination.clone(),

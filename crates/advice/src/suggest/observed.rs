@@ -182,7 +182,7 @@ impl<'a> Places<'a> {
         let own = || own_facts(event).chain(vault.clone()).collect();
         let (path, target): (Vec<Ocid>, Vec<_>) = match on {
             Target::Items => return None,
-            Target::Compartment => (self.target.to_vec(), own()),
+            Target::Compartment | Target::Group => (self.target.to_vec(), own()),
             Target::Key => (self.key.to_vec(), vault.clone().into_iter().chain(key).collect()),
             Target::Vault => (self.vault.to_vec(), vault.into_iter().collect()),
             Target::Tenancy => (self.tenancy.to_vec(), own()),

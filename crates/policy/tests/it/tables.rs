@@ -203,7 +203,7 @@ fn strict_semantics_add_the_key_to_reading_a_bundle_and_nothing_else() {
 }
 
 #[test]
-fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
+fn permissions_on_what_is_not_the_target_are_checked_on_that() {
     let mut elsewhere: BTreeMap<&str, Vec<(&str, Target)>> = BTreeMap::new();
     for operation in Operation::ALL {
         for need in required(*operation, Semantics::Oracle) {
@@ -224,6 +224,9 @@ fn permissions_on_vaults_and_keys_of_others_are_checked_where_those_are() {
         ("UpdateReadOnly", vec![("TENANCY_UPDATE", Target::Tenancy)]),
         ("RotateRootKey", vec![("TENANCY_UPDATE", Target::Tenancy)]),
         ("ChangeVaultCompartment", vec![("VAULT_MOVE", Target::Destination)]),
+        ("GetUserGroupMembership", vec![("GROUP_INSPECT", Target::Group)]),
+        ("AddUserToGroup", vec![("GROUP_UPDATE", Target::Group)]),
+        ("RemoveUserFromGroup", vec![("GROUP_UPDATE", Target::Group)]),
         ("CreateKey", vec![("VAULT_CREATE_KEY", Target::Vault)]),
         ("ImportKey", vec![("VAULT_IMPORT_KEY", Target::Vault)]),
         (

@@ -146,7 +146,14 @@ impl Finder<'_> {
         let (found, group) = (self.user(user), self.group(group));
         let more = found.more.into_iter().chain(group.more).collect();
         let compartment = found.compartment.filter(|_| group.compartment.is_some());
-        Located { compartment, target_id: found.target_id, more, ..Located::default() }
+        Located {
+            compartment,
+            target_id: found.target_id,
+            more,
+            own_tags: found.own_tags,
+            group_tags: group.own_tags,
+            ..Located::default()
+        }
     }
 
     fn dynamic_group(&self, id: &Ocid) -> Located {

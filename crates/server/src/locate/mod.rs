@@ -38,6 +38,8 @@ pub(crate) struct Located {
     pub(crate) more: Vec<(FactName, Fact)>,
     /// The defined tags of a target of another kind.
     pub(crate) own_tags: Vec<(String, String)>,
+    /// The defined tags of the group, where the target is a user as its member.
+    pub(crate) group_tags: Vec<(String, String)>,
     /// The defined tags of what is changed, where that is not the target.
     pub(crate) held_tags: Option<Vec<(String, String)>>,
     /// The namespaces of the defined tags that the request changes.

@@ -206,6 +206,52 @@ async fn a_right_on_a_key_goes_by_the_tags_of_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_membership_goes_by_the_tags_of_the_group_and_those_of_the_user() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &["Team"]).await;
+    house.user("member", &[]).await;
+    let group = json!({
+        "compartmentId": house.founded.tenancy_id, "name": "Prod", "description": "d",
+    });
+    let group = ask(&house, &house.admin, ("POST", "/20160918/groups"), group).await;
+    let group = group.body["id"].as_str().unwrap();
+    let tagged = ["/20160918/users/ocid1.user.oc1..member", &format!("/20160918/groups/{group}")];
+    let (users, groups) =
+        ("Allow group Guser to use users in tenancy", "Allow group Guser to use groups in tenancy");
+    let tag = "target.resource.tag.Ops.Team";
+    let (users_a, groups_a) =
+        (format!("{users} where {tag} = 'a'"), format!("{groups} where {tag} = 'a'"));
+    let not_b = format!("Deny group Guser to inspect groups in tenancy where {tag} = 'b'");
+    let memberships = "/20160918/userGroupMemberships";
+    for (of_user, of_group, statements, status) in [
+        ("b", "a", [users, groups, &not_b], 200),
+        ("a", "b", [users, groups, &not_b], 404),
+        ("b", "a", [users, users, &groups_a], 200),
+        ("a", "b", [users, users, &groups_a], 404),
+        ("a", "b", [groups, groups, &users_a], 200),
+        ("b", "a", [groups, groups, &users_a], 404),
+    ] {
+        for (url, value) in tagged.into_iter().zip([of_user, of_group]) {
+            let answer = ask(&house, &house.admin, ("PUT", url), team(value)).await;
+            assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+        }
+        let user = house.user("user", &statements).await;
+        let body = json!({"userId": "ocid1.user.oc1..member", "groupId": group});
+        let put = |who| ask(&house, who, ("POST", memberships), body.clone());
+        let answer = put(&user).await;
+        assert_eq!(answer.status, status, "{of_user} in {of_group}: {statements:?}");
+        let made = put(&house.admin).await;
+        let made = format!("{memberships}/{}", made.body["id"].as_str().unwrap());
+        let (seen, gone) = if status == 200 { (200, 204) } else { (404, 404) };
+        for (method, status) in [("GET", seen), ("DELETE", gone)] {
+            let answer = house.send(Some(&user), &made, method, None).await;
+            assert_eq!(answer.status, status, "{method} {of_user} in {of_group}: {statements:?}");
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_is_made_by_whom_the_tags_of_its_vault_and_key_admit() {
     let house = House::open(Semantics::Strict).await;
     new_namespace(&house, "Ops", &["Team"]).await;
