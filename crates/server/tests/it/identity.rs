@@ -192,7 +192,7 @@ async fn the_last_administrator_does_not_lose_both_keys_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_moved_into_what_is_deleted_at_once() {
-    let store: Arc<dyn Store> = Arc::new(Slow(Arc::new(Memory::new(WATCHED))));
+    let store: Arc<dyn Store> = Slow::over(&Arc::new(Memory::new(WATCHED)));
     let rules = (Semantics::Strict, Targets::new());
     let house = House::over((store, None), RootKey::generate(&SystemRandom), rules).await;
     for is_moved_first in [true, false] {

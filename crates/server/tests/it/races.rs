@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use strongroom_keyring::{RootKey, SystemRandom};
 use strongroom_model::{Clock, SystemClock, Timestamp};
 use strongroom_server::{Semantics, Targets, WATCHED};
+use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Store};
 
 use crate::house::{Caller, House};
@@ -64,11 +65,129 @@ async fn no_update_follows_a_secret_to_where_it_is_not_allowed() {
     house.close().await;
 }
 
+/// A house where others are faster.
+struct Overtaken {
+    rows: Arc<Memory>,
+    store: Arc<Slow>,
+    house: House,
+}
+
+/// A row, and a field of it that others change.
+type Edit<'a> = (&'a str, &'a str, &'a str, Value);
+
+impl Overtaken {
+    async fn open() -> Self {
+        let rows = Arc::new(Memory::new(WATCHED));
+        let store = Slow::over(&rows);
+        let parts: (Arc<dyn Store>, _) = (Arc::<Slow>::clone(&store), None);
+        let rules = (Semantics::Strict, Targets::new());
+        let house = House::over(parts, RootKey::generate(&SystemRandom), rules).await;
+        Self { rows, store, house }
+    }
+
+    async fn made(&self, url: &str, name: &str) -> String {
+        let parent = &self.house.founded.tenancy_id;
+        let mut body = json!({"compartmentId": parent, "name": name, "description": "d"});
+        if url.ends_with("/policies") {
+            body["statements"] = json!(["Allow any-user to inspect vaults in tenancy"]);
+        }
+        if url.ends_with("/tags") {
+            body.as_object_mut().unwrap().remove("compartmentId");
+        }
+        let answer = self.house.send(Some(&self.house.admin), url, "POST", Some(&body)).await;
+        assert_eq!(answer.status, 200, "{url}: {}", answer.body);
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Tells what is answered when others make `edits` after the request was found allowed, and before
+    /// it is written.
+    async fn ask(&self, request: (&str, &str), body: Value, edits: &[Edit<'_>]) -> u16 {
+        let mut batch = Batch::new();
+        for (kind, id, field, value) in edits {
+            let key = format!("{kind}/{id}").into_bytes();
+            let row = self.rows.get(&[key.as_slice()]).await.unwrap().remove(0).unwrap();
+            let mut row: Value = serde_json::from_slice(&row.value).unwrap();
+            row["row"][*field] = value.clone();
+            batch = batch.put(key, row.to_string().into_bytes());
+        }
+        self.store.overtake_with(batch);
+        let (method, url) = request;
+        self.house.send(Some(&self.house.admin), url, method, Some(&body)).await.status
+    }
+}
+
+fn tags() -> Value {
+    json!({"freeform": {"by": "others"}})
+}
+
+#[tokio::test]
+async fn no_change_of_a_workload_or_policy_is_written_to_what_it_was_not_judged_for() {
+    let met = Overtaken::open().await;
+    let there = met.made("/20160918/compartments", "there").await;
+    let workload = met.made("/_strongroom/v1/workloads", "w").await;
+    let policy = met.made("/20160918/policies", "p").await;
+    let (url, named) =
+        (format!("/_strongroom/v1/workloads/{workload}"), json!({"description": "n"}));
+    let edit = |field, value: Value| [("w", workload.as_str(), field, value)];
+    let described = edit("description", json!("m"));
+    assert_eq!(met.ask(("PUT", &url), named.clone(), &described).await, 200);
+    let moved = edit("compartmentId", json!(there));
+    assert_eq!(met.ask(("PUT", &url), named.clone(), &moved).await, 409);
+    let tagged = edit("tags", tags());
+    assert_eq!(met.ask(("DELETE", &url), Value::Null, &tagged).await, 409);
+    let url = format!("/20160918/policies/{policy}");
+    for (method, verb) in [("PUT", "Deny"), ("DELETE", "Allow")] {
+        let statements = json!([format!("{verb} any-user to read vaults in tenancy")]);
+        let edit = [("p", policy.as_str(), "statements", statements)];
+        assert_eq!(met.ask((method, &url), named.clone(), &edit).await, 409, "{method}");
+    }
+    met.house.close().await;
+}
+
+#[tokio::test]
+async fn no_compartment_is_moved_to_where_that_was_not_judged() {
+    let met = Overtaken::open().await;
+    let new = |name| met.made("/20160918/compartments", name);
+    let (moved, to, there) = (new("moved").await, new("to").await, new("there").await);
+    let url = format!("/20160918/compartments/{moved}/actions/moveCompartment");
+    for id in [&to, &moved] {
+        let edit = [("c", id.as_str(), "compartmentId", json!(there))];
+        let body = json!({"targetCompartmentId": to});
+        assert_eq!(met.ask(("POST", &url), body, &edit).await, 409);
+    }
+    met.house.close().await;
+}
+
+#[tokio::test]
+async fn no_user_group_or_tag_is_changed_that_was_judged_by_other_tags() {
+    let met = Overtaken::open().await;
+    met.house.user("other", &[]).await;
+    let user = "ocid1.user.oc1..other";
+    let group = met.made("/20160918/groups", "g").await;
+    let namespace = met.made("/20160918/tagNamespaces", "n").await;
+    let in_namespace = format!("/20160918/tagNamespaces/{namespace}/tags");
+    let tag = met.made(&in_namespace, "t").await;
+    let member = json!({"userId": user, "groupId": group});
+    let edit = [("g", group.as_str(), "tags", tags())];
+    let memberships = "/20160918/userGroupMemberships";
+    assert_eq!(met.ask(("POST", memberships), member, &edit).await, 409);
+    let key = json!({"key": PrivateKey::generate().unwrap().public().unwrap().to_pem()});
+    let keys = format!("/20160918/users/{user}/apiKeys");
+    assert_eq!(met.ask(("POST", &keys), key, &[("u", user, "tags", tags())]).await, 409);
+    let edits = [
+        ("tn", namespace.as_str(), "tags", tags()),
+        ("td", tag.as_str(), "description", json!("m")),
+    ];
+    let named = json!({"description": "n"});
+    assert_eq!(met.ask(("PUT", &format!("{in_namespace}/t")), named, &edits).await, 409);
+    met.house.close().await;
+}
+
 /// Another node has stopped all changes when one comes to be written that was found allowed before.
 #[tokio::test]
 async fn no_change_is_written_after_changes_were_stopped() {
     let rows = Arc::new(Memory::new(WATCHED));
-    let store: Arc<dyn Store> = Arc::new(Slow(Arc::clone(&rows)));
+    let store: Arc<dyn Store> = Slow::over(&rows);
     let root_key = RootKey::generate(&SystemRandom);
     let house = House::over((store, None), root_key, (Semantics::Strict, Targets::new())).await;
     let url = format!("/20180608/secrets/{}", house.sample.secret_id);

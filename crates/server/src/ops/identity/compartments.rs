@@ -13,6 +13,7 @@ use crate::authz::{self, Permit};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::Context;
+use crate::ops::changing::contended;
 use crate::reply::Reply;
 use crate::rows::{self, SecretRow};
 
@@ -241,6 +242,10 @@ pub(super) async fn move_to(context: &Context<'_>, id: &Ocid, to: &Ocid) -> Resu
             return Err(Refusal::invalid(field, "lies within the compartment itself").into());
         }
         check_depth(field, path.len().saturating_add(height(catalog, id)))?;
+        let was_judged = |place: &Ocid| context.catalog.path(place) == catalog.path(place);
+        if !was_judged(id) || !was_judged(to) {
+            return Err(contended());
+        }
         let next = Compartment { compartment_id: to.clone(), ..compartment.clone() };
         Ok((next, while_unmoved(catalog, &path)?))
     });

@@ -1,14 +1,16 @@
+use std::sync::Arc;
+
 use strongroom_model::{Group, Ocid, User};
 use strongroom_store::{Batch, StoreError};
 use strongroom_wire::bodies::MembershipBody;
 use strongroom_wire::{AddUserToGroupDetails, Refusal};
 
-use super::named::{conflict, contended, found, touched};
+use super::named::{check_judged_alike, conflict, found, still_judged_alike, touched};
 use crate::ask::ByCompartment;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::Context;
-use crate::ops::changing::{Outcome, TRIES, commit, replace};
+use crate::ops::changing::{Outcome, TRIES, commit, contended, replace};
 use crate::ops::listing::{page_of, sort_key};
 use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
@@ -87,10 +89,22 @@ pub(super) async fn add(
                 return Ok(Reply::of(&body)?.with_etag(revision).recorded());
             }
             Outcome::Earlier(id) => return get_fresh(context, &id).await,
-            Outcome::Overtaken => catalog = Some(context.shared.catalog().await?),
+            Outcome::Overtaken => {
+                catalog = Some(both_judged_alike(context, user_id, group_id).await?);
+            }
         }
     }
     Err(contended())
+}
+
+async fn both_judged_alike(
+    context: &Context<'_>,
+    user: &Ocid,
+    group: &Ocid,
+) -> Result<Arc<Catalog>, Failure> {
+    let now = still_judged_alike::<User>(context, user).await?;
+    check_judged_alike::<Group>(context.catalog, &now, group)?;
+    Ok(now)
 }
 
 async fn get_fresh(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
@@ -120,7 +134,9 @@ pub(super) async fn remove(context: &Context<'_>, id: &Ocid) -> Result<Reply, Fa
         };
         match context.shared.commit(batch, context.record).await {
             Ok(_) => return Ok(Reply::nothing().recorded()),
-            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(StoreError::Conflict { .. }) => {
+                catalog = Some(both_judged_alike(context, user_id, group_id).await?);
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,5 +1,7 @@
 //! Things under a name that is theirs alone: made, changed if nothing moved meanwhile, removed.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use strongroom_model::{Ocid, OcidKind, Tags, Timestamp};
 use strongroom_store::{Batch, Require, Revision, StoreError};
@@ -9,7 +11,7 @@ use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::{Catalog, Kept};
 use crate::failure::Failure;
 use crate::ops::Context;
-use crate::ops::changing::{Outcome, TRIES, commit, replace};
+use crate::ops::changing::{Outcome, TRIES, commit, contended, replace};
 use crate::ops::listing::{page_of, sort_key};
 use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
@@ -26,10 +28,12 @@ pub(in crate::ops) trait Named: Clone + Serialize + Send + Sync + Sized {
 
     fn time_created(&self) -> Timestamp;
 
+    fn tags(&self) -> &Tags;
+
     /// The key of its row.
     fn row(id: &Ocid) -> Vec<u8>;
 
-    /// The key of the row that keeps its name for it.
+    /// The key of the row that keeps its name for it, in the place where it is, if it can be moved.
     fn guard(&self) -> Vec<u8>;
 
     fn find<'a>(catalog: &'a Catalog, id: &Ocid) -> Option<(&'a Self, Revision)>;
@@ -101,6 +105,28 @@ pub(in crate::ops) fn found<'a, T: Named>(
     T::find(catalog, id).ok_or_else(|| Failure::not_found(format!("the {} is gone", T::WHAT)))
 }
 
+/// Refuses what was judged for a thing that policies may judge otherwise by now: it has another name,
+/// place or other tags than when the request was found allowed.
+pub(in crate::ops) fn check_judged_alike<T: Named>(
+    seen: &Catalog,
+    now: &Catalog,
+    id: &Ocid,
+) -> Result<(), Failure> {
+    let ((before, _), (after, _)) = (found::<T>(seen, id)?, found::<T>(now, id)?);
+    let is_alike = (before.guard(), before.tags()) == (after.guard(), after.tags());
+    if is_alike { Ok(()) } else { Err(contended()) }
+}
+
+/// The catalog as it is by now, unless policies may judge the thing otherwise in it.
+pub(in crate::ops) async fn still_judged_alike<T: Named>(
+    context: &Context<'_>,
+    id: &Ocid,
+) -> Result<Arc<Catalog>, Failure> {
+    let now = context.shared.catalog().await?;
+    check_judged_alike::<T>(context.catalog, &now, id)?;
+    Ok(now)
+}
+
 /// Answers a thing.
 pub(in crate::ops) fn get<T: Named>(catalog: &Catalog, id: &Ocid) -> Result<Reply, Failure> {
     let (thing, revision) = found::<T>(catalog, id)?;
@@ -125,7 +151,9 @@ pub(in crate::ops) async fn change<T: Named>(
             Ok(revision) => {
                 return Ok(next.reply(current)?.with_etag(revision).recorded());
             }
-            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(StoreError::Conflict { .. }) => {
+                catalog = Some(still_judged_alike::<T>(context, id).await?);
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -168,15 +196,13 @@ pub(in crate::ops) async fn remove<T: Named>(
             .delete(thing.guard());
         match context.shared.commit(batch, context.record).await {
             Ok(_) => return Ok(Reply::nothing().recorded()),
-            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(StoreError::Conflict { .. }) => {
+                catalog = Some(still_judged_alike::<T>(context, id).await?);
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Err(contended())
-}
-
-pub(in crate::ops) fn contended() -> Failure {
-    StoreError::Conflict { key: Vec::new() }.into()
 }
 
 /// One page of those things of a list that the filter admits, rendered.
@@ -264,6 +290,10 @@ macro_rules! named {
 
             fn time_created(&self) -> strongroom_model::Timestamp {
                 self.time_created
+            }
+
+            fn tags(&self) -> &strongroom_model::Tags {
+                &self.tags
             }
 
             fn row(id: &strongroom_model::Ocid) -> Vec<u8> {

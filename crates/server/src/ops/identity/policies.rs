@@ -5,12 +5,13 @@ use strongroom_wire::bodies::PolicyBody;
 use strongroom_wire::{CreatePolicyDetails, ErrorCode, Refusal, UpdatePolicyDetails};
 
 use super::named::{
-    self, change, check_limit, conflict, describe, kept, named, new_id, remove, shares_name,
+    self, change, check_limit, conflict, describe, found, kept, named, new_id, remove, shares_name,
 };
 use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::Context;
+use crate::ops::changing::contended;
 use crate::reply::Reply;
 use crate::rows;
 
@@ -98,6 +99,7 @@ pub(super) async fn update(
 ) -> Result<Reply, Failure> {
     change(context, id, |policy: &Policy, catalog| {
         check_not_first(policy, catalog)?;
+        check_statements(policy, context)?;
         let mut next = policy.clone();
         describe(&details.named, &mut next.description, &mut next.tags);
         if let Some(statements) = &details.statements {
@@ -117,9 +119,16 @@ pub(super) async fn update(
 pub(super) async fn delete(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
     remove(context, id, |policy: &Policy, catalog| {
         check_not_first(policy, catalog)?;
+        check_statements(policy, context)?;
         Ok(Batch::new())
     })
     .await
+}
+
+/// Refuses what was judged for other statements: who may change policies may depend on what these do.
+fn check_statements(policy: &Policy, context: &Context<'_>) -> Result<(), Failure> {
+    let (seen, _) = found::<Policy>(context.catalog, &policy.id)?;
+    if seen.statements == policy.statements { Ok(()) } else { Err(contended()) }
 }
 
 fn check_not_first(policy: &Policy, catalog: &Catalog) -> Result<(), Failure> {

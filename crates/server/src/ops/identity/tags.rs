@@ -6,7 +6,8 @@ use strongroom_wire::{
 };
 
 use super::named::{
-    self, Named, change, conflict, describe, found, kept, named, new_id, remove, shares_name,
+    self, Named, change, check_judged_alike, conflict, describe, found, kept, named, new_id,
+    remove, shares_name,
 };
 use crate::ask::{ByCompartment, Listing, NameFilter};
 use crate::catalog::Catalog;
@@ -176,7 +177,9 @@ pub(super) async fn create(
     namespace_id: Ocid,
     details: CreateTagDetails,
 ) -> Result<Reply, Failure> {
+    let seen = context.catalog;
     let in_use = |catalog: &Catalog| {
+        check_judged_alike::<TagNamespace>(seen, catalog, &namespace_id)?;
         let (namespace, revision) = found::<TagNamespace>(catalog, &namespace_id)?;
         if namespace.is_retired {
             return Err(conflict("The tag namespace is retired."));
@@ -208,7 +211,8 @@ pub(super) async fn update(
     details: &UpdateTagDetails,
 ) -> Result<Reply, Failure> {
     let id = named_tag(context.catalog, namespace, name)?;
-    change(context, &id, |tag: &Tag, _| {
+    change(context, &id, |tag: &Tag, catalog| {
+        check_judged_alike::<TagNamespace>(context.catalog, catalog, namespace)?;
         let mut next = tag.clone();
         describe(&details.named, &mut next.description, &mut next.tags);
         next.is_retired = details.is_retired.unwrap_or(next.is_retired);
@@ -228,7 +232,8 @@ pub(super) async fn delete(
     name: &str,
 ) -> Result<Reply, Failure> {
     let id = named_tag(context.catalog, namespace, name)?;
-    remove(context, &id, |tag: &Tag, _| {
+    remove(context, &id, |tag: &Tag, catalog| {
+        check_judged_alike::<TagNamespace>(context.catalog, catalog, namespace)?;
         check_retired("tag", tag.is_retired)?;
         Ok(Batch::new())
     })

@@ -9,14 +9,14 @@ use strongroom_wire::{CreateUserDetails, ErrorCode, Refusal, UpdateUserDetails};
 
 use super::memberships::keep_an_administrator;
 use super::named::{
-    self, change, check_in_tenancy, check_limit, conflict, contended, describe, found, kept, named,
-    new_id, remove, shares_name,
+    self, change, check_in_tenancy, check_limit, conflict, describe, found, kept, named, new_id,
+    remove, shares_name, still_judged_alike,
 };
 use crate::ask::{ByCompartment, NameFilter};
 use crate::catalog::ApiKeyEntry;
 use crate::failure::Failure;
 use crate::ops::Context;
-use crate::ops::changing::{Outcome, TRIES, commit, replace};
+use crate::ops::changing::{Outcome, TRIES, commit, contended, replace};
 use crate::ops::retry::{Earlier, Retry, invalidated};
 use crate::reply::Reply;
 use crate::rows;
@@ -153,7 +153,7 @@ pub(super) async fn upload_key(
                 return Ok(reply_key(context, &api_key)?.with_etag(revision).recorded());
             }
             Outcome::Earlier(_) => return existing_key(context, &api_key).await,
-            Outcome::Overtaken => catalog = Some(context.shared.catalog().await?),
+            Outcome::Overtaken => catalog = Some(still_judged_alike::<User>(context, id).await?),
         }
     }
     Err(contended())
@@ -193,7 +193,9 @@ pub(super) async fn delete_key(
         let batch = if is_last { keep_an_administrator(batch, current, id)? } else { batch };
         match context.shared.commit(batch, context.record).await {
             Ok(_) => return Ok(Reply::nothing().recorded()),
-            Err(StoreError::Conflict { .. }) => catalog = Some(context.shared.catalog().await?),
+            Err(StoreError::Conflict { .. }) => {
+                catalog = Some(still_judged_alike::<User>(context, id).await?);
+            }
             Err(error) => return Err(error.into()),
         }
     }
