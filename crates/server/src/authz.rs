@@ -6,6 +6,7 @@ use strongroom_policy::{
 };
 use strongroom_wire::{ErrorCode, Refusal};
 
+use crate::authn::Proof;
 use crate::catalog::{Catalog, flat_tags};
 use crate::denial::DeniedQuestion;
 use crate::failure::Failure;
@@ -23,6 +24,7 @@ pub(crate) struct Permit {
 #[derive(Debug)]
 pub(crate) struct Wish<'a> {
     pub(crate) principal: &'a Principal,
+    pub(crate) proof: Proof,
     pub(crate) operation: Operation,
     /// What the request says of itself, for conditions.
     pub(crate) facts: &'a [(FactName, Fact)],
@@ -88,18 +90,17 @@ pub(crate) fn authorize(
     Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict).asked(kept))
 }
 
-/// Everybody may see themselves and manage their own keys.
+/// Everybody may see themselves and, with an API key, manage their own keys: a token that was stolen
+/// must leave no key behind when its session ends.
 ///
 /// Source: OCI documentation, "Managing User Credentials".
 fn is_about_oneself(wish: &Wish<'_>, located: &Located) -> bool {
-    let operation = matches!(
-        wish.operation,
-        Operation::GetUser
-            | Operation::ListApiKeys
-            | Operation::UploadApiKey
-            | Operation::DeleteApiKey
-    );
-    operation && located.own.is_some() && located.own.as_ref() == wish.principal.id()
+    let is_free = match wish.operation {
+        Operation::GetUser | Operation::ListApiKeys => true,
+        Operation::UploadApiKey | Operation::DeleteApiKey => wish.proof == Proof::ApiKey,
+        _ => false,
+    };
+    is_free && located.own.is_some() && located.own.as_ref() == wish.principal.id()
 }
 
 /// Strict semantics tell the one who may read the bundle, and only lacks the key, that a right is

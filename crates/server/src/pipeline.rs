@@ -158,7 +158,7 @@ async fn travel(
     Trace::mark(trace, "locate");
     let facts = ask.facts();
     let (operation, time) = (matched.operation, record.time);
-    let wish = Wish { principal: &principal, operation, facts: &facts, now: time };
+    let wish = Wish { principal: &principal, proof, operation, facts: &facts, now: time };
     let permit = authorize(&wish, located, catalog, shared)?;
     Trace::mark(trace, "authorize");
     let secret = permit.located.secret.as_deref().map(|found| &found.0);

@@ -94,6 +94,16 @@ pub(crate) const fn named(semantics: Semantics) -> &'static str {
 /// Source: OCI documentation, "Managing User Credentials".
 const ABOUT_ONESELF: [&str; 4] = ["GetUser", "ListApiKeys", "UploadApiKey", "DeleteApiKey"];
 
+/// Why a request about oneself needs no policy. A token of a session manages no keys.
+pub(crate) fn of_oneself(operation: &str) -> &'static str {
+    match operation {
+        "UploadApiKey" | "DeleteApiKey" => {
+            "everybody may do this to themselves with an API key, without a policy"
+        }
+        _ => "everybody may do this to themselves, without a policy",
+    }
+}
+
 impl Asker<'_> {
     pub(super) fn explained(&self, who: &Who, needs: &Needs, question: &Question<'_>) -> Answer {
         let reasons = explain(self.set, question);
@@ -103,7 +113,7 @@ impl Asker<'_> {
         let mut notes = Vec::new();
         if !allowed && is_about_oneself(question) {
             allowed = true;
-            notes.push("everybody may do this to themselves, without a policy".to_owned());
+            notes.push(of_oneself(question.request.operation).to_owned());
         }
         let of_nobody = who.is_assumed && question.principal.group_ids.is_empty();
         let helps = !allowed && !of_nobody;

@@ -14,7 +14,7 @@ use strongroom_policy::{
 };
 
 pub use self::answer::{Answer, AnswerNeed, AnswerStatement};
-pub(crate) use self::answer::{is_about_oneself, named, statement};
+pub(crate) use self::answer::{is_about_oneself, named, of_oneself, statement};
 use self::needs::Needs;
 pub(crate) use self::needs::shared_parent;
 use self::variables::Variables;

@@ -7,7 +7,7 @@ use strongroom_policy::{
 };
 
 use super::Matter;
-use crate::ask::{Who, is_about_oneself, shared_parent};
+use crate::ask::{Who, is_about_oneself, of_oneself, shared_parent};
 use crate::events::AuditEvent;
 
 /// Calls of a principal that were answered, and that the policies allow.
@@ -75,7 +75,7 @@ impl Observed {
         observed.calls = allowed;
         for call in others {
             let reason = if call.asked(matter, &who.principal, is_about_oneself) {
-                "everybody may do this to themselves, without a policy"
+                of_oneself(&call.operation)
             } else {
                 "the policies at hand do not allow it"
             };

@@ -66,8 +66,8 @@ impl Context<'_> {
 
     /// What the caller wishes, for decisions on single items.
     fn wish(&self) -> Wish<'_> {
-        let (principal, operation) = (self.principal, self.operation);
-        Wish { principal, operation, facts: &[], now: self.record.time }
+        let (principal, proof, operation) = (self.principal, self.proof, self.operation);
+        Wish { principal, proof, operation, facts: &[], now: self.record.time }
     }
 
     /// Checks `if-match`; an absent one holds.

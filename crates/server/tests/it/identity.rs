@@ -10,7 +10,7 @@ use strongroom_server::{Rates, Semantics, Targets, WATCHED};
 use strongroom_signing::PrivateKey;
 use strongroom_store::{Batch, Memory, Store};
 
-use crate::house::{Answer, House};
+use crate::house::{Answer, Caller, House};
 use crate::slow::Slow;
 
 const ROUNDS: usize = 12;
@@ -110,6 +110,35 @@ async fn a_session_begins_no_other() {
     for (url, body, status) in [(new.0, new.1, 401), ("/v1/authentication/refresh", refresh, 200)] {
         let answer = house.send(Some(&bearer), url, "POST", Some(&body)).await;
         assert_eq!(answer.status, status, "{url}: {}", answer.body);
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_leaves_no_key_behind() {
+    let house = House::open(Semantics::Strict).await;
+    let key = PrivateKey::generate().unwrap().public().unwrap();
+    let one = "/20160918/users/ocid1.user.oc1..user";
+    let keys = format!("{one}/apiKeys");
+    let (new, made) = (json!({"key": key.to_pem()}), format!("{keys}/{}", key.fingerprint()));
+    let upload = async |who: &Caller| house.send(Some(who), &keys, "POST", Some(&new)).await.status;
+    let remove = async |who: &Caller| house.send(Some(who), &made, "DELETE", None).await.status;
+    let statement = "Allow group Guser to manage users in tenancy";
+    for (statements, may) in [(&[][..], false), (&[statement], true)] {
+        let user = house.user("user", statements).await;
+        let session = json!({"publicKey": house.public_key_pem});
+        let url = "/v1/token/upst/actions/GenerateUpst";
+        let begun = house.send(Some(&user), url, "POST", Some(&session)).await;
+        let bearer = house.bearer(begun.body["token"].as_str().unwrap());
+        for url in [one, &keys] {
+            assert_eq!(house.send(Some(&bearer), url, "GET", None).await.status, 200);
+        }
+        if may {
+            assert_eq!((upload(&bearer).await, remove(&bearer).await), (200, 204));
+        } else {
+            assert_eq!((upload(&bearer).await, upload(&user).await), (404, 200));
+            assert_eq!((remove(&bearer).await, remove(&user).await), (404, 204));
+        }
     }
     house.close().await;
 }
