@@ -132,14 +132,15 @@ pub(crate) fn may_read_secret(
         .allowed()
 }
 
-/// Tells whether the compartment at the start of `path` may be inspected.
-pub(crate) fn may_inspect(
+/// Tells whether `permission` is granted in the compartment at the start of `path`, as for a list.
+pub(crate) fn is_granted(
     wish: &Wish<'_>,
+    permission: Permission,
     path: &[Ocid],
     catalog: &Catalog,
     shared: &Shared,
 ) -> bool {
-    let needs = [Asked::at(Permission::CompartmentInspect, path)];
+    let needs = [Asked::at(permission, path)];
     let request = wish.request(shared.region_key());
     decide(&catalog.policy_set, &Question { principal: wish.principal, request, needs: &needs })
         .allowed()

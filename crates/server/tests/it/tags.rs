@@ -279,6 +279,35 @@ async fn a_secret_is_made_by_whom_the_tags_of_its_vault_and_key_admit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn namespaces_are_listed_where_they_may_be() {
+    let house = House::open(Semantics::Strict).await;
+    new_namespace(&house, "Ops", &[]).await;
+    let tenancy = &house.founded.tenancy_id;
+    let space = json!({"compartmentId": tenancy, "name": "Top", "description": "d"});
+    let made = ask(&house, &house.admin, ("POST", "/20160918/tagNamespaces"), space).await;
+    assert_eq!(made.status, 200);
+    let here = format!("/20160918/tagNamespaces?compartmentId={tenancy}");
+    let all = format!("{here}&includeSubcompartments=true");
+    let allowed = "Allow group Guser to inspect tag-namespaces in tenancy";
+    let only_here = &format!("{allowed} where target.compartment.name != 'sample'");
+    let denied = "Deny group Guser to inspect tag-namespaces in compartment sample";
+    for (url, statements, names) in [
+        (&here, &[allowed][..], &["Top"][..]),
+        (&all, &[allowed], &["Ops", "Top"]),
+        (&all, &[allowed, denied], &["Top"]),
+        (&all, &[only_here], &["Top"]),
+    ] {
+        let user = house.user("user", statements).await;
+        let listed = house.send(Some(&user), url, "GET", None).await.body;
+        let found = listed.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap());
+        let mut found: Vec<&str> = found.collect();
+        found.sort_unstable();
+        assert_eq!(found, names, "{url}: {statements:?}");
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_tag_passes_for_that_of_another_namespace() {
     let house = House::open(Semantics::Strict).await;
     let tags = format!("/20160918/tagNamespaces/{}/tags", new_namespace(&house, "Ops", &[]).await);

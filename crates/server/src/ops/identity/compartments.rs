@@ -1,5 +1,6 @@
 use strongroom_model::{
-    Compartment, CompartmentState, KeyState, Ocid, OcidKind, SecretState, Tags, VaultState,
+    Compartment, CompartmentState, KeyState, Ocid, OcidKind, Permission, SecretState, Tags,
+    VaultState,
 };
 use strongroom_store::{Batch, Order, Require, prefix_range};
 use strongroom_wire::bodies::CompartmentBody;
@@ -102,8 +103,9 @@ pub(super) fn list(
 
 fn accessible(context: &Context<'_>, compartment: &Compartment) -> bool {
     let path = context.catalog.path(&compartment.id);
+    let permission = Permission::CompartmentInspect;
     path.is_some_and(|path| {
-        authz::may_inspect(&context.wish(), &path, context.catalog, context.shared)
+        authz::is_granted(&context.wish(), permission, &path, context.catalog, context.shared)
     })
 }
 

@@ -1,4 +1,4 @@
-use strongroom_model::{Ocid, OcidKind, Tag, TagNamespace};
+use strongroom_model::{Ocid, OcidKind, Permission, Tag, TagNamespace};
 use strongroom_store::{Batch, Require};
 use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
 use strongroom_wire::{
@@ -10,6 +10,7 @@ use super::named::{
     remove, shares_name,
 };
 use crate::ask::{ByCompartment, Listing, NameFilter};
+use crate::authz;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::Context;
@@ -48,7 +49,7 @@ const fn state(is_retired: bool) -> &'static str {
     if is_retired { "INACTIVE" } else { "ACTIVE" }
 }
 
-/// `ListTagNamespaces`: those of the compartment, or of all below it too.
+/// `ListTagNamespaces`: those of the compartment, or of all below it too where they may be listed.
 pub(super) fn list_namespaces(
     context: &Context<'_>,
     by: &ByCompartment,
@@ -56,10 +57,15 @@ pub(super) fn list_namespaces(
     filter: &NameFilter,
 ) -> Result<Reply, Failure> {
     let catalog = context.catalog;
+    let wish = context.wish();
+    let permission = Permission::TagNamespaceInspect;
+    let is_listed = |path: &[Ocid]| {
+        path.contains(&by.compartment_id)
+            && authz::is_granted(&wish, permission, path, catalog, context.shared)
+    };
     let within = |compartment: &Ocid| {
-        let path = catalog.path(compartment);
         *compartment == by.compartment_id
-            || below && path.is_some_and(|path| path.contains(&by.compartment_id))
+            || below && catalog.path(compartment).is_some_and(|path| is_listed(&path))
     };
     let all = catalog.tag_namespaces.values().map(|(found, _)| (&**found, state(found.is_retired)));
     let listed = all.filter(|(namespace, _)| within(&namespace.compartment_id));
