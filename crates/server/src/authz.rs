@@ -47,7 +47,8 @@ pub(crate) fn authorize(
 ) -> Result<Permit, Failure> {
     let needs = required(wish.operation, shared.semantics);
     let tenancy = [catalog.tenancy.id.clone()];
-    let (target, target_tags) = (located.facts(), located.tags());
+    let (mut target, target_tags) = (located.facts(), located.tags());
+    target.extend(membership(wish.principal, &target));
     let (vault, vault_tags) = (located.vault_facts(), located.vault_tags());
     let (key, key_tags) = (located.key_facts(), located.key_tags());
     let mut asked = Vec::with_capacity(needs.len());
@@ -88,6 +89,18 @@ pub(crate) fn authorize(
     }
     let of_bundle = needs.iter().any(|need| need.permission == Permission::SecretBundleRead);
     Err(denial(&decision, of_bundle && shared.semantics == Semantics::Strict).asked(kept))
+}
+
+/// Whether the caller is a member of the group that the request is about.
+///
+/// Source: OCI policy reference, "Details for IAM".
+fn membership(principal: &Principal, target: &[(FactName, Fact)]) -> Option<(FactName, Fact)> {
+    let group = target.iter().find_map(|(name, fact)| match fact {
+        Fact::One(id) if name == "target.group.id" => Some(id),
+        _ => None,
+    })?;
+    let is_member = principal.group_ids.iter().any(|id| id.as_str() == group);
+    Some(one("target.group.member", if is_member { "true" } else { "false" }))
 }
 
 /// Everybody may see themselves and, with an API key, manage their own keys: a token that was stolen

@@ -144,6 +144,32 @@ async fn a_session_leaves_no_key_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_right_can_hold_for_groups_that_the_caller_is_in() {
+    let house = House::open(Semantics::Strict).await;
+    house.user("other", &[]).await;
+    let use_groups = "Allow group Guser to use groups in tenancy";
+    let mine = &format!("{use_groups} where target.group.member = 'true'");
+    let others = &format!("{use_groups} where target.group.member != 'true'");
+    let users = "Allow group Guser to use users in tenancy";
+    let described = json!({"description": "n"});
+    for (statement, own, other) in [(mine, 200, 404), (others, 404, 200)] {
+        let user = house.user("user", &[statement, users]).await;
+        for (group, status) in [("user", own), ("other", other)] {
+            let url = format!("/20160918/groups/ocid1.group.oc1..{group}");
+            let answer = house.send(Some(&user), &url, "PUT", Some(&described)).await;
+            assert_eq!(answer.status, status, "{statement}: {group}: {}", answer.body);
+            let member = json!({
+                "userId": "ocid1.user.oc1..other", "groupId": format!("ocid1.group.oc1..{group}"),
+            });
+            let url = "/20160918/userGroupMemberships";
+            let answer = house.send(Some(&user), url, "POST", Some(&member)).await;
+            assert_eq!(answer.status, status, "{statement}: {group}: {}", answer.body);
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_lists_a_compartment_learns_no_membership_of_the_tenancy() {
     let house = House::open(Semantics::Strict).await;
     let inspect = |what: &str| format!("Allow group Guser to inspect {what} in compartment sample");
