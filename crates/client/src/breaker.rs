@@ -93,9 +93,9 @@ mod tests {
             fail(SECRETS, "a");
         }
         breaker.succeeded(SECRETS);
-        for what in ["a"; FAILURES as usize - 1].into_iter().chain(["b"]) {
+        for number in 1..=FAILURES {
             assert_eq!(check(SECRETS), Ok(()));
-            fail(SECRETS, what);
+            fail(SECRETS, if number < FAILURES { "a" } else { "b" });
         }
         let last = ClientError::Answer("b").to_string();
         let open = ClientError::LeftAlone { failures: FAILURES, last, secs: 1 };

@@ -16,7 +16,7 @@ use crate::slow::Slow;
 const ROUNDS: usize = 12;
 
 async fn slow_house() -> House {
-    let store: Arc<dyn Store> = Arc::new(Slow(Arc::new(Memory::new(WATCHED))));
+    let store: Arc<dyn Store> = Slow::over(&Arc::new(Memory::new(WATCHED)));
     let root_key = RootKey::generate(&SystemRandom);
     House::over((store, None), root_key, (Semantics::Strict, Targets::new())).await
 }
