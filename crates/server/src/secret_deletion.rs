@@ -167,7 +167,8 @@ async fn delete_versions(
     let (mut secret, mut revision) = (secret.clone(), revision);
     while let Some((next, number)) = secret.without_due_version(now) {
         let batch = secret_rows::write(Batch::new(), Some((&secret, revision)), &next)?;
-        let batch = delete_version_rows(shared, &secret, number, batch).await?;
+        let remembers = secret.rules.reuse.is_some_and(|rule| rule.on_deleted_versions);
+        let batch = delete_version_rows(shared, (&secret.id, number), batch, remembers).await?;
         let mut record = record_of_secret(shared, "DeleteSecretVersion", &secret);
         record.version_number = Some(number);
         revision = shared.commit_on(shift, batch, &record).await?;
@@ -177,14 +178,14 @@ async fn delete_versions(
     Ok(())
 }
 
-/// Removes what there is of a version.
-async fn delete_version_rows(
+/// Removes what there is of a version, but for its fingerprint if contents of deleted versions are
+/// not to be used again.
+pub(crate) async fn delete_version_rows(
     shared: &Shared,
-    secret: &Secret,
-    number: u64,
+    (id, number): (&Ocid, u64),
     batch: Batch,
+    remembers: bool,
 ) -> Result<Batch, StoreError> {
-    let id = &secret.id;
     let key = rows::secret_version(id, number);
     let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
     let Some(row) = found else { return Ok(batch) };
@@ -193,7 +194,6 @@ async fn delete_version_rows(
     if let Some(name) = &row.secret_version.name {
         batch = batch.delete(rows::version_name(id, name));
     }
-    let remembers = secret.rules.reuse.is_some_and(|rule| rule.on_deleted_versions);
     if let Some(fingerprint) = row.fingerprint.filter(|_| !remembers) {
         batch = batch.delete(rows::fingerprint(id, &fingerprint, number));
     }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use strongroom_model::{Ocid, ReplicationTarget, Secret, SecretState, Sensitive};
+use strongroom_model::{ReplicationTarget, Secret, SecretState, Sensitive};
 use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
 
 use super::messages::{SecretItem, VersionItem, binding};
@@ -12,9 +12,9 @@ use super::peers::Peer;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome};
-use crate::rows::{self, SecretVersionRow};
+use crate::rows;
 use crate::schedule::record_of_secret;
-use crate::secret_deletion::{delete_rows, find};
+use crate::secret_deletion::{delete_rows, delete_version_rows, find};
 use crate::secret_rows;
 use crate::shared::Shared;
 
@@ -169,7 +169,8 @@ async fn store(
     if let Some((known, _)) = known {
         for number in (1..=known.stages.latest).filter(|number| had(*number)) {
             if !has(incoming, number) {
-                batch = without_version(shared, &incoming.id, number, batch).await?;
+                batch = delete_version_rows(shared, (&incoming.id, number), batch, false).await?;
+                shared.forgets.store(true, std::sync::atomic::Ordering::Release);
             }
         }
     } else if incoming.state == SecretState::Deleted {
@@ -250,27 +251,6 @@ pub(super) async fn read_row<T: serde::de::DeserializeOwned>(
 pub(super) fn refused(reason: String) -> Failure {
     let refusal = strongroom_wire::Refusal::new(strongroom_wire::ErrorCode::Conflict, reason);
     refusal.into()
-}
-
-async fn without_version(
-    shared: &Shared,
-    id: &Ocid,
-    number: u64,
-    batch: Batch,
-) -> Result<Batch, Failure> {
-    let key = rows::secret_version(id, number);
-    let found = shared.store.get(&[key.as_slice()]).await?.into_iter().next().flatten();
-    let Some(row) = found else { return Ok(batch) };
-    let row: SecretVersionRow = rows::decode(&key, &row.value)?;
-    let mut batch = batch.delete(key);
-    if let Some(name) = &row.secret_version.name {
-        batch = batch.delete(rows::version_name(id, name));
-    }
-    if let Some(fingerprint) = &row.fingerprint {
-        batch = batch.delete(rows::fingerprint(id, fingerprint, number));
-    }
-    shared.forgets.store(true, std::sync::atomic::Ordering::Release);
-    Ok(batch)
 }
 
 /// The secret is not replicated to this region, or not any more.
