@@ -50,7 +50,7 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
         ClientError::Unreachable { host, why, .. } => {
             Failure::new(Exit::Unreachable, "unreachable", message.clone())
                 .because(format!("no answer from {host}: {why}"))
-                .fix("start `strongroom dev`, or give --endpoint URL")
+                .fix(way_to_answer(why))
         }
         ClientError::Service(service) => explain(service, failure),
         ClientError::Endpoint(_) | ClientError::Authorities(_) => {
@@ -64,6 +64,15 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
         ClientError::Signing(_) | ClientError::Answer(_) => {
             failure("bad-answer").because(error.to_string())
         }
+    }
+}
+
+/// Says what helps when no answer came. What rustls refuses names the certificate.
+fn way_to_answer(why: &str) -> &'static str {
+    if why.contains("certificate") {
+        "name the authority that issued it (--cert-bundle FILE), or ask `strongroom doctor`"
+    } else {
+        "start `strongroom dev`, or give --endpoint URL"
     }
 }
 
@@ -125,6 +134,22 @@ mod tests {
             let expected = format!("error[{code}]: cannot read secret `x`\n");
             assert!(failure.to_string().starts_with(&expected), "{failure}");
             assert_eq!(failure.exit, exit);
+        }
+    }
+
+    #[test]
+    fn who_trusts_no_certificate_is_not_told_to_start_a_vault() {
+        for (why, fix) in [
+            ("refused", "start `strongroom dev`"),
+            (
+                "client error (Connect): invalid peer certificate: UnknownIssuer",
+                "--cert-bundle FILE",
+            ),
+        ] {
+            let (host, why) = ("v:1".to_owned(), why.to_owned());
+            let error = ClientError::Unreachable { host, why, perhaps_arrived: false };
+            let told = refused(&error, "read secret `x`").to_string();
+            assert!(told.contains(fix), "{told}");
         }
     }
 
