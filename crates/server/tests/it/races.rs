@@ -253,7 +253,7 @@ async fn lists_tell_nothing_of_what_was_changed_while_they_were_made() {
     let house = slow_house().await;
     let secret = format!("/20180608/secrets/{}", house.sample.secret_id);
     let send = async |url: &str, method: &str, body: Value| {
-        tokio::time::sleep(Duration::from_millis(if method == "GET" { 0 } else { 20 })).await;
+        tokio::time::sleep(Duration::from_millis(if method == "GET" { 0 } else { 100 })).await;
         let body = Some(&body).filter(|body| !body.is_null());
         let answer = house.send(Some(&house.admin), url, method, body).await;
         assert_eq!(answer.status, 200, "{url}: {}", answer.body);

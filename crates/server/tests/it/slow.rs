@@ -7,7 +7,7 @@ use strongroom_store::{
     Answer, Batch, Cursor, Delta, Memory, Order, Range, Revision, Snapshot, Store, Versioned, Visit,
 };
 
-const LOOK: Duration = Duration::from_millis(150);
+const LOOK: Duration = Duration::from_millis(300);
 
 /// Commits after a pause, in which others can ask. Before it looks for a secret's versions, and after it
 /// has looked for a compartment's secrets, there is time for such a commit.
