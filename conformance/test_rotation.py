@@ -58,6 +58,7 @@ plaintext = true
     server = Vault(tmp_path / "data", "--listen", "127.0.0.1:0", "--target-config", str(targets))
     server.start()
     server.end()
+    # Which compartment there is was not known before.
     targets.write_text(words.replace("COMPARTMENT", server.dev["compartment_id"]))
     server.start()
     content = json.dumps({"username": "app_a", "password": "f1rst-password", "host": "db"}).encode()

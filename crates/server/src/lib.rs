@@ -75,7 +75,9 @@ pub use store_backup::{
     Backup, Header, NewBackup, Restore, StoreBackupError, Summary, add_records, back_up, restore,
 };
 pub use strongroom_policy::Semantics;
-pub use target::{StepAnswer, StepFailure, StepOutcome, StepWork, Target, TargetSystem, Targets};
+pub use target::{
+    ConfiguredTarget, StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem, Targets,
+};
 pub use tls::{TlsError, TlsIdentity};
 pub use traces::{TraceSink, TracedRequest, Tracing};
 

@@ -220,7 +220,8 @@ fn is_in_token(key: &Key) -> bool {
     key.protection_mode == ProtectionMode::Hsm
 }
 
-/// The same about a secret, which belongs to its compartment.
+/// The record of what no request asked for at that moment, about a secret: it belongs to the secret's
+/// compartment.
 pub(crate) fn record_of_secret(
     shared: &Shared,
     operation: &'static str,
@@ -237,7 +238,7 @@ pub(crate) fn record_of_secret(
     in_vault(shared, record, &secret.vault_id)
 }
 
-/// The same about a key.
+/// As [`record_of_secret`], about a key.
 pub(crate) fn record_of_key(shared: &Shared, operation: &'static str, key: &Key) -> AuditRecord {
     let record = AuditRecord {
         resource_name: Some(key.display_name.clone()),
@@ -247,7 +248,7 @@ pub(crate) fn record_of_key(shared: &Shared, operation: &'static str, key: &Key)
     in_vault(shared, record, &key.vault_id)
 }
 
-/// The same about a vault.
+/// As [`record_of_secret`], about a vault.
 pub(crate) fn record_of_vault(
     shared: &Shared,
     operation: &'static str,
@@ -268,7 +269,7 @@ fn in_vault(shared: &Shared, record: AuditRecord, vault_id: &Ocid) -> AuditRecor
     AuditRecord { vault_id: Some(vault_id.clone()), vault_compartment_id, ..record }
 }
 
-/// The record of what no request asked for at that moment.
+/// As [`record_of_secret`], about what belongs to the whole tenancy.
 pub(crate) fn record(shared: &Shared, operation: &'static str, target: &Ocid) -> AuditRecord {
     let request_id = strongroom_wire::RequestId::compose(None, &*shared.random);
     let request_id = request_id.as_str().to_owned();

@@ -67,9 +67,9 @@ pub trait TargetSystem: Debug + Send + Sync + 'static {
     fn step<'a>(&'a self, work: &'a StepWork) -> StepAnswer<'a>;
 }
 
-/// A target system, and whose secrets may have it changed.
+/// A target system as the operator has configured it, and whose secrets may have it changed.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct ConfiguredTarget {
     /// The system.
     pub system: Arc<dyn TargetSystem>,
     /// Compartments whose secrets may name it; secrets of any if absent. A server changes passwords
@@ -77,7 +77,7 @@ pub struct Target {
     pub compartments: Option<BTreeSet<Ocid>>,
 }
 
-impl Target {
+impl ConfiguredTarget {
     /// Tells whether a secret of the compartment may have the system changed.
     pub(crate) fn is_for(&self, compartment_id: &Ocid) -> bool {
         self.compartments.as_ref().is_none_or(|allowed| allowed.contains(compartment_id))
@@ -85,4 +85,4 @@ impl Target {
 }
 
 /// The target systems that the operator has configured, by the OCID that secrets name.
-pub type Targets = BTreeMap<Ocid, Target>;
+pub type Targets = BTreeMap<Ocid, ConfiguredTarget>;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use strongroom_keyring::SystemRandom;
 use strongroom_model::{Ocid, Sensitive, SystemClock, private_file};
-use strongroom_server::{Target, TargetSystem, Targets};
+use strongroom_server::{ConfiguredTarget, TargetSystem, Targets};
 use strongroom_signing::PrivateKey;
 use strongroom_targets::{Function, FunctionParts, Postgres, PostgresParts, TlsMode};
 
@@ -93,7 +93,7 @@ pub(crate) fn start(tables: &[TargetTable]) -> Result<Targets, Failure> {
         if table.compartments.is_none() {
             tracing::warn!(id = %table.id, "secrets of any compartment may name this target system");
         }
-        let target = Target { system, compartments: table.compartments.clone() };
+        let target = ConfiguredTarget { system, compartments: table.compartments.clone() };
         if targets.insert(table.id.clone(), target).is_some() {
             return Err(refused("is named twice".to_owned()));
         }

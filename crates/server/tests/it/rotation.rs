@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_model::{RotationStep, Sensitive};
 use strongroom_server::{
-    Semantics, StepAnswer, StepFailure, StepOutcome, StepWork, Target, TargetSystem, Targets,
+    ConfiguredTarget, Semantics, StepAnswer, StepFailure, StepOutcome, StepWork, TargetSystem,
+    Targets,
 };
 use tokio::time::Instant;
 
@@ -59,7 +60,8 @@ async fn house_with_target_for(compartment: Option<&str>) -> (House, Arc<Scripte
     let target = Arc::new(Scripted::default());
     let system: Arc<dyn TargetSystem> = Arc::<Scripted>::clone(&target);
     let compartments = compartment.map(|id| [id.parse().unwrap()].into());
-    let targets = Targets::from([(FUNCTION.parse().unwrap(), Target { system, compartments })]);
+    let targets =
+        Targets::from([(FUNCTION.parse().unwrap(), ConfiguredTarget { system, compartments })]);
     (House::with_targets(Semantics::Strict, targets).await, target)
 }
 
