@@ -6,13 +6,17 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use rusqlite::ErrorCode;
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, ErrorCode};
 
-use super::file::open_for_checkpoints;
+use super::file::{io, open_for_checkpoints};
 use crate::types::StoreError;
 
 /// `PASSIVE`: nobody waits for it, and it waits for nobody.
 const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Pages of the log at which whoever writes moves it.
+const PAGES_MAX: i32 = 16_000;
 
 /// A connection of its own, and the thread around it.
 #[derive(Debug)]
@@ -40,9 +44,10 @@ impl Checkpointer {
             .spawn(move || {
                 while woken.recv().is_ok() {
                     let _turn = shared.turn();
-                    let moved = connection.query_row(CHECKPOINT, [], |_row| Ok(()));
-                    if moved.is_err_and(|error| is_fatal(&error)) {
-                        shared.has_failed.store(true, Ordering::Release);
+                    if let Err(error) = connection.query_row(CHECKPOINT, [], |_row| Ok(())) {
+                        shared.note(&error);
+                    }
+                    if shared.check().is_err() {
                         return;
                     }
                 }
@@ -62,14 +67,34 @@ impl Checkpointer {
         self.beside.turn()
     }
 
-    /// Tells whether the system failed to read or write: nothing that it says of the files can be
-    /// believed then.
-    pub(super) fn has_failed(&self) -> bool {
-        self.beside.has_failed.load(Ordering::Acquire)
+    /// Takes note of why the log was not moved.
+    pub(super) fn note(&self, error: &rusqlite::Error) {
+        self.beside.note(error);
+    }
+
+    /// Fails if the system failed to read or write: nothing that it says of the files can be believed
+    /// then.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.beside.check()
     }
 }
 
 impl Beside {
+    fn note(&self, error: &rusqlite::Error) {
+        let is_fatal = is_fatal(error);
+        tracing::warn!(%error, is_fatal, "the log was not moved into the database");
+        if is_fatal {
+            self.has_failed.store(true, Ordering::Release);
+        }
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.has_failed.load(Ordering::Acquire) {
+            return Err(StoreError::Io("the log cannot be moved into the database".to_owned()));
+        }
+        Ok(())
+    }
+
     fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,9 +102,17 @@ impl Beside {
 
 /// What is full or in use may not be so the next time.
 fn is_fatal(error: &rusqlite::Error) -> bool {
-    let is_fatal = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-    tracing::warn!(%error, is_fatal, "the log was not moved into the database");
-    is_fatal
+    error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
+/// Has a connection that writes move the log itself once it is long: where the thread beside it does
+/// not keep up. SQLite's own way to do so says nothing of what fails; here the commit fails.
+pub(super) fn keep_short(connection: &mut Connection) -> Result<(), StoreError> {
+    let moved = |log: &mut Wal, pages| {
+        let moved = if pages < PAGES_MAX { Ok(()) } else { log.checkpoint() };
+        moved.or_else(|error| if is_fatal(&error) { Err(error) } else { Ok(()) })
+    };
+    connection.wal_hook(Some(moved)).map_err(io)
 }
 
 impl Drop for Checkpointer {

@@ -74,14 +74,13 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-             PRAGMA wal_autocheckpoint = 16000;",
+             PRAGMA wal_autocheckpoint = 0;",
         )
         .map_err(io)?;
     Ok(connection)
 }
 
-/// Opens the connection that moves the log into the database. The one that writes does it itself only
-/// where this one does not keep up.
+/// Opens the connection that moves the log into the database.
 pub(super) fn open_for_checkpoints(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = open(path, flags)?;

@@ -51,7 +51,8 @@ impl Sqlite {
         witness: Arc<dyn Witness>,
     ) -> Result<Self, StoreError> {
         file::create_if_absent(path)?;
-        let connection = file::open_for_writing(path)?;
+        let mut connection = file::open_for_writing(path)?;
+        checkpointer::keep_short(&mut connection)?;
         let changes = Arc::new(Changes::watching(watched));
         let stats = Arc::new(Mutex::new(Stats::default()));
         let (jobs, queue) = channel();

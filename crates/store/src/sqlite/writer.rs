@@ -173,7 +173,11 @@ impl Writer {
         }
         self.last_group = LastGroup { size, took: began.elapsed() };
         for answer in std::mem::take(&mut self.forgetting) {
-            drop(answer.send(self.forget()));
+            drop(answer.send(if failed.is_none() {
+                self.forget()
+            } else {
+                Err(StoreError::Closed)
+            }));
         }
         failed.map_or(Ok(open), Err)
     }
@@ -213,9 +217,7 @@ impl Writer {
         &mut self,
         batches: &[Batch],
     ) -> Result<Vec<Result<Revision, StoreError>>, StoreError> {
-        if self.checkpointer.has_failed() {
-            return Err(StoreError::Io("the log cannot be moved into the database".to_owned()));
-        }
+        self.checkpointer.check()?;
         let sync = batches.iter().map(|batch| batch.sync).max().unwrap_or_default();
         self.switch(sync)?;
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(io)?;
@@ -397,12 +399,14 @@ impl Writer {
 
     /// Moves the log into the database and empties it. Deleted rows are overwritten in the database
     /// when they are deleted, but the log holds them until then. Does not wait for whoever reads the
-    /// log: commits would wait as well.
+    /// log: commits would wait as well. Where the system fails, no commit follows.
     fn forget(&self) -> Result<(), StoreError> {
         let _paused = self.checkpointer.pause();
+        self.checkpointer.check()?;
         self.connection.busy_timeout(Duration::ZERO).map_err(io)?;
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         let busy = self.connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0));
+        let busy = busy.inspect_err(|error| self.checkpointer.note(error));
         self.connection.busy_timeout(BUSY_TIME).map_err(io)?;
         if busy.map_err(io)? == 0 {
             Ok(())

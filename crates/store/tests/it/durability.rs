@@ -12,6 +12,8 @@ use crate::witness::Checksum;
 const CHILD: &str = "STRONGROOM_STORE_CHILD";
 /// What the child that defers a commit finds where it runs.
 const DEFERRING: &str = "deferring";
+/// What the child finds whose syncs fail: it is to empty the log, or to fill it.
+const FAILING: [&str; 2] = ["forgetting", "filling"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_commits_share_a_transaction() {
@@ -114,6 +116,53 @@ fn a_deferred_commit_is_synced_though_nothing_follows_it() {
     let calls = std::fs::read_to_string(calls).unwrap();
     let last = |name: &str| calls.rfind(name).unwrap();
     assert!(last("sync(") > last("pwrite64("), "written, and not synced:\n{calls}");
+}
+
+/// Finds a system that fails to sync the database's own file. Runs only as the child of the test below.
+#[tokio::test]
+async fn child_whose_log_cannot_be_moved() {
+    let [forgets, fills] = FAILING.map(|name| Path::new(name).exists());
+    if !forgets && !fills {
+        return;
+    }
+    let store = Sqlite::open(Path::new("s.db"), &[], Checksum::new()).unwrap();
+    let large = |byte| Batch::new().put(b"a".to_vec(), vec![byte; 8 << 20]);
+    store.commit(large(0)).await.unwrap();
+    if forgets {
+        store.forget().await.unwrap_err();
+        let refused = store.commit(Batch::new().put(b"b".to_vec(), Vec::new())).await;
+        refused.expect_err("acknowledged after a failed sync");
+    } else {
+        let mut refused = 0;
+        for byte in 1..12 {
+            refused += u32::from(store.commit(large(byte)).await.is_err());
+        }
+        assert!(refused > 0, "the log grows, or what fails is not told");
+    }
+}
+
+/// After a failed sync nothing that the system says of the file can be believed: not where a log is
+/// emptied, and not where it became long.
+#[test]
+fn no_commit_is_acknowledged_after_the_log_could_not_be_moved() {
+    for how in FAILING {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("s.db");
+        drop(Sqlite::open(&path, &[], Checksum::new()).unwrap());
+        std::fs::create_dir(directory.path().join(how)).unwrap();
+        let child = Command::new("strace")
+            .args(["-f", "-qq", "-o", "calls", "-P", path.to_str().unwrap()])
+            .args(["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["durability::child_whose_log_cannot_be_moved", "--exact"])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success(), "{how}: {told}");
+        let calls = std::fs::read_to_string(directory.path().join("calls")).unwrap();
+        assert!(calls.contains("INJECTED"), "{how}: no sync failed");
+    }
 }
 
 /// Writes until killed, saying on standard output what was acknowledged. Runs only as the child of
