@@ -21,6 +21,8 @@ const SETTINGS: &str = "-c statement_timeout=15000 -c idle_in_transaction_sessio
                         -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
 
 const CONNECT_TIME: Duration = Duration::from_secs(2);
+/// How long the database may take to get ready for the statements: it plans none of them yet.
+const PREPARE_TIME: Duration = Duration::from_secs(4);
 /// How long hosts that are slow are waited for.
 const LAST_MOMENT: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -124,14 +126,21 @@ impl Hosts {
             .enumerate()
             .map(|(number, host)| {
                 let port = ports.get(number).or_else(|| ports.first()).copied().unwrap_or(5432);
-                alone(config, host, port)
+                alone(config, (host, port), tls.is_some())
             })
             .collect();
         if each.is_empty() {
             return Err(StoreError::Io("the URL names no host".to_owned()));
         }
-        if tls.is_none() && each.iter().any(|one| one.get_ssl_mode() == SslMode::Require) {
-            return Err(StoreError::Io("the URL asks for TLS; name its authorities".to_owned()));
+        let why = match (config.get_ssl_mode(), &tls) {
+            (SslMode::Require, None) => "the URL asks for TLS; name its authorities",
+            (SslMode::Disable, Some(_)) => {
+                "`sslmode` of the URL is `disable`; authorities are named"
+            }
+            _ => "",
+        };
+        if !why.is_empty() {
+            return Err(StoreError::Io(why.to_owned()));
         }
         Ok(Self { each: each.into(), tls, highest: Arc::default() })
     }
@@ -188,17 +197,15 @@ impl Hosts {
         let Some(Standing { client, life, .. }) = primary else {
             return Err(Failed::Passing("no host takes writes on the highest timeline".to_owned()));
         };
-        let statements = Statements::prepare(&client).await.map_err(failed);
-        match statements {
-            Ok(statements) => Ok(Link { client, statements, life }),
+        let statements = match prepared(&client).await {
             // The tables are not there yet.
             Err(Failed::Lasting(_)) => {
                 super::schema::prepare(&client).await?;
-                let statements = Statements::prepare(&client).await.map_err(failed)?;
-                Ok(Link { client, statements, life })
+                prepared(&client).await?
             }
-            Err(passing) => Err(passing),
-        }
+            other => other?,
+        };
+        Ok(Link { client, statements, life })
     }
 
     /// Asks every host for its standing. Once half of them have answered, and one of those could be
@@ -250,12 +257,14 @@ struct Told {
     refused: Option<StoreError>,
 }
 
-/// The same configuration with one host.
-fn alone(config: &Config, host: &Host, port: u16) -> Config {
+/// The same configuration with one host. Over a socket of this machine there is no TLS; elsewhere a
+/// server that has none is not spoken to, where it ought to have.
+fn alone(config: &Config, (host, port): (&Host, u16), has_tls: bool) -> Config {
     let mut one = Config::new();
     match host {
-        Host::Tcp(name) => one.host(name),
-        Host::Unix(path) => one.host_path(path),
+        Host::Tcp(name) if has_tls => one.host(name).ssl_mode(SslMode::Require),
+        Host::Tcp(name) => one.host(name).ssl_mode(config.get_ssl_mode()),
+        Host::Unix(path) => one.host_path(path).ssl_mode(config.get_ssl_mode()),
     };
     one.port(port);
     if let Some(user) = config.get_user() {
@@ -268,7 +277,7 @@ fn alone(config: &Config, host: &Host, port: u16) -> Config {
         one.dbname(name);
     }
     one.application_name("strongroom").connect_timeout(CONNECT_TIME);
-    one.ssl_mode(config.get_ssl_mode()).channel_binding(config.get_channel_binding());
+    one.channel_binding(config.get_channel_binding());
     one.tcp_user_timeout(Duration::from_secs(10)).keepalives_idle(Duration::from_secs(10));
     one.options(SETTINGS);
     one
@@ -291,8 +300,16 @@ async fn standing(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Sta
         let since = row.try_get(2).map_err(failed)?;
         Ok(Standing { client, writes, life: Life { timeline, since } })
     };
-    let late = || Failed::Passing(format!("no answer within {} s", 2 * CONNECT_TIME.as_secs()));
-    timeout(2 * CONNECT_TIME, ask).await.map_err(|_late| late())?
+    timeout(2 * CONNECT_TIME, ask).await.map_err(|_late| no_answer(2 * CONNECT_TIME))?
+}
+
+async fn prepared(client: &Client) -> Result<Statements, Failed> {
+    let prepared = timeout(PREPARE_TIME, Statements::prepare(client)).await;
+    prepared.map_err(|_late| no_answer(PREPARE_TIME))?.map_err(failed)
+}
+
+fn no_answer(within: Duration) -> Failed {
+    Failed::Passing(format!("no answer within {} s", within.as_secs()))
 }
 
 async fn connect(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, Failed> {

@@ -473,6 +473,36 @@ async fn a_late_answer_of_an_old_primary_is_not_believed() {
     assert_eq!(probed.await.unwrap().unwrap().1, Delta::Reset);
 }
 
+/// Whoever stands on the way could say that the server has no TLS, and be told the password.
+#[tokio::test]
+async fn a_server_without_tls_is_told_nothing_where_authorities_are_named() {
+    let authority = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.pem();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let told = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 8];
+        client.read_exact(&mut asked).await.unwrap();
+        client.write_all(b"N").await.unwrap();
+        let mut more = Vec::new();
+        client.read_to_end(&mut more).await.unwrap();
+        more
+    });
+    let url = format!("postgres://strongroom:hunter2@127.0.0.1:{port}/x");
+    let open = |url: String| {
+        let authority = authority.clone();
+        async move {
+            let open = Postgres::open(&url, Some(authority.as_bytes()), &[], Checksum::new());
+            open.await.unwrap_err().to_string()
+        }
+    };
+    let error = open(url.clone()).await;
+    assert!(error.contains("does not support TLS"), "{error}");
+    assert_eq!(told.await.unwrap(), b"");
+    let error = open(format!("{url}?sslmode=disable")).await;
+    assert!(error.contains("`sslmode`"), "{error}");
+}
+
 #[tokio::test]
 async fn another_format_and_other_errors_are_told_without_the_password() {
     let server = Server::start();
