@@ -54,14 +54,12 @@ impl Probe {
                 Ok(Err(failed)) => Err(failed),
                 Err(why) => Err(Failed::Passing(why)),
             };
-            let why = match taken {
-                Ok(()) => return Ok(()),
-                Err(Failed::Lasting(error)) => return Err(error),
-                Err(Failed::Passing(why)) => why,
-            };
+            let Err(failed) = taken else { return Ok(()) };
+            // Whatever failed, it may have left a transaction that takes no more statements.
             self.slot.give_up(&link).await;
-            if Instant::now() >= until {
-                return Err(StoreError::Io(why));
+            match failed {
+                Failed::Passing(_) if Instant::now() < until => {}
+                failed => return Err(failed.told()),
             }
         }
     }

@@ -139,7 +139,7 @@ impl Writer {
                 }
                 Err(Broken::Before(Failed::Passing(why))) => why,
                 Err(Broken::Perhaps { outcomes, why }) => {
-                    self.slot.give_up(&link).await;
+                    drop(link);
                     match self.happened(&locks, &name, until).await {
                         Ok(true) => {
                             self.chain.kept(sync_of(batches));
@@ -178,18 +178,30 @@ impl Writer {
             Ok(Err(Broken::Before(why))) => {
                 let rolled_back = timeout(ANSWER_TIME, link.client.batch_execute("ROLLBACK")).await;
                 if !matches!(rolled_back, Ok(Ok(()))) {
-                    self.slot.give_up(link).await;
+                    self.leave(link).await;
                 }
                 Err(Broken::Before(why))
             }
-            Ok(Err(perhaps)) => Err(perhaps),
-            // Where it hangs is not known: what was sent last may be the commit, unless there is no
-            // plan yet.
+            Ok(Err(perhaps)) => {
+                self.leave(link).await;
+                Err(perhaps)
+            }
             Err(why) => {
-                planned.resize(batches.len(), Err(StoreError::Unknown(String::new())));
+                self.leave(link).await;
+                // Where it hangs is not known: what was sent last may be the commit, unless there was
+                // no plan yet.
+                if planned.is_empty() {
+                    return Err(Broken::Before(Failed::Passing(why)));
+                }
                 Err(Broken::Perhaps { outcomes: planned, why })
             }
         }
+    }
+
+    /// Leaves a connection, which ends with the last who holds it: until then it may keep locks.
+    async fn leave(&mut self, link: &Arc<Link>) {
+        self.slot.give_up(link).await;
+        self.last = None;
     }
 
     /// Leaves in `planned` what is to be said of the batches, before anything is written.

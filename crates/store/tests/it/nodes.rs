@@ -345,6 +345,46 @@ async fn a_commit_that_is_answered_too_late_is_acknowledged_with_its_revision() 
     assert_eq!(conflict.await.unwrap(), Err(StoreError::Conflict { key: b"b".to_vec() }));
 }
 
+/// What never got as far as to write is known not to have happened, and keeps no locks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_waited_for_a_lock_too_long_is_tried_again() {
+    let server = Server::start();
+    let url = server.new_database("locked");
+    let store = Arc::new(Postgres::open(&url, None, &[], Checksum::new()).await.unwrap());
+    store.commit(Batch::new().put(b"b".to_vec(), vec![0])).await.unwrap();
+    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({})", lock_of(b"a"));
+    other.batch_execute(&lock).await.unwrap();
+    let waiting = Arc::clone(&store);
+    let put = |number| Batch::new().put(b"a".to_vec(), vec![number]);
+    let (first, second) = (put(1), put(2));
+    let commit = tokio::spawn(async move { waiting.commit(first).await });
+    // Longer than the answer to a commit is waited for.
+    tokio::time::sleep(Duration::from_millis(5_600)).await;
+    other.batch_execute("ROLLBACK").await.unwrap();
+    let first = commit.await.unwrap().unwrap();
+    assert!(store.commit(second).await.unwrap() > first);
+}
+
+/// A database that could not answer for a while answers again when it is well again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_recovers_from_a_database_in_which_something_was_missing() {
+    let server = Server::start();
+    let url = server.new_database("missing");
+    let store = Postgres::open(&url, None, &["v/"], Checksum::new()).await.unwrap();
+    let (cursor, _) = store.fresh(Cursor::default()).await.unwrap();
+    let (other, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let away = "UPDATE strongroom.pruned SET x = '18446744073709551615';
+                ALTER TABLE strongroom.kv RENAME TO away";
+    let back = "UPDATE strongroom.pruned SET x = '0'; ALTER TABLE strongroom.away RENAME TO kv";
+    other.batch_execute(away).await.unwrap();
+    store.fresh(cursor).await.unwrap_err();
+    other.batch_execute(back).await.unwrap();
+    store.fresh(cursor).await.unwrap();
+}
+
 /// A server that crashes may give numbers anew of transactions that it had not written down: what a
 /// node saw before says nothing about what came after.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
