@@ -3,7 +3,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_keyring::ledger::{LedgerBytes, is_signed, row_hash};
-use strongroom_model::{Timestamp, rfc3339};
+use strongroom_model::{Ocid, Timestamp, rfc3339};
 
 use super::Ledger;
 use super::digest::Digest;
@@ -19,6 +19,7 @@ pub(super) const EXPORT_ORIGIN: &str = "strongroom/export";
 /// How lines begin.
 const CHAIN: &str = "chain ";
 const FOLDED: &str = "folded ";
+const TENANCY: &str = "tenancy ";
 
 /// The kind of the signature: Ed25519.
 const ED25519: u8 = 1;
@@ -36,6 +37,8 @@ pub struct Checkpoint {
     pub(super) heads: Vec<Head>,
     /// In that of an export: the entries with which chains begin whose first ones are gone.
     pub(super) folded: Vec<Head>,
+    /// In that of an export: the tenancy whose records they are, which the rows do not name.
+    pub(super) tenancy: Option<Ocid>,
 }
 
 /// Why a text is no checkpoint.
@@ -64,7 +67,8 @@ impl Ledger {
     pub(super) fn checkpoint_of(&self, heads: Vec<Head>) -> Checkpoint {
         let named = heads.iter().fold(0_u64, |sum, head| sum.saturating_add(head.number));
         let entries = self.known().unnamed.saturating_add(named);
-        Checkpoint { time: self.0.clock.now(), entries, heads, folded: Vec::new() }
+        let time = self.0.clock.now();
+        Checkpoint { time, entries, heads, folded: Vec::new(), tenancy: None }
     }
 
     pub(super) fn signed_as(&self, origin: &str, checkpoint: &Checkpoint) -> String {
@@ -113,7 +117,7 @@ impl Checkpoint {
         if checkpoint.text(origin) == text { Ok(checkpoint) } else { Err(CheckpointError::Form) }
     }
 
-    /// Origin, number of entries, hash of the lines of chains; these lines; the time.
+    /// Origin, number of entries, hash of the lines of chains and the tenancy; these lines; the time.
     fn text(&self, origin: &str) -> String {
         let mut lines = String::new();
         for (word, heads) in [(CHAIN, &self.heads), (FOLDED, &self.folded)] {
@@ -121,6 +125,10 @@ impl Checkpoint {
                 let written = writeln!(lines, "{word}{chain} {number} {}", hash.0.text());
                 debug_assert!(written.is_ok(), "a String takes everything");
             }
+        }
+        if let Some(tenancy) = &self.tenancy {
+            let written = writeln!(lines, "{TENANCY}{tenancy}");
+            debug_assert!(written.is_ok(), "a String takes everything");
         }
         let root = Digest(row_hash(b"", lines.as_bytes())).text();
         format!("{origin}\n{}\n{root}\n{lines}time {}\n", self.entries, rfc3339(self.time))
@@ -140,8 +148,10 @@ impl Checkpoint {
             Some(heads)
         };
         let (heads, folded) = (named(CHAIN)?, named(FOLDED)?);
+        let tenancy = lines.next_if(|line| line.starts_with(TENANCY));
+        let tenancy = tenancy.map(|line| line.trim_start_matches(TENANCY).parse());
         let time = lines.next()?.strip_prefix("time ")?.parse().ok()?;
-        Some(Self { time, entries, heads, folded })
+        Some(Self { time, entries, heads, folded, tenancy: tenancy.transpose().ok()? })
     }
 }
 

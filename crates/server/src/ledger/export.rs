@@ -123,15 +123,21 @@ impl Ledger {
             let why = "records were removed meanwhile: export again".to_owned();
             return Err(StoreError::Io(why).into());
         }
-        let checkpoint = Checkpoint { time, folded, ..self.checkpoint_of(verified.heads) };
+        let tenancy = Some(tenancy);
+        let checkpoint = Checkpoint { time, folded, tenancy, ..self.checkpoint_of(verified.heads) };
         write(to, &Line::End { checkpoint: self.signed_as(EXPORT_ORIGIN, &checkpoint) })?;
         Ok(exported)
     }
 }
 
 fn write(to: &mut (dyn Write + Send), line: &Line) -> Result<(), ExportError> {
-    serde_json::to_writer(&mut *to, line).map_err(io::Error::from)?;
-    Ok(to.write_all(b"\n")?)
+    Ok(to.write_all(&written(line)?)?)
+}
+
+fn written(line: &Line) -> Result<Vec<u8>, io::Error> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 async fn tenancy(store: &dyn Store) -> Result<Ocid, StoreError> {
@@ -203,7 +209,7 @@ impl Exported {
 
 /// Checks an export with nothing but the installation's public key: every chain is whole from its
 /// first entry to where the checkpoint says, every audit row is as it was when it was entered, none is
-/// missing that was not removed, and events say what the rows say.
+/// missing that was not removed, and events say what the rows say, of the tenancy that was signed.
 ///
 /// # Errors
 /// An [`ExportError`] with the first thing that is wrong.
@@ -224,6 +230,10 @@ pub fn check_export(
         let told = |why: String| ExportError::Line { line: number, why };
         let line = serde_json::from_str(&text);
         let line: Line = line.map_err(|_error| told("it is no line of an export".to_owned()))?;
+        // What is said twice, or otherwise than it was written, others may read in another way.
+        if written(&line)? != text.as_bytes() {
+            return Err(told("it is not as it was written".to_owned()));
+        }
         match (line, check.tenancy.clone()) {
             (Line::Begin { form, tenancy }, None) if form == FORM => check.tenancy = Some(tenancy),
             (Line::Entry(line), Some(tenancy)) => check.take(&line, &tenancy).map_err(told)?,
@@ -340,6 +350,11 @@ impl Check {
 
     fn end(&mut self, note: &str, public_key: &LedgerBytes) -> Result<(), String> {
         let checkpoint = read_end(note.as_bytes(), public_key)?;
+        if checkpoint.tenancy != self.tenancy {
+            return Err("checkpoint: it is not of this tenancy; exports of earlier versions say \
+                        nothing of theirs: export again"
+                .to_owned());
+        }
         self.exported.time = checkpoint.time;
         if let Some(name) = self.gone.unexplained() {
             return Err(format!("audit row `{name}` is missing, and was not removed"));

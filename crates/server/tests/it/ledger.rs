@@ -339,6 +339,21 @@ async fn an_export_ends_with_a_checkpoint_of_its_own() {
     let note = end["checkpoint"].as_str().unwrap();
     assert!(note.starts_with("strongroom/export\n"), "{note}");
     assert!(ledger.read_checkpoint(note.as_bytes()).is_err());
+    for (from, to, says) in [
+        ("tenancy.oc1..a", "tenancy.oc1..b", "not of this tenancy"),
+        (
+            r#"{"audit/0000/1":"#,
+            r#"{"audit/0000/1":"forged","audit/0000/1":"#,
+            "not as it was written",
+        ),
+        (r#""events":[]"#, r#""events":[{}],"events":[]"#, "no line of an export"),
+        (r#""number":1,"#, r#""number": 1,"#, "not as it was written"),
+    ] {
+        let forged = text.replacen(from, to, 1);
+        assert_ne!(forged, text);
+        let refused = check_export(&mut forged.as_bytes(), &key).unwrap_err().to_string();
+        assert!(refused.contains(says), "{from}: {refused}");
+    }
 }
 
 /// Later than all that a test enters.
