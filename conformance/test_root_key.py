@@ -80,6 +80,10 @@ def test_a_rotation_survives_every_kill(furnished):
     last = root_file(server)
     assert last != first
     assert server.end() == 0
+    unknown = subprocess.run(
+        rotate_words(server, "--new-passphrase-file", server.directory / "passphrase"),
+        capture_output=True, text=True, check=False)
+    assert unknown.returncode and "may be under way" in unknown.stderr and "Keep `" in unknown.stderr, unknown.stderr
     (server.data / "root.key").write_bytes(first)
     refused = server.try_run("serve")
     assert refused.returncode == 3 and "root key was rotated" in refused.stderr, refused.stderr

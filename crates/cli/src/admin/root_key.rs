@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use strongroom_client::{Client, NextRootKey};
+use strongroom_client::{Client, ClientError, NextRootKey};
 use strongroom_keyring::SystemRandom;
 use strongroom_model::private_file;
 
@@ -16,6 +16,7 @@ use crate::serving::serve::Configuration;
 use crate::serving::unseal::Seal;
 
 const PAUSE: Duration = Duration::from_millis(500);
+const WHAT: &str = "rotate the root key";
 
 /// Arguments of `admin rotate-root-key`.
 #[derive(Debug, Args)]
@@ -49,7 +50,11 @@ pub(super) async fn rotate(
     let next =
         NextRootKey { root_file: &root_file, next: next.as_bytes(), previous: previous.as_bytes() };
     let session = arguments.connection.open(environment).await?;
-    rotated(&session.client, &next).await?;
+    rotated(&session.client, &next).await.map_err(|error| match &error {
+        // A server that took it goes on by itself, and nothing but an answer says that it did not.
+        ClientError::Service(service) if service.status < 500 => refused(&error, WHAT),
+        _ => refused(&error, WHAT).fix(perhaps(arguments.new_passphrase_file.as_deref())),
+    })?;
     if let Some(token) = token {
         token.end();
     }
@@ -58,14 +63,23 @@ pub(super) async fn rotate(
 }
 
 /// Asks for the rotation, and then whether it is done.
-async fn rotated(client: &Client, next: &NextRootKey<'_>) -> Result<(), Failure> {
-    loop {
-        let is_done = client.rotate_root_key(next).await;
-        if is_done.map_err(|error| refused(&error, "rotate the root key"))? {
-            return Ok(());
-        }
+async fn rotated(client: &Client, next: &NextRootKey<'_>) -> Result<(), ClientError> {
+    while !client.rotate_root_key(next).await? {
         tokio::time::sleep(PAUSE).await;
     }
+    Ok(())
+}
+
+/// What to do where it is not known whether the server has taken the next key.
+fn perhaps(new_passphrase_file: Option<&Path>) -> String {
+    let keep = match new_passphrase_file {
+        Some(path) => format!(" Keep `{}`: it may be what opens `root.key` then.", path.display()),
+        None => String::new(),
+    };
+    format!(
+        "the rotation may be under way, and a server that begins again goes on with it: when the server \
+         answers, look at the time of its `root.key`, and ask again if that is the old one.{keep}"
+    )
 }
 
 fn check_file(path: &Path, root_file: &[u8]) -> Result<(), Failure> {
