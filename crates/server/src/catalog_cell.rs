@@ -150,7 +150,7 @@ async fn load_once(
             }
         }
         if prefix == "rk/" {
-            check_root_key(&catalog)?;
+            settle_root_key(&mut catalog, keys)?;
         }
     }
     catalog.derive()?;
@@ -158,10 +158,9 @@ async fn load_once(
 }
 
 /// Refuses a root key that has been replaced, before anything does not open under it.
-fn check_root_key(catalog: &Catalog) -> Result<(), StoreError> {
+fn settle_root_key(catalog: &mut Catalog, keys: &Keys) -> Result<(), StoreError> {
     let Some(expected) = &catalog.root_key_id else { return Ok(()) };
-    let known = catalog.roots.current.id();
-    if catalog.roots.rotation.is_some() || known.is_ok_and(|known| known == *expected) {
+    if catalog.roots.settle(expected, &keys.root) {
         return Ok(());
     }
     let why = "its root key was rotated, and this `root.key` is the one before: copy that of the \

@@ -13,19 +13,27 @@ use crate::rows::{self, NextRootKeyRow};
 
 /// The root key that this process would begin with if it read everything anew.
 #[derive(Debug)]
-pub(crate) struct HeldRoot(RwLock<Arc<RootKey>>);
+pub(crate) struct HeldRoot(RwLock<Held>);
+
+#[derive(Debug, Clone)]
+struct Held {
+    root_key: Arc<RootKey>,
+    /// The one that was to take its place, in a rotation whose end was not seen.
+    next: Option<Arc<RootKey>>,
+}
 
 impl HeldRoot {
     pub(crate) fn new(root_key: RootKey) -> Self {
-        Self(RwLock::new(Arc::new(root_key)))
+        Self(RwLock::new(Held { root_key: Arc::new(root_key), next: None }))
     }
 
-    fn get(&self) -> Arc<RootKey> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    fn get(&self) -> Held {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, root_key: &Arc<RootKey>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(root_key);
+    fn set(&self, root_key: &Arc<RootKey>, next: Option<&Arc<RootKey>>) {
+        let held = Held { root_key: Arc::clone(root_key), next: next.map(Arc::clone) };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = held;
     }
 }
 
@@ -50,7 +58,20 @@ pub(crate) struct Roots {
 
 impl Roots {
     pub(crate) fn begin(held: &HeldRoot) -> Self {
-        Self { current: held.get(), rotation: None, named_at: None }
+        Self { current: held.get().root_key, rotation: None, named_at: None }
+    }
+
+    /// Takes the key of this name where it is known from a rotation whose end was not seen; tells
+    /// whether it has the key now.
+    pub(crate) fn settle(&mut self, id: &str, held: &HeldRoot) -> bool {
+        let is_named = |key: &Arc<RootKey>| key.id().is_ok_and(|known| known == id);
+        if self.rotation.is_some() || is_named(&self.current) {
+            return true;
+        }
+        let Some(next) = held.get().next.filter(is_named) else { return false };
+        held.set(&next, None);
+        self.current = next;
+        true
     }
 
     /// Takes the row of the key's name, which a store has once its root key was rotated.
@@ -65,17 +86,19 @@ impl Roots {
         held: &HeldRoot,
     ) -> Result<(), StoreError> {
         let Some(row) = row else {
-            held.set(&self.current);
+            held.set(&self.current, None);
             self.rotation = None;
             return Ok(());
         };
         let unopened = || StoreError::Corrupt("the next root key does not open".to_owned());
         let read: NextRootKeyRow = rows::decode(&rows::next_root_key(), &row.value)?;
         let root_file = STANDARD.decode(&read.root_file).map_err(|_position| unopened())?;
-        let known = held.get();
+        let known = held.get().root_key;
         // After a start the file may hold either.
         let (earlier, current) = if let Ok(next) = known.open_root(&read.next) {
-            (known, Arc::new(next))
+            let next = Arc::new(next);
+            held.set(&known, Some(&next));
+            (known, next)
         } else {
             let earlier = known.open_root(&read.previous).map_err(|_error| unopened())?;
             (Arc::new(earlier), known)
@@ -111,5 +134,33 @@ impl Roots {
         }
         let message = "The root key is being rotated, which takes seconds. Try again.";
         Err(Refusal::new(ErrorCode::Conflict, message).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_keyring::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_rotation_whose_end_was_not_seen_is_taken_by_its_name_alone() {
+        let random = &SystemRandom;
+        let old = RootKey::generate(random);
+        let new = old.generate_next(random).unwrap();
+        let other = new.generate_next(random).unwrap().id().unwrap();
+        let (next, previous) = (old.seal_root(&new, random), new.seal_root(&old, random));
+        let (next, previous) = (next.unwrap(), previous.unwrap());
+        let row = NextRootKeyRow { root_file: String::new(), next, previous };
+        let row = Versioned { value: rows::encode(&row).unwrap(), revision: Revision(1) };
+        let (id, held) = (new.id().unwrap(), HeldRoot::new(old));
+        let mut before = Roots::begin(&held);
+        assert!(!before.settle(&id, &held), "a key that was never here");
+        before.apply(Some(&row), &held).unwrap();
+        let mut after = Roots::begin(&held);
+        assert!(!after.settle(&other, &held));
+        assert!(after.settle(&id, &held));
+        assert_eq!(after.current.id().unwrap(), id);
+        assert_eq!(Roots::begin(&held).current.id().unwrap(), id, "held from then on");
     }
 }
