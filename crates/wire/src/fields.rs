@@ -116,6 +116,15 @@ impl Fields {
         self.object.remove(field).filter(|value| !value.is_null())
     }
 
+    /// Counts an empty text as absent, for the reader that comes next: Terraform sends back what its
+    /// state holds, and for optional fields that nobody set this is `""`.
+    pub(crate) fn unless_empty(&mut self, field: &str) -> &mut Self {
+        if self.object.get(field).and_then(Value::as_str) == Some("") {
+            self.object.remove(field);
+        }
+        self
+    }
+
     pub(crate) fn missing(&self, field: &str) -> Refusal {
         Refusal::missing(&self.name(field))
     }

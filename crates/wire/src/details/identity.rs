@@ -296,7 +296,7 @@ fn statements(fields: &mut Fields) -> Result<Option<Vec<String>>, Refusal> {
 
 /// A day, or an instant of which the day counts.
 fn version_date(fields: &mut Fields) -> Result<Option<String>, Refusal> {
-    let text = fields.string("versionDate")?.filter(|text| !text.is_empty());
+    let text = fields.unless_empty("versionDate").string("versionDate")?;
     let Some(text) = text else { return Ok(None) };
     let day = text.get(..10).unwrap_or_default();
     // Clients read it as a day, and do not read the list in which one is none.

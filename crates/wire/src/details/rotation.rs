@@ -38,14 +38,15 @@ pub(super) fn rules(fields: &mut Fields) -> Result<Option<SecretRules>, Refusal>
 }
 
 fn expiry_rule(rule: &mut Fields) -> Result<ExpiryRule, Refusal> {
+    let interval = "secretVersionExpiryInterval";
     let read = ExpiryRule {
-        interval_days: rule.days("secretVersionExpiryInterval", 1, EXPIRY_DAYS_MAX)?,
+        interval_days: rule.unless_empty(interval).days(interval, 1, EXPIRY_DAYS_MAX)?,
         absolute: rule.timestamp("timeOfAbsoluteExpiry")?,
         blocks_retrieval: rule.boolean("isSecretContentRetrievalBlockedOnExpiry")?.unwrap_or(false),
     };
     if read.interval_days.is_none() && read.absolute.is_none() {
         let rule_text = "is required, unless timeOfAbsoluteExpiry is given";
-        return Err(rule.invalid("secretVersionExpiryInterval", rule_text));
+        return Err(rule.invalid(interval, rule_text));
     }
     Ok(read)
 }
@@ -70,7 +71,8 @@ pub(super) fn generation(fields: &mut Fields) -> Result<Option<SecretGeneration>
             Generated::Bytes { count: if name == "BYTES_512" { 512 } else { 1024 } }
         }
     };
-    let template = fields.text("secretTemplate", Text::Free(TEMPLATE_CHARS_MAX))?;
+    let template = fields.unless_empty("secretTemplate");
+    let template = template.text("secretTemplate", Text::Free(TEMPLATE_CHARS_MAX))?;
     let generation = SecretGeneration { generated, template };
     if let Some(template) = &generation.template {
         let placeholders = generation.placeholders();
@@ -112,7 +114,7 @@ pub(super) fn rotation(fields: &mut Fields) -> Result<Option<RotationConfig>, Re
     target.finish("targetSystemType, adbId, functionId")?;
     let config = RotationConfig {
         target: read,
-        interval_days: fields.days(
+        interval_days: fields.unless_empty("rotationInterval").days(
             "rotationInterval",
             SECRET_ROTATION_DAYS_MIN,
             SECRET_ROTATION_DAYS_MAX,

@@ -166,9 +166,9 @@ fn secret_content(fields: &mut Fields) -> Result<Option<SecretContent>, Refusal>
         "CURRENT" => NewVersion::Current,
         _ => NewVersion::Pending,
     });
-    let read = SecretContent { content, name: fields.text("name", SECRET_NAME)?, stage };
+    let name = fields.unless_empty("name").text("name", SECRET_NAME)?;
     fields.finish("contentType, content, name, stage")?;
-    Ok(Some(read))
+    Ok(Some(SecretContent { content, name, stage }))
 }
 
 #[cfg(test)]
@@ -200,6 +200,23 @@ mod tests {
         for (body, versions) in cases {
             assert_eq!(update(body).unwrap().change.versions, versions, "{body}");
         }
+    }
+
+    #[test]
+    fn what_terraform_sends_for_optional_fields_that_nobody_set() {
+        let body = r#"{"secretContent":{"contentType":"BASE64","content":"aGk=","name":""},
+            "secretGenerationContext":{"generationType":"BYTES","generationTemplate":"BYTES_512",
+                "secretTemplate":""},
+            "rotationConfig":{"rotationInterval":"","targetSystemDetails":
+                {"targetSystemType":"FUNCTION","functionId":"ocid1.fnfunc.oc1..a"}}}"#;
+        let details = update(body).unwrap();
+        assert_eq!(details.version_name, None);
+        assert_eq!(details.change.generation.unwrap().template, None);
+        assert_eq!(details.change.rotation.unwrap().interval_days, None);
+        let body = r#"{"secretRules":[{"ruleType":"SECRET_EXPIRY_RULE",
+            "secretVersionExpiryInterval":"","timeOfAbsoluteExpiry":"2026-11-24T00:00:00Z"}]}"#;
+        let rules = update(body).unwrap().change.rules.unwrap();
+        assert_eq!(rules.expiry.unwrap().interval_days, None);
     }
 
     #[test]
