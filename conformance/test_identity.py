@@ -260,8 +260,8 @@ def test_tags(home, iam):
     assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=True)).data.is_retired
     assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=False)).data.is_retired is False
     assert iam.get_tag(space.id, "last").data.is_retired
+    refusal(409, "Conflict", iam.delete_tag_namespace, space.id)
     iam.delete_tag(space.id, "last")
-    assert iam.update_tag_namespace(space.id, models.UpdateTagNamespaceDetails(is_retired=True)).data.is_retired
     iam.delete_tag_namespace(space.id)
     refusal(404, "NotAuthorizedOrNotFound", iam.get_tag_namespace, space.id)
 

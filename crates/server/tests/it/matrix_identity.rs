@@ -30,7 +30,6 @@ const POLICY: &str = r#"{"compartmentId":"{compartment}","name":"made","descript
 const NEW_POLICY: Step = Step::Send("POST", "/20160918/policies", POLICY);
 const NAMESPACE: &str = r#"{"compartmentId":"{compartment}","name":"made","description":"d"}"#;
 const NEW_NAMESPACE: Step = Step::Send("POST", "/20160918/tagNamespaces", NAMESPACE);
-const RETIRED: Step = Step::Send("PUT", "/20160918/tagNamespaces/{id}", r#"{"isRetired":true}"#);
 const NEW_TAG: Step =
     Step::Send("POST", "/20160918/tagNamespaces/{id}/tags", r#"{"name":"t","description":"d"}"#);
 const RETIRED_TAG: Step =
@@ -292,7 +291,7 @@ pub(crate) const IDENTITY: [Row; 47] = [
         &["Allow group Gentitled to manage tag-namespaces in compartment sample"],
         "/20160918/tagNamespaces/{id}",
     )
-    .after(&[NEW_NAMESPACE, RETIRED])
+    .after(&[NEW_NAMESPACE])
     .delete(204),
     get(
         Operation::ListTags,

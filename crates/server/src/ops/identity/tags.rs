@@ -1,5 +1,5 @@
 use strongroom_model::{Ocid, OcidKind, Permission, Tag, TagNamespace};
-use strongroom_store::{Batch, Require};
+use strongroom_store::Batch;
 use strongroom_wire::bodies::{TagBody, TagNamespaceBody};
 use strongroom_wire::{
     CreateTagDetails, NewNamed, Refusal, UpdateTagDetails, UpdateTagNamespaceDetails,
@@ -7,7 +7,7 @@ use strongroom_wire::{
 
 use super::named::{
     self, Named, change, check_judged_alike, conflict, describe, found, kept, named, new_id,
-    remove, shares_name,
+    remove, shares_name, touched,
 };
 use crate::ask::{ByCompartment, Listing, NameFilter};
 use crate::authz;
@@ -128,23 +128,15 @@ pub(super) async fn update_namespace(
     .await
 }
 
-/// `DeleteTagNamespace`: a retired one without tags.
+/// `DeleteTagNamespace`: one without tags, retired or not.
 pub(super) async fn delete_namespace(context: &Context<'_>, id: &Ocid) -> Result<Reply, Failure> {
-    remove(context, id, |namespace: &TagNamespace, catalog| {
-        check_retired("tag namespace", namespace.is_retired)?;
+    remove(context, id, |_: &TagNamespace, catalog| {
         if catalog.tags.values().any(|(tag, _)| tag.tag_namespace_id == *id) {
             return Err(conflict("The tag namespace holds tags: delete them first."));
         }
         Ok(Batch::new())
     })
     .await
-}
-
-fn check_retired(what: &str, is_retired: bool) -> Result<(), Failure> {
-    if is_retired {
-        return Ok(());
-    }
-    Err(conflict(format!("The {what} is in use: retire it first, with isRetired true.")))
 }
 
 /// `ListTags`: those of a namespace.
@@ -177,7 +169,8 @@ pub(super) fn get(context: &Context<'_>, namespace: &Ocid, name: &str) -> Result
     named::get::<Tag>(context.catalog, &id)
 }
 
-/// `CreateTag`, in a namespace that is not retired, and so not deleted, meanwhile.
+/// `CreateTag`, in a namespace that is neither retired nor deleted meanwhile. It is written anew, so
+/// that whoever deletes it as an empty one meets this change.
 pub(super) async fn create(
     context: Context<'_>,
     namespace_id: Ocid,
@@ -186,11 +179,11 @@ pub(super) async fn create(
     let seen = context.catalog;
     let in_use = |catalog: &Catalog| {
         check_judged_alike::<TagNamespace>(seen, catalog, &namespace_id)?;
-        let (namespace, revision) = found::<TagNamespace>(catalog, &namespace_id)?;
+        let (namespace, _) = found::<TagNamespace>(catalog, &namespace_id)?;
         if namespace.is_retired {
             return Err(conflict("The tag namespace is retired."));
         }
-        Ok(Batch::new().require(TagNamespace::row(&namespace_id), Require::Revision(revision)))
+        touched::<TagNamespace>(Batch::new(), catalog, &namespace_id)
     };
     let make = |context: &Context<'_>| {
         check_name(&details.name)?;
@@ -240,7 +233,9 @@ pub(super) async fn delete(
     let id = named_tag(context.catalog, namespace, name)?;
     remove(context, &id, |tag: &Tag, catalog| {
         check_judged_alike::<TagNamespace>(context.catalog, catalog, namespace)?;
-        check_retired("tag", tag.is_retired)?;
+        if !tag.is_retired {
+            return Err(conflict("The tag is in use: retire it first, with isRetired true."));
+        }
         Ok(Batch::new())
     })
     .await
