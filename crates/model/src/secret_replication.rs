@@ -53,6 +53,12 @@ impl SecretReplication {
     pub fn target_in(&self, region: &str) -> Option<&ReplicationTarget> {
         self.targets.iter().flatten().find(|target| target.region == region)
     }
+
+    /// Tells whether a change that names these targets, if any, makes others of those there are.
+    #[must_use]
+    pub fn is_changed_by(&self, targets: Option<&Vec<ReplicationTarget>>) -> bool {
+        targets.is_some() && targets != self.targets.as_ref()
+    }
 }
 
 impl Secret {

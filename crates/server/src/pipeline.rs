@@ -23,7 +23,7 @@ use crate::decode::Call;
 use crate::denial::DenialRow;
 use crate::door::Door;
 use crate::failure::Failure;
-use crate::locate::{Located, changed_namespaces, locate};
+use crate::locate::{Located, changed_namespaces, locate, more_needs};
 use crate::metadata;
 use crate::metrics::Running;
 use crate::ops::{self, Context};
@@ -153,7 +153,7 @@ async fn travel(
     record.logging_context = ask.logging_context().filter(|context| !context.is_empty()).cloned();
     let located = locate(&ask, door, shared, &view).await?;
     let tag_namespaces = changed_namespaces(&ask, &located, catalog);
-    let located = Located { needs: ask.more_needs(), tag_namespaces, ..located };
+    let located = Located { needs: more_needs(&ask, &located), tag_namespaces, ..located };
     note_located(record, &located);
     Trace::mark(trace, "locate");
     let facts = ask.facts();

@@ -8,8 +8,8 @@ mod upkeep;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use strongroom_model::{DefinedTags, Ocid, Operation, Stage, Timestamp};
-use strongroom_policy::{Fact, FactName, Need, REPLICATION};
+use strongroom_model::{DefinedTags, Ocid, Operation, ReplicationTarget, Stage, Timestamp};
+use strongroom_policy::{Fact, FactName};
 use strongroom_wire::{
     BackupDetails, CreateKeyDetails, CreateSecretDetails, CreateVaultDetails, DecryptDetails,
     EncryptDetails, ExportKeyDetails, Fields, GenerateKeyDetails, ImportKeyDetails, Matched,
@@ -182,14 +182,13 @@ impl Ask {
         vec![(FactName::Borrowed("request.includeplaintextkey"), included)]
     }
 
-    /// What the request needs beyond what its operation does.
-    pub(crate) const fn more_needs(&self) -> &'static [Need] {
-        let replication = match self {
-            Self::CreateSecret(details) => &details.set_up.replication,
-            Self::UpdateSecret(_, details) => &details.change.replication,
-            _ => return &[],
-        };
-        if replication.is_some() { REPLICATION } else { &[] }
+    /// Where the request has a secret replicated to.
+    pub(crate) const fn replication_targets(&self) -> Option<&Vec<ReplicationTarget>> {
+        match self {
+            Self::CreateSecret(details) => details.set_up.replication.as_ref(),
+            Self::UpdateSecret(_, details) => details.change.replication.as_ref(),
+            _ => None,
+        }
     }
 
     /// Reads query and body of a request whose route is known.

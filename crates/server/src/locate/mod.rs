@@ -8,7 +8,7 @@ mod tags;
 use std::sync::Arc;
 
 use strongroom_model::Ocid;
-use strongroom_policy::{Fact, FactName, Need};
+use strongroom_policy::{Fact, FactName, Need, REPLICATION};
 use strongroom_store::{Cursor, Store};
 
 pub(crate) use self::tags::{NamespaceAt, changed_namespaces};
@@ -164,6 +164,17 @@ pub(crate) async fn locate(
         Ask::WatchSecrets(_) => Located::default(),
         Ask::GetDenial(id) => finder.denial(id, &*shared.store).await?,
     })
+}
+
+/// What `ask` needs beyond what its operation does. Who updates a secret may send again where it is
+/// replicated to.
+pub(crate) fn more_needs(ask: &Ask, located: &Located) -> &'static [Need] {
+    let given = ask.replication_targets();
+    let changes = match located.secret.as_deref() {
+        Some((secret, _)) => secret.replication.is_changed_by(given),
+        None => given.is_some(),
+    };
+    if changes { REPLICATION } else { &[] }
 }
 
 async fn secret_named(

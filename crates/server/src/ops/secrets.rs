@@ -158,7 +158,10 @@ pub(super) async fn update(
     let conditional = context.call.header("if-match").is_some();
     let vault = vault_of(&permit)?;
     vault.vault.check_active().map_err(|error| unmovable("vault", error))?;
-    check_targets(context.shared, context.catalog, details.change.replication.as_ref())?;
+    let targets = details.change.replication.as_ref();
+    if secret.replication.is_changed_by(targets) {
+        check_targets(context.shared, context.catalog, targets)?;
+    }
     let mut current = (secret.clone(), revision);
     for _ in 0..UPDATE_TRIES {
         let (next, batch) = prepare(&context, &permit, &current, details).await?;
@@ -194,6 +197,7 @@ async fn prepare(
     (secret, revision): &(Secret, Revision),
     details: &UpdateSecretDetails,
 ) -> Result<(Secret, Batch), Failure> {
+    check_judged(permit, secret, details)?;
     let next = secret.update(&details.change, context.moment()).map_err(unchanged)?;
     let batch = match &details.content {
         None => Batch::new(),
@@ -211,6 +215,19 @@ async fn prepare(
     };
     let batch = secret_rows::write(batch, Some((secret, *revision)), &next)?;
     Ok((next, while_vault(batch, vault_of(permit)?)))
+}
+
+/// Refuses targets that changed nothing when the request was judged, and by now would: nobody asked
+/// whether the caller may change them.
+fn check_judged(
+    permit: &Permit,
+    secret: &Secret,
+    details: &UpdateSecretDetails,
+) -> Result<(), Failure> {
+    let targets = details.change.replication.as_ref();
+    let (judged, _) = secret_of(permit)?;
+    let was_judged = judged.replication.is_changed_by(targets);
+    if was_judged || !secret.replication.is_changed_by(targets) { Ok(()) } else { Err(contended()) }
 }
 
 /// `ListSecrets`.

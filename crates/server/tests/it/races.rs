@@ -72,7 +72,7 @@ struct Overtaken {
     house: House,
 }
 
-/// A row, and a field of it that others change.
+/// A row, and the path of a field of it that others change.
 type Edit<'a> = (&'a str, &'a str, &'a str, Value);
 
 impl Overtaken {
@@ -107,7 +107,8 @@ impl Overtaken {
             let key = format!("{kind}/{id}").into_bytes();
             let row = self.rows.get(&[key.as_slice()]).await.unwrap().remove(0).unwrap();
             let mut row: Value = serde_json::from_slice(&row.value).unwrap();
-            row["row"][*field] = value.clone();
+            let place = field.split('/').fold(&mut row["row"], |within, name| &mut within[name]);
+            *place = value.clone();
             batch = batch.put(key, row.to_string().into_bytes());
         }
         self.store.overtake_with(batch);
@@ -180,6 +181,40 @@ async fn no_user_group_or_tag_is_changed_that_was_judged_by_other_tags() {
     ];
     let named = json!({"description": "n"});
     assert_eq!(met.ask(("PUT", &format!("{in_namespace}/t")), named, &edits).await, 409);
+    met.house.close().await;
+}
+
+#[tokio::test]
+async fn where_a_secret_goes_is_asked_about_only_where_it_changes() {
+    let met = Overtaken::open().await;
+    let secret = met.house.sample.secret_id.as_str();
+    let url = format!("/20180608/secrets/{secret}");
+    let goes_to = |region: &str, key: &str| {
+        let id = |kind: &str| format!("ocid1.{kind}.oc1.{key}.x");
+        let (vault, key) = (id("vault"), id("key"));
+        let said = json!({"replicationTargets": [
+            {"targetRegion": region, "targetVaultId": vault, "targetKeyId": key},
+        ]});
+        let targets = json!([{"region": region, "vaultId": vault, "keyId": key}]);
+        (json!({"replicationConfig": said}), json!({"targets": targets}))
+    };
+    let (same, held) = goes_to("eu-frankfurt-1", "fra");
+    let (other, others) = goes_to("uk-london-1", "lhr");
+    let described = json!({"description": "d"});
+    let edit = |value: &Value| [("s", secret, "secret/replication", value.clone())];
+    assert_eq!(met.ask(("PUT", &url), described, &edit(&held)).await, 200);
+    let user =
+        met.house.user("user", &["Allow group Guser to use secrets in compartment sample"]).await;
+    for (who, body, status) in [
+        (&user, &same, 200),
+        (&user, &other, 404),
+        (&met.house.admin, &same, 200),
+        (&met.house.admin, &other, 400),
+    ] {
+        let answer = met.house.send(Some(who), &url, "PUT", Some(body)).await;
+        assert_eq!(answer.status, status, "{body}: {}", answer.body);
+    }
+    assert_eq!(met.ask(("PUT", &url), same, &edit(&others)).await, 409);
     met.house.close().await;
 }
 
