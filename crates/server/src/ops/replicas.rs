@@ -113,11 +113,12 @@ pub(super) async fn delete(
     permit: &Permit,
     details: &ReplicaDetails,
 ) -> Result<Reply, Failure> {
+    let region = Region::named(&details.region).map(|region| region.name);
     let reply = change_vault(context, permit, |entry, _| {
         let vault = &entry.vault;
         vault.check_active().map_err(|error: LifecycleError| unmovable("vault", error))?;
-        let there = vault.replica.as_ref();
-        if there.is_none_or(|replica| replica.region != details.region) {
+        let there = vault.replica.as_ref().map(|replica| replica.region.as_str());
+        if there.is_none() || there != region {
             let rule = "is not a region in which the vault has a replica";
             return Err(Refusal::invalid("replicaRegion", rule).into());
         }

@@ -247,7 +247,7 @@ const OWN: [Row; 65] = [
     },
     post(Operation::RestoreVaultFromObjectStore, VAULT_MANAGER, "/20180608/vaults/actions/restoreFromObjectStore?compartmentId={compartment}", TO_BUCKET).after(VAULT_GONE),
     post(Operation::CreateVaultReplica, VAULT_MANAGER, "/20180608/vaults/{id}/actions/createReplica", r#"{"replicaRegion":"us-phoenix-1"}"#).after(&[NEW_VAULT]),
-    post(Operation::DeleteVaultReplica, VAULT_MANAGER, "/20180608/vaults/{id}/actions/deleteReplica", r#"{"replicaRegion":"us-phoenix-1"}"#).after(&[NEW_VAULT, NEW_REPLICA]),
+    post(Operation::DeleteVaultReplica, VAULT_MANAGER, "/20180608/vaults/{id}/actions/deleteReplica", r#"{"replicaRegion":"PHX"}"#).after(&[NEW_VAULT, NEW_REPLICA]),
     get(Operation::ListVaultReplicas, &["Allow group Gentitled to inspect vaults in compartment sample"], "/20180608/vaults/{vault}/actions/listReplicas"),
     Row {
         answer: 501,
