@@ -122,7 +122,8 @@ def test_updates_etags_and_retry_tokens(kms):
     assert kms.keys.update_key(key.id, m.UpdateKeyDetails(display_name="n"), if_match=etag).data.display_name == "n"
     refusal(412, "NoEtagMatch", kms.keys.disable_key, key.id, if_match=etag)
     assert kms.keys.disable_key(key.id).data.lifecycle_state == "DISABLED"
-    refusal(*CONFLICT, kms.keys.update_key, key.id, m.UpdateKeyDetails(display_name="x"))
+    disabled = kms.keys.update_key(key.id, m.UpdateKeyDetails(display_name="x")).data
+    assert (disabled.display_name, disabled.lifecycle_state) == ("x", "DISABLED")
     refusal(*CONFLICT, kms.keys.create_key_version, key.id)
     assert kms.keys.enable_key(key.id).data.lifecycle_state == "ENABLED"
     token = {"opc_retry_token": "once-" + key.id[-8:]}
@@ -144,6 +145,7 @@ def test_deletion_windows(kms):
     assert pending.lifecycle_state == "PENDING_DELETION" and 29.9 < days_left(pending) < 30.1
     for act in (kms.keys.enable_key, kms.keys.disable_key, kms.keys.create_key_version):
         refusal(*CONFLICT, act, key.id)
+    refusal(*CONFLICT, kms.keys.update_key, key.id, m.UpdateKeyDetails(display_name="x"))
     refusal(*CONFLICT, kms.keys.schedule_key_deletion, key.id, at(8))
     back = kms.keys.cancel_key_deletion(key.id).data
     assert (back.lifecycle_state, back.time_of_deletion) == ("ENABLED", None)

@@ -172,6 +172,17 @@ impl Key {
         }
     }
 
+    /// Refuses if the key, or its vault, is deleted or going to be.
+    ///
+    /// # Errors
+    /// [`LifecycleError::State`].
+    pub fn check_changeable(&self, vault: &Vault) -> Result<(), LifecycleError> {
+        match self.shown_in(vault).0 {
+            KeyState::Enabled | KeyState::Disabled => Ok(()),
+            state => Err(LifecycleError::State(state.name())),
+        }
+    }
+
     /// Enables a disabled key.
     ///
     /// # Errors

@@ -266,7 +266,8 @@ fn sort_key_of(listing: &Listing, key: &Key) -> String {
     sort_key(listing, key.time_created, &key.display_name, &key.id)
 }
 
-/// `UpdateKey`: name, tags and automatic rotation of an ENABLED key.
+/// `UpdateKey`: name, tags and automatic rotation, of a DISABLED key too: Terraform renames a key
+/// before it enables it.
 pub(super) async fn update(
     context: &Context<'_>,
     permit: &Permit,
@@ -274,7 +275,7 @@ pub(super) async fn update(
 ) -> Result<Reply, Failure> {
     change_key(context, permit, |place| {
         let key = &place.key.key;
-        key.check_enabled(&place.vault.vault).map_err(|error| unmovable("key", error))?;
+        key.check_changeable(&place.vault.vault).map_err(|error| unmovable("key", error))?;
         key.changed(&details.change, context.now).map_err(|error| {
             let field = "autoKeyRotationDetails.rotationIntervalInDays";
             Refusal::invalid(field, &error.to_string()).into()
@@ -304,12 +305,8 @@ pub(super) async fn move_to(
 ) -> Result<Reply, Failure> {
     let moved = change_key(context, permit, |place| {
         let key = &place.key.key;
-        match key.shown_in(&place.vault.vault).0 {
-            KeyState::Enabled | KeyState::Disabled => {
-                Ok(Key { compartment_id: compartment_id.clone(), ..key.clone() })
-            }
-            state => Err(unmovable("key", strongroom_model::LifecycleError::State(state.name()))),
-        }
+        key.check_changeable(&place.vault.vault).map_err(|error| unmovable("key", error))?;
+        Ok(Key { compartment_id: compartment_id.clone(), ..key.clone() })
     });
     Ok(moved.await?.without_body())
 }

@@ -161,6 +161,7 @@ const NEW_SIGNING_KEY: Step = Step::Send(
         "keyShape":{"algorithm":"ECDSA","length":32}}"#,
 );
 const NEW_VERSION: Step = Step::Send("POST", "{management}/20180608/keys/{key}/keyVersions", "{}");
+const DISABLED: Step = Step::Send("POST", "{management}/20180608/keys/{key}/actions/disable", "{}");
 const VAULT_GONE: &[Step] = &[
     Step::Send("POST", "/20180608/vaults/{vault}/actions/backup", TO_BUCKET),
     Step::Send("POST", "/20180608/vaults/{vault}/actions/scheduleDeletion", "{}"),
@@ -259,7 +260,7 @@ const OWN: [Row; 65] = [
         )
         .put()
     },
-    post(Operation::UpdateKey, KEY_MANAGER, "{management}/20180608/keys/{key}", r#"{"displayName":"n"}"#).put(),
+    post(Operation::UpdateKey, KEY_MANAGER, "{management}/20180608/keys/{key}", r#"{"displayName":"n"}"#).put().after(&[DISABLED]),
     act(Operation::EnableKey, KEY_MANAGER, "{management}/20180608/keys/{key}/actions/enable"),
     act(Operation::DisableKey, KEY_MANAGER, "{management}/20180608/keys/{key}/actions/disable"),
     post(Operation::ScheduleKeyDeletion, KEY_MANAGER, "{management}/20180608/keys/{key}/actions/scheduleDeletion", "{}"),
