@@ -88,7 +88,8 @@ pub(super) fn key_shape(mut fields: Fields) -> Result<KeyShape, Refusal> {
 }
 
 /// Reads `isAutoRotationEnabled` and `autoKeyRotationDetails`; absent if the body has neither. The
-/// fields of the latter that tell what has happened are taken and not believed.
+/// fields of the latter that tell what has happened are taken and not believed. Terraform turns rotation
+/// off with the details still in place.
 fn rotation(fields: &mut Fields) -> Result<Option<RotationChange>, Refusal> {
     let enabled = fields.boolean("isAutoRotationEnabled")?;
     let Some(mut details) = fields.object("autoKeyRotationDetails")? else {
@@ -106,8 +107,7 @@ fn rotation(fields: &mut Fields) -> Result<Option<RotationChange>, Refusal> {
     details.string("lastRotationMessage")?;
     details.finish("rotationIntervalInDays, timeOfScheduleStart")?;
     if enabled == Some(false) {
-        let rule = "belongs to enabled rotation: set isAutoRotationEnabled to true";
-        return Err(fields.invalid("autoKeyRotationDetails", rule));
+        return Ok(Some(RotationChange::Off));
     }
     let interval_days = interval.and_then(|days| u32::try_from(days).ok());
     Ok(Some(RotationChange::On { interval_days, schedule_start }))
@@ -229,9 +229,9 @@ mod tests {
             (
                 &format!(
                     r#"{shape},"isAutoRotationEnabled":false,
-                       "autoKeyRotationDetails":{{"rotationIntervalInDays":60}}"#
+                       "autoKeyRotationDetails":{{"rotationIntervalInDays":59}}"#
                 ),
-                "autoKeyRotationDetails: belongs to",
+                "autoKeyRotationDetails.rotationIntervalInDays: must be",
             ),
         ] {
             let refusal = create(rest).unwrap_err();
@@ -240,5 +240,7 @@ mod tests {
         let rest = format!(r#"{shape},"autoKeyRotationDetails":{{"rotationIntervalInDays":60}}"#);
         let rotation = RotationChange::On { interval_days: Some(60), schedule_start: None };
         assert_eq!(create(&rest).unwrap().rotation, rotation);
+        let rest = format!(r#"{rest},"isAutoRotationEnabled":false"#);
+        assert_eq!(create(&rest).unwrap().rotation, RotationChange::Off);
     }
 }
