@@ -147,9 +147,15 @@ VERBS = ("inspect", "read", "use", "manage")
 
 @functools.cache
 def permissions_of(verb, resource_type, denies):
-    """Returns what a verb on a resource-type or family names: its level and those below, in a deny those above."""
+    """Returns what a verb on a resource-type or family names: in an allow its level and those below; in a deny its level
+    and those above, except for what those below name too ("deny ... to manage x" leaves what "use x" holds)."""
     level = VERBS.index(verb)
-    levels = range(level, len(VERBS)) if denies else range(level + 1)
+    if denies:
+        return named_at(range(level, len(VERBS)), resource_type) - named_at(range(level), resource_type)
+    return named_at(range(level + 1), resource_type)
+
+
+def named_at(levels, resource_type):
     kinds = FAMILIES.get(resource_type, (resource_type,))
     return frozenset(permission for kind in kinds if kind in VERB_TABLE for at in levels
                      for permission in VERB_TABLE[kind][at].split())

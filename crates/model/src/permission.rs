@@ -212,6 +212,12 @@ impl PermissionSet {
         self.0 == 0
     }
 
+    /// Returns the set of those that `other` does not hold.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Iterates over the members in declaration order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.iter().copied().filter(move |permission| self.contains(*permission))

@@ -101,13 +101,15 @@ pub fn permissions_of(resource_type: ResourceType, verb: Verb) -> PermissionSet 
     levels.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level))
 }
 
-/// Returns all that denying a verb takes away: what its level adds, and every level above.
+/// Returns all that denying a verb takes away: what the verbs below it do not grant. Some permissions
+/// stand at two levels of Oracle's tables; to deny the higher one leaves what the lower one grants.
 ///
 /// Source: OCI documentation, "Deny Policies", metaverb inversion.
 #[must_use]
 pub fn denied_by(resource_type: ResourceType, verb: Verb) -> PermissionSet {
-    let levels = Verb::ALL.into_iter().filter(|level| *level >= verb);
-    levels.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level))
+    let below = Verb::ALL.into_iter().filter(|level| *level < verb);
+    let left = below.fold(PermissionSet::EMPTY, |set, level| set | added_at(resource_type, level));
+    permissions_of(resource_type, Verb::Manage).without(left)
 }
 
 fn union(members: &[ResourceType], verb: Verb) -> PermissionSet {

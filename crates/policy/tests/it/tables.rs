@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use strongroom_model::{Operation, Permission};
-use strongroom_policy::{ResourceType, Semantics, Target, Verb, permissions_of, required};
+use strongroom_policy::{
+    ResourceType, Semantics, Target, Verb, denied_by, permissions_of, required,
+};
 
 /// Asked for by operations, granted by no row of Oracle's tables; granted here with these rows.
 const GAPS: [(&str, Verb, &str); 3] = [
@@ -130,6 +132,23 @@ fn every_verb_grants_on_every_resource_type_what_oracle_lists() {
                 .collect();
             let context = format!("{} {}", verb.name(), resource_type.name());
             assert_eq!(ours, tables.granted(resource_type.name(), verb), "{context}");
+        }
+    }
+}
+
+#[test]
+fn to_deny_a_verb_leaves_what_the_verbs_below_it_grant() {
+    let tables = Tables::read();
+    for resource_type in ResourceType::ALL {
+        let name = resource_type.name();
+        let mut left = BTreeSet::new();
+        for verb in Verb::ALL {
+            let denied = denied_by(*resource_type, verb).iter();
+            let ours: BTreeSet<String> = denied.map(|one| one.name().to_owned()).collect();
+            let whole = tables.granted(name, Verb::Manage);
+            let expected: BTreeSet<String> = whole.difference(&left).cloned().collect();
+            assert_eq!(ours, expected, "{} {name}", verb.name());
+            left = tables.granted(name, verb);
         }
     }
 }
