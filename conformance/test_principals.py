@@ -523,7 +523,7 @@ def test_identities_that_are_none(home, tmp_path):
     again = home.strongroom("admin", "instance", "add", "other", "--identity", good)
     assert again.returncode == 1 and b"is there already" in again.stderr
     taken = home.strongroom("admin", "instance", "add", "GOOD", "--identity", tmp_path / "new.json")
-    assert taken.returncode == 1 and b"has this name" in taken.stderr and not (tmp_path / "new.json").exists()
+    assert taken.returncode == 1 and b"already exists" in taken.stderr and not (tmp_path / "new.json").exists()
     kind = home.strongroom("admin", "instance", "add", "x", "--type", "Fn.Func", "--identity", tmp_path / "new.json")
     assert kind.returncode == 1 and b"resourceType: must be lower-case letters" in kind.stderr
     gone = home.strongroom("admin", "instance", "rm", home.dev["instance_id"][:-4] + "zzzz")

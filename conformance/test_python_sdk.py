@@ -209,8 +209,9 @@ def test_identity(vault, clients):
     assert parent.id in direct and child.id not in direct
     whole = [c.id for c in clients.identity.list_compartments(tenancy, compartment_id_in_subtree=True).data]
     assert child.id in whole
-    refusal(409, "NotAuthorizedOrResourceAlreadyExists", clients.identity.create_compartment,
-            create(compartment_id=tenancy, name="UP", description="d"))
+    taken = refusal(409, "NotAuthorizedOrResourceAlreadyExists", clients.identity.create_compartment,
+                    create(compartment_id=tenancy, name="UP", description="d"))
+    assert "already exists" in taken.message
     assert clients.identity.get_user(vault.dev["user_id"]).data.name == "admin"
     regions = clients.identity.list_region_subscriptions(tenancy).data
     assert [(r.region_key, r.status) for r in regions] == [("IAD", "READY")]

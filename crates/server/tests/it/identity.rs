@@ -204,6 +204,18 @@ async fn a_compartment_is_not_deleted_while_a_machine_is_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compartment_that_is_there_is_refused_in_the_words_that_terraform_looks_for() {
+    let house = House::open(Semantics::Strict).await;
+    let body = json!({
+        "compartmentId": house.founded.tenancy_id, "name": "Sample", "description": "d",
+    });
+    let taken = post(&house, "/20160918/compartments", body).await;
+    let message = json!("name: a compartment of this parent with this name already exists");
+    assert_eq!((taken.status, &taken.body["message"]), (409, &message));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deleted_compartment_does_not_count_against_the_limit() {
     // One is that of the samples.
     let limits = Limits { compartments: 2, ..Limits::WIDE };

@@ -92,8 +92,9 @@ async fn existing<T: Named>(context: &Context<'_>, id: &Ocid) -> Result<Reply, F
     get::<T>(&catalog, id)
 }
 
+/// Terraform looks for `already exists` in this text, and goes on with the compartment that is there.
 fn taken<T: Named>() -> Failure {
-    let message = format!("name: another {} has this name", T::WHAT);
+    let message = format!("name: a {} with this name already exists", T::WHAT);
     Refusal::new(ErrorCode::NotAuthorizedOrResourceAlreadyExists, message).into()
 }
 
