@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use strongroom_model::{DefinedTags, Ocid, Sensitive, Timestamp};
@@ -336,7 +336,8 @@ impl Fields {
         read.filter(|_| count <= TAGS_MAX).map(Some).ok_or_else(|| self.invalid(field, &rule))
     }
 
-    /// Takes `definedTags`; whether the tags exist is known to the server alone.
+    /// Takes `definedTags`; whether the tags exist is known to the server alone. Policies compare names
+    /// without case, so that of two values under one name they would see one.
     pub(crate) fn defined_tags(&mut self) -> Result<Option<DefinedTags>, Refusal> {
         let field = "definedTags";
         let rule = format!(
@@ -359,6 +360,10 @@ impl Fields {
             _ => None,
         };
         let read: Option<DefinedTags> = tags.object.into_iter().map(namespace).collect();
+        if read.as_ref().is_some_and(names_twice) {
+            let rule = "must name each namespace and key once; upper and lower case are the same";
+            return Err(self.invalid(field, rule));
+        }
         let count = |read: &DefinedTags| read.values().map(BTreeMap::len).sum::<usize>();
         read.filter(|read| count(read) <= DEFINED_TAGS_MAX)
             .map(Some)
@@ -378,6 +383,15 @@ impl Fields {
         }
         Ok(Some(metadata.object.into_iter().collect()))
     }
+}
+
+/// Tells whether a namespace, or a key in one, occurs twice without regard to case.
+fn names_twice(tags: &DefinedTags) -> bool {
+    fn repeats<'a>(names: impl Iterator<Item = &'a String>) -> bool {
+        let mut seen = BTreeSet::new();
+        !names.map(|name| name.to_lowercase()).all(|name| seen.insert(name))
+    }
+    repeats(tags.keys()) || tags.values().any(|keys| repeats(keys.keys()))
 }
 
 const UNSUPPORTED: &str = "is not supported by this version of the server";

@@ -286,6 +286,22 @@ mod tests {
             assert!(!refusal.message.contains("s3cr3t"));
         }
     }
+
+    #[test]
+    fn a_defined_tag_is_given_once_in_whatever_case() {
+        for tags in [
+            r#"{"Ops":{"Team":"s3cr3t","team":"b"}}"#,
+            r#"{"Ops":{"Team":"s3cr3t"},"ops":{"Level":"b"}}"#,
+        ] {
+            let refusal = update(&format!(r#"{{"definedTags":{tags}}}"#)).unwrap_err();
+            let rule = "definedTags: must name each namespace and key once; upper and lower case are the \
+                 same";
+            assert_eq!(refusal.message, rule, "{tags}");
+        }
+        let tags = r#"{"Ops":{"Team":"a"},"Costs":{"Team":"a"}}"#;
+        assert!(update(&format!(r#"{{"definedTags":{tags}}}"#)).is_ok());
+    }
+
     #[test]
     fn where_a_secret_is_replicated_is_checked() {
         let cases = [
