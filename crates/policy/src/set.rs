@@ -4,7 +4,8 @@ use std::ops::Range;
 use strongroom_model::{Group, Ocid, Permission, PermissionSet, Principal, PrincipalKind};
 
 use crate::ast::{
-    Action, Allow, GroupName, Location, QualifiedName, ResourceName, Spanned, Statement, Subject,
+    Action, Admit, Allow, Endorse, GroupName, Location, QualifiedName, ResourceName, Spanned,
+    Statement, Subject,
 };
 use crate::clause::{BadTime, Clause, CompartmentFacts, Surroundings};
 use crate::error::ParseError;
@@ -280,13 +281,19 @@ pub fn resolve(
     Ok(groups.into_iter().chain(compiled.location).collect())
 }
 
-/// Returns what statements do, for `target.policy.type`: `allow`, `deny`, or both. What cannot be read
-/// does nothing.
+/// Returns what statements do, for `target.policy.type`: `allow`, `deny`, or both. Those that admit or
+/// endorse allow, unless `deny` stands before them. Definitions, and what cannot be read, do nothing.
+///
+/// Source: OCI documentation, "Deny Policies", policy syntax.
 #[must_use]
 pub fn types_of(statements: &[String]) -> Vec<String> {
     let denies = |text: &String| match parse(text) {
-        Ok(Statement::Allow(allow)) => Some(allow.denies),
-        _ => None,
+        Ok(
+            Statement::Allow(Allow { denies, .. })
+            | Statement::Admit(Admit { denies, .. })
+            | Statement::Endorse(Endorse { denies, .. }),
+        ) => Some(denies),
+        Ok(Statement::Define(_)) | Err(_) => None,
     };
     let kinds: Vec<bool> = statements.iter().filter_map(denies).collect();
     let named = [(false, "allow"), (true, "deny")];

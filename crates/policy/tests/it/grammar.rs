@@ -1,7 +1,7 @@
 //! Points of the grammar where two readings are close.
 
 use strongroom_policy::ast::{Allow, GroupName, QualifiedName, Spanned, Statement, Subject};
-use strongroom_policy::parse;
+use strongroom_policy::{parse, types_of};
 
 fn groups(statement: &str) -> Vec<GroupName> {
     let Statement::Allow(Allow { subject, .. }) = parse(statement).unwrap() else { panic!() };
@@ -63,4 +63,19 @@ fn the_caret_stands_below_the_word_after_letters_of_many_bytes() {
          |                                   ^^^^\n  \
          = did you mean `read`?"
     );
+}
+
+#[test]
+fn a_policy_is_of_the_type_of_what_its_statements_do() {
+    let allow = "Allow group A to read keys in tenancy";
+    let admit = "Admit group A of tenancy T to read keys in tenancy";
+    let endorse = "Endorse group A to read keys in any-tenancy";
+    let deny = |text: &str| format!("Deny {text}").replace("Allow ", "");
+    let define = "Define tenancy T as ocid1.tenancy.oc1..t";
+    for text in [allow, admit, endorse] {
+        assert_eq!(types_of(&[text.to_owned(), define.to_owned()]), ["allow"], "{text}");
+        assert_eq!(types_of(&[deny(text)]), ["deny"], "{text}");
+        assert_eq!(types_of(&[deny(text), admit.to_owned()]), ["allow", "deny"], "{text}");
+    }
+    assert!(types_of(&[define.to_owned(), "read keys".to_owned()]).is_empty());
 }
