@@ -279,6 +279,7 @@ def test_the_tenancy_and_its_place(home, iam, tenancy):
     assert len(iam.list_availability_domains(tenancy).data) == 1
     refusal(501, "MethodNotImplemented", iam.list_auth_tokens, home.config()["user"])
     refusal(501, "MethodNotImplemented", iam.list_network_sources, tenancy)
+    refusal(501, "MethodNotImplemented", iam.list_tagging_work_requests, tenancy)
 
 
 def test_the_command_line_sets_a_reader_up(home, tenancy):

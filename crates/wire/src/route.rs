@@ -266,7 +266,7 @@ pub fn find(method: &str, path: &str) -> Result<Matched, NoRoute> {
 
 /// Paths of OCI's API that this server has no part of: dedicated HSM clusters and external key
 /// management, and of identity what is about passwords, networks, domains and work requests.
-const NOT_IMPLEMENTED: [&str; 15] = [
+const NOT_IMPLEMENTED: [&str; 16] = [
     "/20180608/hsmClusters",
     "/20180608/ekmsPrivateEndpoints",
     "/20160918/tagDefaults",
@@ -280,6 +280,7 @@ const NOT_IMPLEMENTED: [&str; 15] = [
     "/20160918/authenticationPolicies",
     "/20160918/domains",
     "/20160918/workRequests",
+    "/20160918/taggingWorkRequests",
     "/20160918/faultDomains",
     "/20160918/identityProviders",
 ];
@@ -359,8 +360,12 @@ mod tests {
 
     #[test]
     fn what_oci_has_and_this_server_has_not_is_said_so() {
-        for path in ["/20180608/hsmClusters/x", "/20160918/users/u/authTokens", "/20160918/domains"]
-        {
+        for path in [
+            "/20180608/hsmClusters/x",
+            "/20160918/users/u/authTokens",
+            "/20160918/domains",
+            "/20160918/taggingWorkRequests/w",
+        ] {
             assert_eq!(find("GET", path), Err(NoRoute::NotImplemented), "{path}");
         }
         assert_eq!(find("GET", "/20160918/users/u/other"), Err(NoRoute::Path));
