@@ -15,8 +15,11 @@ impl Finder<'_> {
     #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
     pub(super) fn identity(&self, ask: &IdentityAsk) -> Located {
         match ask {
-            IdentityAsk::ListCompartments(by, _)
-            | IdentityAsk::ListUsers { by, .. }
+            IdentityAsk::ListCompartments(by, filter) => Located {
+                is_left_to_items: filter.accessible_only,
+                ..self.compartment(&by.compartment_id)
+            },
+            IdentityAsk::ListUsers { by, .. }
             | IdentityAsk::ListGroups(by, _)
             | IdentityAsk::ListUserGroupMemberships { by, .. }
             | IdentityAsk::ListDynamicGroups(by, _)

@@ -54,6 +54,8 @@ pub(crate) struct Located {
     pub(crate) shared_parent: Option<Arc<[Ocid]>>,
     /// What the request needs beyond what its operation does.
     pub(crate) needs: &'static [Need],
+    /// Whether the request needs nothing itself: of its list each item is judged alone.
+    pub(crate) is_left_to_items: bool,
     /// Identifier of the target, for the audit record.
     pub(crate) target_id: Option<Ocid>,
 }

@@ -204,6 +204,43 @@ async fn a_compartment_is_not_deleted_while_a_machine_is_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_may_inspect_one_compartment_finds_the_way_down_to_it() {
+    let house = House::open(Semantics::Strict).await;
+    let tenancy = house.founded.tenancy_id.as_str();
+    let (apps, other) =
+        (new_compartment(&house, "apps").await, new_compartment(&house, "other").await);
+    let prod = compartment_in(&house, &apps, "prod").await;
+    compartment_in(&house, &prod, "below").await;
+    let inspect = "Allow group Guser to inspect compartments in compartment apps:prod";
+    let user = house.user("user", &[inspect]).await;
+    let nobody = house.user("nobody", &[]).await;
+    let url = |of: &str| format!("/20160918/compartments?compartmentId={of}&sortBy=NAME");
+    let accessible = |of: &str| format!("{}&accessLevel=ACCESSIBLE", url(of));
+    let whole = format!("{}&compartmentIdInSubtree=true", accessible(tenancy));
+    let (way, seen) = (("apps", ""), ("prod", "d"));
+    for (who, url, expected) in [
+        (&user, accessible(tenancy), &[way][..]),
+        (&user, accessible(&apps), &[seen]),
+        (&user, accessible(&other), &[]),
+        (&user, accessible("ocid1.compartment.oc1..absent"), &[]),
+        (&user, whole.clone(), &[way, ("below", "d"), seen]),
+        (&nobody, whole, &[]),
+    ] {
+        let listed = house.send(Some(who), &url, "GET", None).await;
+        assert_eq!(listed.status, 200, "{url}: {}", listed.body);
+        let text = |one: &Value, field: &str| one[field].as_str().unwrap().to_owned();
+        let found = listed.body.as_array().unwrap().iter();
+        let found: Vec<_> =
+            found.map(|one| (text(one, "name"), text(one, "description"))).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(name, told)| ((*name).to_owned(), (*told).to_owned())).collect();
+        assert_eq!(found, expected, "{url}");
+    }
+    assert_eq!(house.send(Some(&user), &url(tenancy), "GET", None).await.status, 404);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_compartment_that_is_there_is_refused_in_the_words_that_terraform_looks_for() {
     let house = House::open(Semantics::Strict).await;
     let body = json!({

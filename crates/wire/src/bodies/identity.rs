@@ -39,6 +39,12 @@ impl<'a> From<&'a Compartment> for CompartmentBody<'a> {
 }
 
 impl<'a> CompartmentBody<'a> {
+    /// Renders a compartment for those who may inspect one below it, and not itself.
+    #[must_use]
+    pub fn restricted(compartment: &'a Compartment, no_tags: &'a Tags) -> Self {
+        Self { description: "", tags: TagFields::from(no_tags), ..Self::from(compartment) }
+    }
+
     /// Renders the root compartment, which has no parent.
     #[must_use]
     pub fn root(tenancy: &'a Tenancy, no_tags: &'a Tags) -> Self {

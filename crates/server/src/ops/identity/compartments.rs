@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use strongroom_model::{
     Compartment, CompartmentState, KeyState, Ocid, OcidKind, Permission, SecretState, Tags,
     VaultState,
@@ -92,21 +94,44 @@ pub(super) fn list(
         let rule = "may be true only when compartmentId is the tenancy";
         return Err(Refusal::invalid("compartmentIdInSubtree", rule).into());
     }
+    let accessible = filter.accessible_only.then(|| Accessible::to_caller(context));
     let wanted = |compartment: &Compartment| {
         (filter.subtree || compartment.compartment_id == by.compartment_id)
-            && (!filter.accessible_only || accessible(context, compartment))
+            && accessible.as_ref().is_none_or(|seen| seen.with_above.contains(&compartment.id))
     };
     let all = context.catalog.compartments.values().map(|(found, _)| &**found);
     let listed = all.filter(|found| wanted(found)).map(|found| (found, found.state.name()));
-    named::list(listed, by, &filter.named, CompartmentBody::from)
+    let no_tags = Tags::default();
+    named::list(listed, by, &filter.named, |compartment| match &accessible {
+        Some(seen) if !seen.inspected.contains(&compartment.id) => {
+            CompartmentBody::restricted(compartment, &no_tags)
+        }
+        _ => CompartmentBody::from(compartment),
+    })
 }
 
-fn accessible(context: &Context<'_>, compartment: &Compartment) -> bool {
-    let path = context.catalog.path(&compartment.id);
-    let permission = Permission::CompartmentInspect;
-    path.is_some_and(|path| {
-        authz::is_granted(&context.wish(), permission, &path, context.catalog, context.shared)
-    })
+/// Compartments that a caller sees who may not see all.
+struct Accessible {
+    inspected: BTreeSet<Ocid>,
+    /// Those, and the compartments above them: the way down to what may be inspected.
+    with_above: BTreeSet<Ocid>,
+}
+
+impl Accessible {
+    fn to_caller(context: &Context<'_>) -> Self {
+        let (catalog, wish) = (context.catalog, context.wish());
+        let permission = Permission::CompartmentInspect;
+        let is_inspected =
+            |path: &[Ocid]| authz::is_granted(&wish, permission, path, catalog, context.shared);
+        let (mut inspected, mut with_above) = (BTreeSet::new(), BTreeSet::new());
+        for id in catalog.compartments.keys() {
+            if let Some(path) = catalog.path(id).filter(|path| is_inspected(path)) {
+                inspected.insert(id.clone());
+                with_above.extend(path.iter().cloned());
+            }
+        }
+        Self { inspected, with_above }
+    }
 }
 
 /// Refuses the tenancy, and what was deleted.
