@@ -128,6 +128,9 @@ def test_the_sidecar_of_kubernetes(vault, tmp_path):
     pod = deployment["spec"]["template"]["spec"]
     sidecar, = pod["initContainers"]
     assert sidecar["restartPolicy"] == "Always"
+    has_token = lambda container: any("serviceaccount" in mount["mountPath"] for mount in container["volumeMounts"])
+    assert pod["automountServiceAccountToken"] is False and has_token(sidecar)
+    assert not any(has_token(container) for container in pod["containers"]), "the application could read everything itself"
     assert pod["securityContext"]["runAsUser"] == 1000 and "uid = 1000" in config["data"]["agent.toml"]
     text = config["data"]["agent.toml"].replace("/run/strongroom", str(tmp_path)).replace("uid = 1000", f"uid = {os.getuid()}")
     (tmp_path / "agent.toml").write_text(text)
