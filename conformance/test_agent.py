@@ -5,12 +5,14 @@ import concurrent.futures
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.parse
+from pathlib import Path
 
 import oci
 import pytest
@@ -56,14 +58,14 @@ class OverSocket(http.client.HTTPConnection):
 
 
 class Agent:
-    def __init__(self, home, directory, kind="high", more="", tables="", flags=(), address="127.0.0.1"):
+    def __init__(self, home, directory, kind="high", more="", tables="", flags=(), address="127.0.0.1", before=()):
         self.home, self.directory, self.address = home, directory, address
         self.port = free_port()
         self.config = directory / "agent.toml"
         self.write(kind, more, tables)
         self.log = open(directory / "agent.log", "ab")
         self.process = subprocess.Popen(
-            [str(BINARY), "agent", "--agent-config", self.config, "--data-dir", home.directory, *flags],
+            [*before, str(BINARY), "agent", "--agent-config", self.config, "--data-dir", home.directory, *flags],
             stdout=self.log, stderr=self.log)
         self.path = str(directory / "run" / "agent.sock")
         began = time.monotonic()
@@ -170,6 +172,36 @@ def test_many_at_once_make_one_call(home, tmp_path):
             answers = list(pool.map(lambda _: agent.read("secret://dev/public-key")[:2], range(64)))
         assert set(answers) == {(200, b"public")}
         assert agent.metrics()["cache_calls_total"] == 1
+    finally:
+        assert agent.end() == 0
+
+
+def test_connections_to_the_loopback_address_leave_room_for_others(home, tmp_path):
+    """Whoever is on the machine can make them, without a token."""
+    agent = Agent(home, tmp_path)
+    others = []
+    try:
+        for _ in range(300):
+            others.append(socket.create_connection(("127.0.0.1", agent.port)))
+            others[-1].sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert others[200].recv(99).startswith(b"HTTP/1.1 200")
+        assert agent.read("secret://dev/public-key")[:2] == (200, b"public")
+        assert 256 <= len(os.listdir(f"/proc/{agent.process.pid}/fd")) < 300
+    finally:
+        for other in others:
+            other.close()
+        assert agent.end() == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give capabilities")
+def test_commands_of_the_agent_do_not_inherit_its_capabilities(home, tmp_path):
+    agent = Agent(home, tmp_path, before=["setpriv", "--inh-caps=+chown", "--ambient-caps=+chown"])
+    try:
+        process = f"/proc/{agent.process.pid}"
+        for task in os.listdir(f"{process}/task"):
+            status = Path(process, "task", task, "status").read_text()
+            assert re.search(r"^CapInh:\t0+1$", status, re.M), "setpriv gave nothing"
+            assert re.search(r"^CapAmb:\t0+$", status, re.M), task
     finally:
         assert agent.end() == 0
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::clear_ambient_capability_set;
 
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure, report, warn};
@@ -120,6 +121,9 @@ fn main() -> ExitCode {
     if let Command::Launch(launch) = &arguments.command {
         return conclude(Err(hand::run::launch(launch)));
     }
+    if matches!(arguments.command, Command::Agent(_)) {
+        keep_capabilities();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {
@@ -144,6 +148,14 @@ fn main() -> ExitCode {
 fn shut_out_core_files() {
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         warn("core-files", "core files and debuggers are not shut out", &error.to_string());
+    }
+}
+
+/// What a unit gives the agent beyond its user's rights is not for the commands that it runs. The threads
+/// that begin later do without as well.
+fn keep_capabilities() {
+    if let Err(error) = clear_ambient_capability_set() {
+        warn("capabilities", "commands have the capabilities of the agent", &error.to_string());
     }
 }
 

@@ -21,7 +21,10 @@ use super::gate::{Asker, Caller};
 const HEADER_TIME: Duration = Duration::from_secs(5);
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const CONNECTIONS_MAX: usize = 1024;
+/// Connections of each kind at a time. Together they leave room below the 1,024 files that a process may
+/// usually have open, for the way to the vault and for files of secrets.
+const SOCKET_CONNECTIONS_MAX: usize = 512;
+const HTTP_CONNECTIONS_MAX: usize = 256;
 
 /// No router forwards a packet of this lifetime: answers stay on this machine.
 const TTL: u8 = 1;
@@ -37,7 +40,7 @@ pub struct HttpListener(pub TcpListener);
 impl SocketListener {
     /// Answers for as long as it is polled.
     pub async fn serve(self, agent: Arc<Agent>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(SOCKET_CONNECTIONS_MAX));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = self.0.accept().await.and_then(|(stream, _)| {
@@ -63,7 +66,7 @@ impl SocketListener {
 impl HttpListener {
     /// Answers for as long as it is polled.
     pub async fn serve(self, agent: Arc<Agent>) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let accepted = self.0.accept().await.and_then(|(stream, peer)| {
