@@ -70,6 +70,30 @@ fn what_is_repaired_is_not_found_again() {
     assert!(repaired > 0);
 }
 
+/// The file is opened by the group, or by the shell: a mask around one command hides nothing.
+#[test]
+fn a_file_that_a_group_or_the_shell_opens_is_not_repaired_within() {
+    let closed = "chmod 600 ~/.my.cnf\n";
+    for script in [
+        "{ echo \"[client]\"; echo \"password=$DB_PASSWORD\"; } > ~/.my.cnf\n",
+        "{\n  echo \"[client]\"\n  echo \"password=$DB_PASSWORD\"\n} > ~/.my.cnf\n",
+        "(\n  echo \"password=$DB_PASSWORD\"\n) > ~/.my.cnf\n",
+        "for user in a b; do\n  echo \"password=$DB_PASSWORD\"\ndone > ~/.my.cnf\n",
+        "{\n  umask 077\n  echo \"password=$DB_PASSWORD\"\n} > ~/.my.cnf\n",
+        "{\n  (umask 077; echo \"password=$DB_PASSWORD\")\n} > ~/.my.cnf\n",
+        "exec cat password > ~/.my.cnf\n",
+    ] {
+        let text = format!("{script}{closed}");
+        let file = SourceFile::new("setup.sh", text.as_str());
+        let findings = look_at_code(&file);
+        assert!(findings.iter().any(|finding| finding.rule.id == "C03"), "{text}");
+        assert_eq!(fixed(&text, &findings), (text.clone(), 0));
+    }
+    let hidden = "umask 077\n{\n  echo \"password=$DB_PASSWORD\"\n} > ~/.my.cnf\n";
+    let file = SourceFile::new("setup.sh", format!("{hidden}{closed}"));
+    assert_eq!(look_at_code(&file), []);
+}
+
 /// What was found right, found wrong and missed.
 #[derive(Default)]
 struct Score {

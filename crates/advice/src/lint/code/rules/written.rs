@@ -26,28 +26,29 @@ static PRIVATE_KEY: Pattern = Pattern::new(r"(?i)private_?key(_?(pem|content|val
 pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     for script in text.scripts() {
         for (number, command) in script.commands.iter().enumerate() {
-            for path in written_by(command) {
-                let Some(write) = Write::new(script, number, path) else { continue };
+            for (path, group) in written_by(command) {
+                let Some(write) = Write::new(script, number, path, group) else { continue };
                 found.extend(write.finding(text));
             }
         }
     }
 }
 
-/// Returns the files that a command writes.
-fn written_by(command: &Command) -> Vec<&Word> {
-    let mut paths: Vec<&Word> = command
+/// Returns the files that a command writes; of those that a group around it opens, with the group's
+/// first command.
+fn written_by(command: &Command) -> Vec<(&Word, Option<usize>)> {
+    let mut paths: Vec<(&Word, Option<usize>)> = command
         .outputs
         .iter()
         .filter(|output| output.stream == 1)
-        .map(|output| &output.path)
+        .map(|output| (&output.path, output.group))
         .collect();
     let of_option = match command.name() {
         "tee" => command.arguments().iter().find(|word| !word.text.starts_with('-')),
         "openssl" => command.option("-out"),
         _ => None,
     };
-    paths.extend(of_option);
+    paths.extend(of_option.map(|path| (path, None)));
     paths
 }
 
@@ -57,14 +58,22 @@ struct Write<'a> {
     number: usize,
     command: &'a Command,
     path: &'a Word,
+    /// The first command of the group that opens the file.
+    group: Option<usize>,
 }
 
 impl<'a> Write<'a> {
     /// Takes a write of what should be hidden, to a file that is not hidden yet.
-    fn new(script: &'a Script, number: usize, path: &'a Word) -> Option<Self> {
+    fn new(
+        script: &'a Script,
+        number: usize,
+        path: &'a Word,
+        group: Option<usize>,
+    ) -> Option<Self> {
         let command = script.commands.get(number)?;
-        let write = Self { script, number, command, path };
-        let earlier = script.commands.get(..number)?;
+        let write = Self { script, number, command, path, group };
+        // What a group does comes too late for the file that it writes to.
+        let earlier = script.commands.get(..group.unwrap_or(number))?;
         let is_hidden = earlier.iter().any(|other| hides(other, command));
         let is_harmless = path.text.is_empty() || write.is_for_anyone();
         if is_harmless || is_hidden || write.is_born_private() {
@@ -180,7 +189,9 @@ impl<'a> Write<'a> {
 
     /// Puts a pipeline that fills its line into a subshell with a mask of its own.
     fn wrapped(&self, text: &Text<'_>) -> Option<(String, Vec<Edit>)> {
-        if !self.script.is_plain || self.command.document.is_some() || self.command.is_captured {
+        let is_whole = self.group.is_none() && !self.command.replaces_shell();
+        let is_plain = self.script.is_plain && self.command.document.is_none();
+        if !is_whole || !is_plain || self.command.is_captured {
             return None;
         }
         let start = self.pipeline().iter().map(|command| command.span.start).min()?;
@@ -202,7 +213,7 @@ impl<'a> Write<'a> {
             other.span.start < closed.span.start
                 && (other.name() == "touch"
                     && other.arguments().iter().any(|path| is_same(&path.text, &self.path.text))
-                    || written_by(other).iter().any(|path| is_same(&path.text, &self.path.text)))
+                    || written_by(other).iter().any(|(path, _)| is_same(&path.text, &self.path.text)))
         })?;
         let span: Range<usize> = made.span.clone();
         Some(

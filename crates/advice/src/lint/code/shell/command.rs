@@ -34,6 +34,9 @@ pub(crate) struct Output {
     /// The stream, such as 2; 1 if none is said.
     pub(crate) stream: u8,
     pub(crate) path: Word,
+    /// The first command of the group whose output it is. The group opens the file, before any of its
+    /// commands runs.
+    pub(crate) group: Option<usize>,
 }
 
 /// A word, as the command would see it but for what is filled in.
@@ -69,6 +72,12 @@ impl Command {
             let options = rest.iter().take_while(is_option).count();
             words = rest.get(options..).unwrap_or(&[]);
         }
+    }
+
+    /// Returns whether the shell itself becomes the program, or takes over what is redirected.
+    pub(crate) fn replaces_shell(&self) -> bool {
+        let before = self.words.len() - self.program().len();
+        self.words.iter().take(before).any(|word| word.text == "exec")
     }
 
     /// Returns the program's name without its directory.

@@ -150,8 +150,11 @@ impl Reader<'_> {
         let ended = steer(&mut command, place, &mut self.numbers, self.commands.len());
         if let (Some(first), true) = (group.or(ended), command.words.is_empty()) {
             // Where a group's output goes, that of its commands goes.
+            let of_group = |output: &Output| {
+                Output { group: output.group.or(Some(first)), ..output.clone() }
+            };
             for inner in self.commands.iter_mut().skip(first) {
-                inner.outputs.extend(command.outputs.iter().cloned());
+                inner.outputs.extend(command.outputs.iter().map(of_group));
                 inner.is_piped |= is_piped;
             }
             return;
@@ -197,9 +200,9 @@ impl Reader<'_> {
             draft.command.document = Some(Word::default());
             place.documents.push((path.text, strips));
         } else if is_output && !is_stream {
-            draft.command.outputs.push(Output { stream, path });
+            draft.command.outputs.push(Output { stream, path, group: None });
         } else if is_output && path.text == "2" {
-            draft.command.outputs.push(Output { stream: 2, path });
+            draft.command.outputs.push(Output { stream: 2, path, group: None });
         }
     }
 
