@@ -150,8 +150,35 @@ fn place(
     }
     // Where a policy in code is attached is often not known: then this is a guess.
     let is_sure = attachment.is_some_and(|key| inventory.file.world.compartments.contains_key(key));
-    let level = if is_sure { Level::Warning } else { Level::Info };
-    Some(elsewhere(stated, &location.span, &shown, &paths).at_level(level))
+    let finding = elsewhere(stated, &location.span, &shown, &paths);
+    if !is_sure {
+        let finding = finding.at_level(Level::Info);
+        return Some(with_path(stated, finding, &location.span, &paths));
+    }
+    Some(match paths.as_slice() {
+        [path] => led(stated, finding, &location.span, path, inventory),
+        _ => finding,
+    })
+}
+
+/// Repairs a name by the path to the only compartment that has it, from where the policy is.
+fn led(
+    stated: &Stated<'_>,
+    finding: Finding,
+    span: &Range<usize>,
+    path: &str,
+    inventory: &Inventory<'_>,
+) -> Finding {
+    let attachment = stated.piece.home.attachment.as_deref();
+    let names: Vec<String> = path.split(':').map(str::to_owned).collect();
+    let ends = (0..names.len()).filter_map(|from| names.get(from..));
+    match ends.into_iter().find(|end| inventory.leads(attachment, end)) {
+        Some(end) => {
+            let new = stated.with(span, &Location::Path(end.to_vec()).to_string());
+            stated.repaired(finding, &new)
+        }
+        None => finding,
+    }
 }
 
 fn elsewhere(stated: &Stated<'_>, span: &Range<usize>, shown: &str, paths: &[String]) -> Finding {
@@ -160,13 +187,21 @@ fn elsewhere(stated: &Stated<'_>, span: &Range<usize>, shown: &str, paths: &[Str
         "a bare name is a child of the compartment that the policy is attached to; there is `{}`",
         paths.join("`, `")
     );
-    let finding =
-        stated.finding(&UNREACHABLE_COMPARTMENT, span, &message, &why).labelled("would be refused");
+    stated.finding(&UNREACHABLE_COMPARTMENT, span, &message, &why).labelled("would be refused")
+}
+
+/// Offers the only path. Whether it is meant is for somebody to say: where the policy is attached is
+/// not known, and another compartment could have the name.
+fn with_path(
+    stated: &Stated<'_>,
+    finding: Finding,
+    span: &Range<usize>,
+    paths: &[String],
+) -> Finding {
     match paths {
         [path] => {
             let names = path.split(':').map(str::to_owned).collect();
-            let new = stated.with(span, &Location::Path(names).to_string());
-            stated.repaired(finding, &new)
+            stated.advised(finding, &stated.with(span, &Location::Path(names).to_string()))
         }
         _ => finding,
     }
@@ -199,5 +234,7 @@ fn beside(stated: &Stated<'_>, all: &[Stated<'_>]) -> Option<Finding> {
     if is_above || longer.iter().any(|name| Piece::is_open(name)) {
         return None;
     }
-    Some(elsewhere(stated, &location.span, name, &[longer.join(":")]))
+    let paths = [longer.join(":")];
+    let finding = elsewhere(stated, &location.span, name, &paths);
+    Some(with_path(stated, finding, &location.span, &paths))
 }
