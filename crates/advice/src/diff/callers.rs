@@ -54,10 +54,12 @@ pub(super) struct Callers {
 /// that can matter, resources that matching rules take in, services, and those of the files.
 pub(super) fn callers(sides: &Sides) -> Callers {
     let kinds = Kinds::of(sides);
-    let (assumed_users, left_out) = users(sides, &kinds);
+    let (assumed_users, users_left_out) = users(sides, &kinds);
+    let (resources, resources_left_out) = resources(sides, &kinds);
+    let left_out = users_left_out.saturating_add(resources_left_out);
     let mut callers = Callers { all: Vec::new(), left_out };
     let mut seen = BTreeSet::new();
-    let all = assumed_users.into_iter().chain(resources(sides, &kinds));
+    let all = assumed_users.into_iter().chain(resources);
     for caller in all.chain(services(sides)).chain(known(sides)) {
         if !seen.insert(kinds.of_caller(sides, &caller)) {
             continue;

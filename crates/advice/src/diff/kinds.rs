@@ -61,6 +61,11 @@ impl Kinds {
         self.allowed.iter().chain(&self.denied).chain(&self.asked).collect()
     }
 
+    /// Tells whether membership in a group can matter beside that in another.
+    pub(super) fn matters_beside(&self, id: &Ocid) -> bool {
+        self.asked.contains(id) || self.denied.contains(id)
+    }
+
     /// What statements see of a principal.
     pub(super) fn of_caller(&self, sides: &Sides, caller: &Caller) -> [Vec<String>; 2] {
         let groups = self.groups();

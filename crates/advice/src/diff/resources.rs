@@ -1,13 +1,13 @@
 //! Resources that matching rules take in, and others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use strongroom_model::{Ocid, PrincipalKind, ResourcePrincipal};
 use strongroom_policy::{Rule, RuleVariable};
 
 use super::callers::{Caller, Free, of_both};
 use super::kinds::Kinds;
-use super::shapes::Shape;
+use super::shapes::{Shape, Ways};
 use super::sides::Sides;
 
 /// How many shapes of resources are looked at.
@@ -16,11 +16,12 @@ const SHAPES_MAX: usize = 1500;
 /// Types to take one from that occurs nowhere.
 const TYPES: [&str; 5] = ["fnfunc", "apigateway", "cluster", "loadbalancer", "datascience"];
 
-/// Returns resources in no dynamic group, in each that occurs, and in each two of them where that can
-/// matter. Which dynamic groups they are in is for the rules to say.
-pub(super) fn resources(sides: &Sides, kinds: &Kinds) -> Vec<Caller> {
+/// Returns resources in no dynamic group, in each that occurs, with each identifier that conditions ask
+/// for, and in each two dynamic groups where that can matter; and how many were left out. Which dynamic
+/// groups they are in is for the rules to say.
+pub(super) fn resources(sides: &Sides, kinds: &Kinds) -> (Vec<Caller>, usize) {
     let maker = Maker { sides, kinds, types: types(sides, kinds), places: places(sides) };
-    let shapes = maker.shapes();
+    let (shapes, left_out) = maker.shapes();
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
     for resource in shapes.iter().flat_map(|shape| maker.filled(shape)) {
@@ -28,7 +29,7 @@ pub(super) fn resources(sides: &Sides, kinds: &Kinds) -> Vec<Caller> {
             all.push(maker.caller(&resource));
         }
     }
-    all
+    (all, left_out)
 }
 
 struct Maker<'a> {
@@ -85,31 +86,76 @@ fn places(sides: &Sides) -> Vec<Ocid> {
     places
 }
 
-impl Maker<'_> {
-    fn shapes(&self) -> Vec<Shape> {
-        let relevant = self.kinds.groups();
-        let mut alone = Vec::new();
-        for side in &self.sides.both {
-            let groups = side.world.file.dynamic_groups.iter().zip(&side.world.rules);
-            let occurring = groups.filter(|(group, _)| relevant.contains(&group.id));
-            alone.extend(occurring.flat_map(|(_, rule)| Shape::of(rule)));
+/// Shapes to look at, as many as there is room for.
+struct Shapes {
+    all: Vec<Shape>,
+    left_out: usize,
+}
+
+impl Shapes {
+    fn take(&mut self, shape: Shape) {
+        if self.all.len() < SHAPES_MAX {
+            self.all.push(shape);
+        } else {
+            self.left_out += 1;
         }
-        let mut shapes = vec![Shape::default()];
-        shapes.extend(alone.iter().cloned());
+    }
+
+    fn take_both(&mut self, one: &Shape, other: &Shape) {
+        if self.all.len() < SHAPES_MAX {
+            self.all.extend(one.with(other));
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
+impl Maker<'_> {
+    /// The shapes to look at, and how many were left out. Two dynamic groups are looked at together
+    /// where one of them is denied or asked for, as with [`super::users`].
+    fn shapes(&self) -> (Vec<Shape>, usize) {
+        let (alone, mut left_out) = self.alone();
+        let ids = self.ids();
+        let mut shapes = Shapes { all: vec![Shape::default()], left_out: 0 };
+        ids.iter().cloned().for_each(|shape| shapes.take(shape));
+        alone.keys().cloned().for_each(|shape| shapes.take(shape));
+        let with_id = alone.keys().flat_map(|one| ids.iter().filter_map(|id| one.with(id)));
+        with_id.for_each(|shape| shapes.take(shape));
         if self.kinds.groups_add {
-            for (number, one) in alone.iter().enumerate() {
-                shapes.extend(alone.iter().skip(number + 1).filter_map(|other| one.with(other)));
+            for (number, (one, matters)) in alone.iter().enumerate() {
+                let others = alone.iter().skip(number + 1).filter(|(_, own)| *matters || **own);
+                others.for_each(|(other, _)| shapes.take_both(one, other));
             }
         }
+        left_out = left_out.saturating_add(shapes.left_out);
+        (shapes.all, left_out)
+    }
+
+    /// What matches the rule of each dynamic group that occurs, and whether that one can matter beside
+    /// another; and how many ways to match them were left out.
+    fn alone(&self) -> (BTreeMap<Shape, bool>, usize) {
+        let relevant = self.kinds.groups();
+        let mut alone = BTreeMap::new();
+        let mut left_out = 0_usize;
+        for side in &self.sides.both {
+            let groups = side.world.file.dynamic_groups.iter().zip(&side.world.rules);
+            for (group, rule) in groups.filter(|(group, _)| relevant.contains(&group.id)) {
+                let matters = self.kinds.matters_beside(&group.id);
+                let ways = Ways::of(rule);
+                left_out = left_out.saturating_add(ways.left_out);
+                for shape in ways.shapes {
+                    *alone.entry(shape).or_insert(false) |= matters;
+                }
+            }
+        }
+        (alone, left_out)
+    }
+
+    fn ids(&self) -> Vec<Shape> {
         let texts = self.sides.uses.texts("request.principal.id");
         let ids =
             texts.filter(|text| text.starts_with("ocid1.") && !text.starts_with("ocid1.user."));
-        for id in ids {
-            let with = Shape { id: Some(id.to_owned()), ..Shape::default() };
-            shapes.push(with);
-        }
-        shapes.truncate(SHAPES_MAX);
-        shapes
+        ids.map(|id| Shape { id: Some(id.to_owned()), ..Shape::default() }).collect()
     }
 
     fn filled<'b>(&'b self, shape: &'b Shape) -> impl Iterator<Item = ResourcePrincipal> + 'b {

@@ -8,10 +8,67 @@ use strongroom_policy::{Rule, RuleVariable};
 use super::values::ANOTHER;
 
 /// Ways to match a rule that are looked at.
-const WAYS_MAX: usize = 24;
+const WAYS_MAX: usize = 200;
+
+/// The ways to match a rule that are looked at, and how many more there are at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ways {
+    pub(super) shapes: Vec<Shape>,
+    pub(super) left_out: usize,
+}
+
+impl Ways {
+    fn one(shape: Shape) -> Self {
+        Self { shapes: vec![shape], left_out: 0 }
+    }
+
+    /// Returns the ways to match a rule. Whether what is made so does match is for the rule to say:
+    /// what must not be is left to chance.
+    pub(super) fn of(rule: &Rule) -> Self {
+        match rule {
+            Rule::Any(rules) => {
+                let mut any = Self { shapes: Vec::new(), left_out: 0 };
+                for rule in rules {
+                    let more = Self::of(&rule.value);
+                    any.shapes.extend(more.shapes);
+                    any.left_out = any.left_out.saturating_add(more.left_out);
+                }
+                any.cut()
+            }
+            Rule::All(rules) => rules
+                .iter()
+                .fold(Self::one(Shape::default()), |ways, rule| ways.and(&Self::of(&rule.value))),
+            Rule::Compare { variable, differs: false, value } => {
+                Self::one(Shape::default().having(variable, value))
+            }
+            Rule::Compare { variable: tag @ RuleVariable::Tag { .. }, .. } | Rule::HasTag(tag) => {
+                Self::one(Shape::default().having(tag, ANOTHER))
+            }
+            Rule::Compare { .. } => Self::one(Shape::default()),
+        }
+    }
+
+    /// The ways to match both.
+    fn and(&self, more: &Self) -> Self {
+        let pairs =
+            self.shapes.iter().flat_map(|one| more.shapes.iter().map(move |two| (one, two)));
+        let shapes: Vec<Shape> = pairs.filter_map(|(one, two)| one.with(two)).collect();
+        let all = |ways: &Self| ways.shapes.len().saturating_add(ways.left_out);
+        let looked_at = self.shapes.len().saturating_mul(more.shapes.len());
+        let left_out = all(self).saturating_mul(all(more)).saturating_sub(looked_at);
+        Self { shapes, left_out }.cut()
+    }
+
+    fn cut(mut self) -> Self {
+        let more = self.shapes.len().saturating_sub(WAYS_MAX);
+        self.left_out = self.left_out.saturating_add(more);
+        self.shapes.truncate(WAYS_MAX);
+        self
+    }
+}
 
 /// What a resource must be to match; the rest is open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
     pub(super) resource_type: Option<String>,
     pub(super) id: Option<String>,
@@ -20,35 +77,6 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// Returns the ways to match a rule. Whether what is made so does match is for the rule to say:
-    /// what must not be is left to chance.
-    pub(super) fn of(rule: &Rule) -> Vec<Self> {
-        let mut ways = match rule {
-            Rule::Any(rules) => rules.iter().flat_map(|rule| Self::of(&rule.value)).collect(),
-            Rule::All(rules) => {
-                let mut ways = vec![Self::default()];
-                for rule in rules {
-                    let more = Self::of(&rule.value);
-                    ways = ways
-                        .iter()
-                        .flat_map(|way| more.iter().filter_map(|other| way.with(other)))
-                        .take(WAYS_MAX)
-                        .collect();
-                }
-                ways
-            }
-            Rule::Compare { variable, differs: false, value } => {
-                vec![Self::default().having(variable, value)]
-            }
-            Rule::Compare { variable: tag @ RuleVariable::Tag { .. }, .. } | Rule::HasTag(tag) => {
-                vec![Self::default().having(tag, ANOTHER)]
-            }
-            Rule::Compare { .. } => vec![Self::default()],
-        };
-        ways.truncate(WAYS_MAX);
-        ways
-    }
-
     fn having(mut self, variable: &RuleVariable, value: &str) -> Self {
         let text = Some(value.to_owned());
         match variable {
@@ -139,13 +167,30 @@ mod tests {
             "ALL {resource.type = 'instance', instance.compartment.id != 'ocid1.compartment.oc1..d'}",
         ] {
             let rule = parse_rule(text).unwrap();
-            for shape in Shape::of(&rule) {
+            for shape in Ways::of(&rule).shapes {
                 let resource = shape.made("instance", &place).unwrap();
                 assert!(rule.matches(&resource).is_ok(), "{text}: {resource:?}");
             }
         }
         let [a, b] = ["a", "b"]
-            .map(|name| Shape::of(&parse_rule(&format!("resource.type = '{name}'")).unwrap()));
-        assert_eq!(a[0].with(&b[0]), None);
+            .map(|name| Ways::of(&parse_rule(&format!("resource.type = '{name}'")).unwrap()));
+        assert_eq!(a.shapes[0].with(&b.shapes[0]), None);
+    }
+
+    #[test]
+    fn ways_that_are_left_out_are_counted() {
+        let any = |name: &str, count: usize| {
+            let clauses: Vec<String> =
+                (0..count).map(|number| format!("tag.{name}.Role.value = '{number}'")).collect();
+            format!("ANY {{{}}}", clauses.join(", "))
+        };
+        let counted = |text: &str| {
+            let ways = Ways::of(&parse_rule(text).unwrap());
+            (ways.shapes.len(), ways.left_out)
+        };
+        assert_eq!(counted(&any("Ops", WAYS_MAX)), (WAYS_MAX, 0));
+        assert_eq!(counted(&any("Ops", WAYS_MAX + 3)), (WAYS_MAX, 3));
+        let both = format!("ALL {{{}, {}}}", any("Ops", 20), any("Dev", 11));
+        assert_eq!(counted(&both), (WAYS_MAX, 220 - WAYS_MAX));
     }
 }

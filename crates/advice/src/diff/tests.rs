@@ -168,3 +168,76 @@ fn what_cannot_be_compared_is_named() {
     let two = wrong(&world("ocid1.tenancy.oc1..a"), &world("ocid1.tenancy.oc1..b"));
     assert!(two.contains("it is of tenancy ocid1.tenancy.oc1..b"), "{two}");
 }
+
+/// A tenancy with a dynamic group D0, D1, … for each rule.
+fn with_dynamic_groups(rules: &[String], statements: &[String]) -> String {
+    let group = |(number, rule): (usize, &String)| {
+        let id = format!("ocid1.dynamicgroup.oc1..d{number}");
+        serde_json::json!({ "id": id, "name": format!("D{number}"), "rule": rule })
+    };
+    let groups: Vec<_> = rules.iter().enumerate().map(group).collect();
+    let root = "ocid1.tenancy.oc1..t";
+    serde_json::json!({
+        "world": {
+            "tenancy_id": root,
+            "compartments": { "root": { "id": root, "name": "t", "parent": null } },
+            "groups": [{ "id": "ocid1.group.oc1..b", "name": "B", "members": [] }],
+            "dynamic_groups": groups,
+        },
+        "policies": [{ "name": "p", "attach": "root", "statements": statements }],
+    })
+    .to_string()
+}
+
+fn each<T>(count: usize, made: impl Fn(usize) -> T) -> Vec<T> {
+    (0..count).map(made).collect()
+}
+
+#[test]
+fn many_dynamic_groups_leave_room_for_the_resources_that_conditions_name() {
+    let rules = each(60, |number| format!("tag.Ops.Role.value = 'r{number}'"));
+    let mut statements =
+        each(60, |number| format!("Allow dynamic-group D{number} to inspect keys in tenancy"));
+    statements.push("Deny group B to inspect vaults in tenancy".to_owned());
+    let new = with_dynamic_groups(&rules, &statements);
+    for (number, statement) in [
+        "Allow any-user to read secret-family in tenancy where all {request.principal.type = 'fnfunc', request.principal.id = 'ocid1.fnfunc.oc1.iad.x'}",
+        "Allow dynamic-group D7 to read secret-family in tenancy where request.principal.id = 'ocid1.fnfunc.oc1.iad.x'",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut before = statements.clone();
+        before.push((*statement).to_owned());
+        let old = with_dynamic_groups(&rules, &before);
+        let comparison = compared(&old, &new, Semantics::Oracle);
+        assert_eq!(comparison.changes.len(), 1, "{number}: {comparison:#?}");
+        assert_eq!(comparison.compared, comparison.classes, "{number}");
+    }
+}
+
+#[test]
+fn kinds_of_resources_that_are_left_out_are_counted() {
+    let ids = |count: usize| {
+        format!(
+            "Any {{{}}}",
+            each(count, |n| format!("instance.id = 'ocid1.instance.oc1.iad.{n}'")).join(", ")
+        )
+    };
+    let statements = ["Allow dynamic-group D0 to read keys in tenancy".to_owned()];
+    let taken = |count: usize| with_dynamic_groups(&[ids(count)], &statements);
+    let comparison = compared(&taken(30), &taken(29), Semantics::Oracle);
+    assert_eq!((comparison.changes.len(), comparison.compared), (1, comparison.classes));
+    let comparison = compared(&taken(500), &taken(499), Semantics::Oracle);
+    assert!(comparison.compared < comparison.classes, "{comparison:?}");
+
+    let rules = each(60, |number| format!("tag.Ops.Role{number}.value = 'r'"));
+    let denials =
+        each(60, |number| format!("Deny dynamic-group D{number} to inspect keys in tenancy"));
+    let comparison = compared(
+        &with_dynamic_groups(&rules, &denials),
+        &with_dynamic_groups(&rules, &[]),
+        Semantics::Oracle,
+    );
+    assert!(comparison.compared < comparison.classes, "{comparison:?}");
+}

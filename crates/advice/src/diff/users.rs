@@ -53,8 +53,7 @@ fn sets<'a>(sides: &'a Sides, kinds: &'a Kinds) -> Vec<Groups<'a>> {
 
 /// Tells whether two groups can matter together.
 fn pairs(kinds: &Kinds, one: &Ocid, other: &Ocid) -> bool {
-    let asked = |id| kinds.asked.contains(id) || kinds.denied.contains(id);
-    asked(one) || asked(other)
+    kinds.matters_beside(one) || kinds.matters_beside(other)
 }
 
 fn user(sides: &Sides, groups: &Groups<'_>) -> Option<Caller> {

@@ -213,7 +213,9 @@ impl<'a> Write<'a> {
             other.span.start < closed.span.start
                 && (other.name() == "touch"
                     && other.arguments().iter().any(|path| is_same(&path.text, &self.path.text))
-                    || written_by(other).iter().any(|(path, _)| is_same(&path.text, &self.path.text)))
+                    || written_by(other)
+                        .iter()
+                        .any(|(path, _)| is_same(&path.text, &self.path.text)))
         })?;
         let span: Range<usize> = made.span.clone();
         Some(

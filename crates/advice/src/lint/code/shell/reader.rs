@@ -150,9 +150,8 @@ impl Reader<'_> {
         let ended = steer(&mut command, place, &mut self.numbers, self.commands.len());
         if let (Some(first), true) = (group.or(ended), command.words.is_empty()) {
             // Where a group's output goes, that of its commands goes.
-            let of_group = |output: &Output| {
-                Output { group: output.group.or(Some(first)), ..output.clone() }
-            };
+            let of_group =
+                |output: &Output| Output { group: output.group.or(Some(first)), ..output.clone() };
             for inner in self.commands.iter_mut().skip(first) {
                 inner.outputs.extend(command.outputs.iter().map(of_group));
                 inner.is_piped |= is_piped;
