@@ -43,7 +43,8 @@ pub fn judge_groups(machine: &ResourcePrincipal, groups: &[GroupRule]) -> Outcom
 
 fn no_group(id: &Ocid, compartment_id: &str, why: &str) -> Finding {
     let of = id.as_str().split('.').nth(1).unwrap_or_default();
-    Finding::certain(Fault::NoDynamicGroup, format!("this machine ({id}) is in no dynamic group"))
+    // Statements about any-user, which need no group, are not seen from here.
+    Finding::likely(Fault::NoDynamicGroup, format!("this machine ({id}) is in no dynamic group"))
         .because(why)
         .fix(group_for(of, compartment_id))
 }
@@ -98,7 +99,7 @@ mod tests {
         let Outcome::Found(found) = judged(&[other, "nonsense"]) else { panic!("not found") };
         assert_eq!(
             (found.fault, found.certainty),
-            (Fault::NoDynamicGroup, super::super::Certainty::Certain)
+            (Fault::NoDynamicGroup, super::super::Certainty::Likely)
         );
         let expected = "`0`: `instance.compartment.id = 'ocid1.compartment.oc1..d'` does not hold";
         assert!(found.why.contains(expected), "{}", found.why);

@@ -106,11 +106,12 @@ fn judge_need(label: &str, explained: &Explained, need: &ExplainedNeed) -> Findi
         "denied" => return denied(label, need),
         _ => {}
     }
-    if explained.groups.is_empty() {
+    let nearness = nearness(need);
+    if explained.groups.is_empty() && nearness == Nearness::None {
         return of_nobody(explained);
     }
     let what = if of_key { "use the secret's key" } else { "read the secret" };
-    let (fault, message) = match nearness(need) {
+    let (fault, message) = match nearness {
         Nearness::Condition => (
             Fault::ConditionFails,
             format!("a statement would let the caller {what}, if its condition held"),
@@ -198,7 +199,7 @@ fn grants(statement: &ExplainedStatement, asked: Permission) -> (bool, bool) {
 fn lacking(explained: &Explained, need: &ExplainedNeed) -> String {
     let ExplainedNeed { permission, place, nearest, .. } = need;
     let Explained { caller_kind, caller_id, groups, .. } = explained;
-    let groups = groups.join(", ");
+    let groups = if groups.is_empty() { "no group".to_owned() } else { groups.join(", ") };
     let mut lines = vec![format!(
         "{permission} in {place} is not granted to {caller_kind} {caller_id} (in {groups})"
     )];
@@ -348,6 +349,29 @@ mod tests {
         assert_eq!(found.why, "not in `red`: `tag.a.b.value = 'c'` does not hold");
         nobody.is_allowed_now = true;
         assert_eq!(fault(&nobody), None);
+    }
+
+    /// A statement about any-user needs no group.
+    #[test]
+    fn who_is_in_no_group_is_told_what_keeps_a_statement_about_everybody_from_holding() {
+        let everybody = ExplainedStatement {
+            failing: "condition".to_owned(),
+            text: "Allow any-user to read secret-family in compartment a where \
+                   request.principal.type = 'instance'"
+                .to_owned(),
+            failing_text: "request.principal.type = 'instance'".to_owned(),
+            ..ExplainedStatement::default()
+        };
+        let need = need("SECRET_BUNDLE_READ", "not granted", &[]);
+        let need = ExplainedNeed { nearest: vec![everybody], ..need };
+        for kind in ["user", "instance"] {
+            let nobody = Explained { caller_kind: kind.to_owned(), ..explained(need.clone(), &[]) };
+            let Outcome::Found(found) = judge_explained("s", &nobody) else { panic!("not found") };
+            assert_eq!(found.fault, Fault::ConditionFails);
+            let expected = "(in no group)\n";
+            assert!(found.why.contains(expected), "{}", found.why);
+            assert!(found.why.contains("`request.principal.type = 'instance'`"), "{}", found.why);
+        }
     }
 
     #[test]
