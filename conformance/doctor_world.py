@@ -110,6 +110,11 @@ class World:
             self.secret(name, key_id=key)
         self.keys.disable_key(disabled)
         self.keys.schedule_key_deletion(dying, oci.key_management.models.ScheduleKeyDeletionDetails())
+        rotated = self.key("rotated")
+        self.secret("of-dying-version", key_id=rotated)
+        first = self.keys.get_key(rotated).data.current_key_version
+        self.keys.create_key_version(rotated)
+        self.keys.schedule_key_version_deletion(rotated, first, oci.key_management.models.ScheduleKeyVersionDeletionDetails())
         move = oci.key_management.models.ChangeKeyCompartmentDetails(compartment_id=self.elsewhere)
         self.keys.change_key_compartment(moved, move)
         self.secret("hidden", compartment_id=self.elsewhere)

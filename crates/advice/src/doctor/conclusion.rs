@@ -109,7 +109,9 @@ pub fn conclude(seen: &Evidence<'_>) -> Finding {
 /// The service itself says in which state the key is.
 fn of_key_state(seen: &Evidence<'_>) -> Finding {
     let message = &seen.content.message;
-    let found = if message.contains("DISABLED") {
+    let found = if message.contains("version of the") {
+        of_key_version(message)
+    } else if message.contains("DISABLED") {
         Finding::certain(Fault::KeyDisabled, "the secret's key is disabled").fix(
             "oci kms management key enable --key-id <key OCID> --endpoint <management endpoint>",
         )
@@ -123,6 +125,21 @@ fn of_key_state(seen: &Evidence<'_>) -> Finding {
         Finding::likely(Fault::StateForbids, "the state of the secret's key forbids reading")
     };
     found.because(seen.content.said())
+}
+
+/// A key can be enabled while the version of it that encrypts a secret's content is not.
+fn of_key_version(message: &str) -> Finding {
+    let what = "the version of the key that the content is encrypted with";
+    if message.contains("PENDING_DELETION") || message.contains("SCHEDULING_DELETION") {
+        Finding::certain(Fault::KeyPendingDeletion, format!("{what} is to be deleted")).fix(
+            "oci kms management key-version cancel-deletion --key-id <key OCID> --key-version-id \
+             <key version OCID> --endpoint <management endpoint>",
+        )
+    } else if message.contains("DELET") {
+        Finding::certain(Fault::KeyPendingDeletion, format!("{what} is deleted: it cannot be read"))
+    } else {
+        Finding::likely(Fault::StateForbids, format!("the state of {what} forbids reading"))
+    }
 }
 
 fn without_key(seen: &Evidence<'_>) -> Finding {
@@ -249,6 +266,30 @@ mod tests {
                 retry_after_secs: None,
             };
             assert_eq!(conclude(&evidence(&content)).fault, expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_key_version_is_not_taken_for_its_key() {
+        for (state, expected, says, fix) in [
+            ("PENDING_DELETION", Fault::KeyPendingDeletion, "is to be deleted", true),
+            ("DELETED", Fault::KeyPendingDeletion, "is deleted", false),
+            ("CREATING", Fault::StateForbids, "forbids reading", false),
+        ] {
+            let content = Refusal {
+                status: 409,
+                code: "Conflict".to_owned(),
+                message: format!("The version of the secret's key is {state}."),
+                request_id: None,
+                retry_after_secs: None,
+            };
+            let found = conclude(&evidence(&content));
+            assert_eq!(found.fault, expected, "{state}");
+            assert!(found.message.contains("the version of the key"), "{}", found.message);
+            assert!(found.message.contains(says), "{}", found.message);
+            let command = "oci kms management key-version cancel-deletion --key-id <key OCID> \
+                           --key-version-id ";
+            assert_eq!(found.fix.is_some_and(|text| text.starts_with(command)), fix, "{state}");
         }
     }
 

@@ -184,7 +184,7 @@ faults! {
     VaultNotActive = "vault-not-active";
     /// The key is disabled.
     KeyDisabled = "key-disabled";
-    /// The key is to be deleted, or gone.
+    /// The key, or the version of it that the content is encrypted with, is to be deleted, or gone.
     KeyPendingDeletion = "key-pending-deletion";
     /// The service says that the state of the secret, its key or its vault forbids it.
     StateForbids = "state-forbids";
