@@ -56,13 +56,15 @@ impl Metadata {
         self.fields.get(name).map(String::as_str).filter(|value| *value != "-")
     }
 
-    /// Returns the number of the version in a stage.
+    /// Returns the number of the version in a stage; of several, as DEPRECATED has, the newest that is
+    /// not to be deleted, as the service does when it is asked for content.
     pub(super) fn version_at(&self, stage: &str) -> Option<u64> {
         let held = |(name, stages): (&String, &String)| {
-            let number = name.strip_prefix("version ")?.parse().ok()?;
-            stages.split(',').any(|held| held == stage).then_some(number)
+            let number: u64 = name.strip_prefix("version ")?.parse().ok()?;
+            let stays = !stages.contains(TO_BE_DELETED);
+            stages.split(',').any(|held| held == stage).then_some((stays, number))
         };
-        self.fields.iter().find_map(held)
+        self.fields.iter().filter_map(held).max().map(|(_, number)| number)
     }
 
     /// Returns when a version is to be deleted.
@@ -117,5 +119,39 @@ fn shown(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),
         value => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_versions_in_a_stage_the_newest_that_stays_is_taken() {
+        let at = "2026-12-24T00:00:00Z";
+        let versions = [
+            (1, "DEPRECATED", None),
+            (2, "DEPRECATED", None),
+            (9, "DEPRECATED", None),
+            (10, "DEPRECATED", None),
+            (11, "DEPRECATED", Some(at)),
+            (12, "PREVIOUS", Some(at)),
+            (13, "CURRENT,LATEST", None),
+        ];
+        let field = |(number, stages, deletion): (u64, &str, Option<&str>)| {
+            let deletion = deletion.map(|at| format!("{TO_BE_DELETED}{at}")).unwrap_or_default();
+            (format!("version {number}"), format!("{stages}{deletion}"))
+        };
+        let fields = versions.into_iter().map(field).collect();
+        let metadata = Metadata { name: "s".to_owned(), fields };
+        for (stage, expected) in [
+            ("DEPRECATED", Some(10)),
+            ("PREVIOUS", Some(12)),
+            ("LATEST", Some(13)),
+            ("PENDING", None),
+        ] {
+            assert_eq!(metadata.version_at(stage), expected, "{stage}");
+        }
+        assert_eq!(metadata.deletion_of(11).as_deref(), Some(at));
     }
 }
