@@ -2,6 +2,7 @@
 
 mod admin;
 mod advice;
+mod configuration_file;
 mod duration;
 mod environment;
 mod failure;

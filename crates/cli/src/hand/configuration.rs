@@ -6,6 +6,7 @@ use serde::Deserialize;
 use strongroom_model::private_file;
 
 use super::reference::canonical_alias;
+use crate::configuration_file;
 use crate::environment::Environment;
 use crate::failure::Failure;
 
@@ -61,7 +62,7 @@ impl Configuration {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let read: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let read: Self = configuration_file::parse(text)?;
         let vaults = read.vaults.into_iter().map(|(alias, id)| (canonical_alias(&alias), id));
         Ok(Self { vaults: vaults.collect(), ..read })
     }

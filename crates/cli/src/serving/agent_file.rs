@@ -11,6 +11,7 @@ use strongroom_client::{Lifetimes, SecurityClass};
 use strongroom_model::private_file::{self, Access};
 use strongroom_wire::read_consumer_name;
 
+use crate::configuration_file;
 use crate::duration;
 use crate::failure::Failure;
 use crate::hand::reference::Reference;
@@ -187,8 +188,7 @@ impl AgentFile {
         };
         let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
-        let file: Self = toml::from_str(&text)
-            .map_err(|error| refused(error.to_string().trim_end().to_owned()))?;
+        let file: Self = configuration_file::parse(&text).map_err(refused)?;
         file.check().map_err(refused)?;
         Ok(file)
     }

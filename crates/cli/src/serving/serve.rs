@@ -24,6 +24,7 @@ use super::supervisor::Supervisor;
 use super::targets::TargetTable;
 use super::unseal::Unseal;
 use super::{memory, targets, token};
+use crate::configuration_file;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::logging::{Form, LogArguments};
@@ -220,8 +221,7 @@ impl Configuration {
         };
         let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
-        let read: Self = toml::from_str(&text)
-            .map_err(|error| refused(error.to_string().trim_end().to_owned()))?;
+        let read: Self = configuration_file::parse(&text).map_err(refused)?;
         if read.host.as_deref().is_some_and(|host| !is_host(host)) {
             return Err(refused("host must be a name or an address, with no port".to_owned()));
         }

@@ -12,6 +12,7 @@ use strongroom_signing::PrivateKey;
 use strongroom_targets::{Function, FunctionParts, Postgres, PostgresParts, TlsMode};
 
 use super::secret_file::read_secret;
+use crate::configuration_file;
 use crate::failure::Failure;
 
 /// A target system: what secrets call it, and what it is.
@@ -75,8 +76,7 @@ pub(crate) fn read(path: &Path) -> Result<Targets, Failure> {
     let refused = |why: String| bad(&path.display().to_string(), why);
     let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
-    let file: TargetFile =
-        toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))?;
+    let file: TargetFile = configuration_file::parse(&text).map_err(refused)?;
     start(&file.target)
 }
 

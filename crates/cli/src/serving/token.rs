@@ -4,6 +4,7 @@ use serde::Deserialize;
 use strongroom_keyring::pkcs11::{Token, TokenConfig};
 use strongroom_model::{Sensitive, private_file};
 
+use crate::configuration_file;
 use crate::failure::Failure;
 
 const SESSIONS: usize = 4;
@@ -31,7 +32,7 @@ impl Pkcs11Table {
         };
         let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
-        toml::from_str(&text).map_err(|error| refused(error.to_string().trim_end().to_owned()))
+        configuration_file::parse(&text).map_err(refused)
     }
 }
 
