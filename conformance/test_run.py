@@ -229,6 +229,19 @@ def test_who_may_not_read_descriptions_polls(limited):
         assert process.stdout.readline() == b"second\n"
 
 
+def test_who_may_read_descriptions_no_longer_polls_from_then_on(limited):
+    put(limited, "narrowed", b"first")
+    flags = [*limited.as_app, "--on-change", "restart", "--on-change-every", "1s"]
+    with started(limited, sys.executable, "-c", SHOW + WAIT, flags=flags, variables={"V": "secret://dev/narrowed"}) as process:
+        assert process.stdout.readline() == b"first\n"
+        put(limited, "narrowed", b"second")
+        assert process.stdout.readline() == b"second\n"
+        limited.policy("narrowed", "Deny group app to read secrets in compartment sample where target.secret.name = 'narrowed'")
+        time.sleep(3)
+        put(limited, "narrowed", b"third")
+        assert process.stdout.readline() == b"third\n"
+
+
 def test_without_a_vault_nothing_starts(vault, tmp_path):
     flags = ["--endpoint", "http://127.0.0.1:1"]
     done = run(vault, "touch", tmp_path / "started", flags=flags, V="secret://dev/sample")

@@ -61,8 +61,8 @@ impl Watch {
         mut self,
         mut known: Vec<SecretBundle>,
     ) -> mpsc::Receiver<Vec<SecretBundle>> {
-        if !matches!(self.feed, Feed::Absent) && !self.sees_all(&known).await {
-            self.feed = Feed::Absent;
+        if !matches!(self.feed, Feed::Absent) {
+            self.feed = self.feed_of(&known).await;
         }
         let (sender, receiver) = mpsc::channel(1);
         drop(tokio::spawn(async move {
@@ -81,15 +81,18 @@ impl Watch {
         receiver
     }
 
-    /// Returns whether the feed would tell of every secret: it tells only of those whose description
-    /// the caller may read, which reading a bundle does not need.
-    async fn sees_all(&self, known: &[SecretBundle]) -> bool {
+    /// Returns the feed as far as it can be relied on: it tells only of secrets whose description the
+    /// caller may read, which reading a bundle does not need.
+    async fn feed_of(&mut self, known: &[SecretBundle]) -> Feed {
         for bundle in known {
-            if self.client.secret(&bundle.secret_id).await.is_err() {
-                return false;
+            match self.client.secret(&bundle.secret_id).await {
+                Ok(_description) => {}
+                Err(error) if is_refusal(&error) => return Feed::Absent,
+                // Asked again when the feed begins anew.
+                Err(_passing) => return Feed::Begins,
             }
         }
-        true
+        std::mem::replace(&mut self.feed, Feed::Begins)
     }
 
     /// Returns when something may have changed.
@@ -111,6 +114,13 @@ impl Watch {
                         sleep(RESET_PAUSE).await;
                     }
                     self.feed = Feed::GoesOn(told.cursor);
+                    if told.is_reset || !has_begun {
+                        // Rights may have changed.
+                        self.feed = self.feed_of(known).await;
+                    }
+                    if !has_begun && matches!(self.feed, Feed::Begins) {
+                        break;
+                    }
                     if concerns {
                         return;
                     }
@@ -148,6 +158,10 @@ impl Watch {
         SystemRandom.fill(&mut bytes);
         jittered(self.every, u16::from_be_bytes(bytes))
     }
+}
+
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(error, ClientError::Service(refused) if matches!(refused.status, 403 | 404))
 }
 
 fn tells_of(told: &SecretChanges, known: &[SecretBundle]) -> bool {
