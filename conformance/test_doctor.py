@@ -59,6 +59,8 @@ def test_what_works_has_no_fault(world):
             "over TLS": as_user(world, "entitled", STRONGROOM_ENDPOINT=url, STRONGROOM_CERT_BUNDLE=authority),
             "a proxy that this host needs not": as_user(world, "entitled", HTTP_PROXY="http://127.0.0.1:1", NO_PROXY="127.0.0.1"),
             "through a proxy": as_user(world, "entitled", STRONGROOM_ENDPOINT="http://vault.test", HTTP_PROXY=proxy),
+            "a proxy that the network of the metadata service needs not": ((REF, *MACHINE), {
+                "OCI_METADATA_BASE_URL": world.dev["imds_url"], "HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.0/8"}),
             "a machine": ((REF, *MACHINE), {"OCI_METADATA_BASE_URL": world.dev["imds_url"]}),
         }
         for what, (arguments, variables) in working.items():

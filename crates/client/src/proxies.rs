@@ -167,7 +167,9 @@ impl FromStr for Exceptions {
 }
 
 impl Exceptions {
-    fn have(&self, host: &str, port: u16) -> bool {
+    /// Tells whether a host, in lower case and without brackets, is reached directly at a port.
+    #[must_use]
+    pub fn have(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|exception| {
             exception.port.is_none_or(|own| own == port) && exception.hosts.have(host)
         })

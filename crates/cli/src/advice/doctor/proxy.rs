@@ -1,6 +1,6 @@
 use strongroom_advice::doctor::{Fault, Finding, Outcome, Signer};
-use strongroom_client::BaseUrl;
 use strongroom_client::probe::{self, ConnectFault, HostPort};
+use strongroom_client::{BaseUrl, Proxies};
 
 use super::examination::{Examination, failed};
 use crate::proxies::proxies;
@@ -35,12 +35,13 @@ impl Examination<'_> {
             self.ground.as_ref().filter(|_| self.given.signer == Some(Signer::Instance))?;
         let (proxies, named) = (self.proxies.as_ref()?, self.environment.no_proxy.as_ref());
         proxies.http.as_ref()?;
-        let host = ground.finder().metadata_url().parse::<BaseUrl>().ok()?.host_port().host;
-        let spared = named.map(|named| String::from_utf8_lossy(named.value.expose()).into_owned());
-        let spared = spared.unwrap_or_default();
-        if spared.split([',', ' ']).any(|item| item == host || item == "*") {
+        let at = ground.finder().metadata_url().parse::<BaseUrl>().ok()?.host_port();
+        if is_spared(proxies, &at) {
             return None;
         }
+        let host = at.host;
+        let spared = named.map(|named| String::from_utf8_lossy(named.value.expose()).into_owned());
+        let spared = spared.unwrap_or_default();
         let message = format!("Oracle's tools ask a proxy for this machine's metadata at {host}");
         let finding = Finding::certain(Fault::ProxyTakesMetadata, message).as_risk();
         let why = "NO_PROXY does not list it; this program asks without a proxy all the same";
@@ -70,6 +71,11 @@ impl Examination<'_> {
     }
 }
 
+/// Tells whether `NO_PROXY` lists a place, as other tools read it too: by name, address or network.
+fn is_spared(proxies: &Proxies, at: &HostPort) -> bool {
+    proxies.exceptions.have(&at.host.to_ascii_lowercase(), at.port)
+}
+
 /// Says that the proxy on the way does not answer.
 pub(super) fn silent(proxy: &HostPort, fault: &ConnectFault) -> Finding {
     let why = match fault {
@@ -80,4 +86,27 @@ pub(super) fn silent(proxy: &HostPort, fault: &ConnectFault) -> Finding {
     Finding::certain(Fault::ProxyUnreachable, format!("the proxy {proxy} does not answer"))
         .because(format!("{why}; the environment names it for this host"))
         .fix("correct HTTPS_PROXY or HTTP_PROXY, or list the host in NO_PROXY")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_spared_by_address_and_by_network() {
+        let at = "http://169.254.169.254/opc/v2".parse::<BaseUrl>().unwrap().host_port();
+        for (list, expected) in [
+            ("169.254.169.254", true),
+            ("example.com,169.254.169.254:80", true),
+            ("example.com\t169.254.169.254", true),
+            ("169.254.0.0/16", true),
+            ("*", true),
+            ("", false),
+            ("10.0.0.0/8", false),
+            ("169.254.169.254:8080", false),
+        ] {
+            let proxies = Proxies { exceptions: list.parse().unwrap(), ..Proxies::default() };
+            assert_eq!(is_spared(&proxies, &at), expected, "{list}");
+        }
+    }
 }
