@@ -25,6 +25,9 @@ pub struct Comparison {
     pub compared: u64,
     /// Kinds of requests that the two tell apart.
     pub classes: u64,
+    /// Whether every kind of request was compared, and every way in which a variable can compare was
+    /// tried.
+    pub is_whole: bool,
     /// Principals and compartments of each kind.
     pub principals: usize,
     /// Compartments of each kind.
@@ -128,6 +131,9 @@ impl Comparison {
             changes: rows.iter().filter_map(|row| change(row, compared)).collect(),
             compared: search.compared,
             classes: search.classes,
+            is_whole: search.compared == search.classes
+                && search.cut.is_empty()
+                && !sides.assumed.is_cut,
             principals: compared.callers.len(),
             compartments: compared.places.len(),
             assumed: sides.assumed.clone(),

@@ -71,7 +71,38 @@ pub(super) struct Search<'a> {
     pub(super) compared: u64,
     pub(super) classes: u64,
     tried: u64,
+    budget: Budget,
     pub(super) cut: BTreeSet<String>,
+}
+
+/// How many requests may be tried.
+#[derive(Clone, Copy)]
+struct Budget {
+    /// For one principal, place, permission and operation.
+    each: u64,
+    all: u64,
+}
+
+impl Budget {
+    const MOST: Self = Self { each: EACH_MAX, all: ALL_MAX };
+
+    /// What there is for each of so many, if all cannot be tried: the small ones are tried whole, the
+    /// others get what is left in equal parts, one request at least.
+    fn shared(self, sizes: impl Iterator<Item = u64>) -> Self {
+        let mut sizes: Vec<u64> = sizes.map(|size| size.min(self.each)).collect();
+        sizes.sort_unstable();
+        let mut left = self.all;
+        let mut waiting = u64::try_from(sizes.len()).unwrap_or(u64::MAX);
+        for size in sizes {
+            let part = left / waiting.max(1);
+            if size > part {
+                return Self { each: part.max(1), all: u64::MAX };
+            }
+            left -= size;
+            waiting -= 1;
+        }
+        Self { all: u64::MAX, ..self }
+    }
 }
 
 /// Statements of each side.
@@ -90,19 +121,34 @@ impl<'a> Search<'a> {
             compared: 0,
             classes: 0,
             tried: 0,
+            budget: Budget::MOST,
             cut: BTreeSet::new(),
         }
     }
 
     pub(super) fn run(&mut self, callers: &Callers, places: &[Place]) {
+        self.compare_all(callers, places);
+        let Budget { each, all } = self.budget;
+        let sizes = || self.attempts.values().map(|attempt| attempt.size);
+        if sizes().map(|size| size.min(each)).fold(0, u64::saturating_add) > all {
+            // Those that came late got nothing: now it is known how many there are.
+            self.budget = self.budget.shared(sizes());
+            self.attempts.clear();
+            self.found.clear();
+            (self.compared, self.classes, self.tried) = (0, 0, 0);
+            self.compare_all(callers, places);
+        }
+        let per_place = self.operations.values().map(Vec::len).sum::<usize>();
+        let left_out = callers.left_out.saturating_mul(places.len()).saturating_mul(per_place);
+        self.classes = self.classes.saturating_add(u64::try_from(left_out).unwrap_or(u64::MAX));
+    }
+
+    fn compare_all(&mut self, callers: &Callers, places: &[Place]) {
         for (caller, one) in callers.all.iter().enumerate() {
             for (place, at) in places.iter().enumerate() {
                 self.compare(one, at, (caller, place));
             }
         }
-        let per_place = self.operations.values().map(Vec::len).sum::<usize>();
-        let left_out = callers.left_out.saturating_mul(places.len()).saturating_mul(per_place);
-        self.classes = self.classes.saturating_add(u64::try_from(left_out).unwrap_or(u64::MAX));
     }
 
     fn compare(&mut self, caller: &Caller, place: &Place, numbers: (usize, usize)) {
@@ -187,8 +233,8 @@ impl<'a> Search<'a> {
     fn attempt(&mut self, trial: &Trial<'_>, uses: &Uses) -> Attempt {
         let domains = Domains::of(uses, trial, &mut self.values);
         self.cut.extend(domains.cut.iter().cloned());
-        let attempt =
-            Attempt::of(trial, &domains, EACH_MAX.min(ALL_MAX.saturating_sub(self.tried)));
+        let Budget { each, all } = self.budget;
+        let attempt = Attempt::of(trial, &domains, each.min(all.saturating_sub(self.tried)));
         self.tried = self.tried.saturating_add(attempt.tries);
         attempt
     }
@@ -266,4 +312,47 @@ fn operations(sides: &Sides, semantics: Semantics) -> BTreeMap<Permission, Vec<&
     }
     all.values_mut().filter(|names| names.is_empty()).for_each(|names| names.push(""));
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Given;
+    use super::super::callers::callers;
+    use super::super::places::places;
+    use super::*;
+
+    #[test]
+    fn what_may_be_tried_is_shared() {
+        let each = |sizes: &[u64]| Budget::MOST.shared(sizes.iter().copied()).each;
+        assert_eq!(each(&[]), EACH_MAX);
+        assert_eq!(each(&[u64::MAX; 25]), EACH_MAX);
+        assert_eq!(each(&[u64::MAX; 50]), ALL_MAX / 50);
+        assert_eq!(each(&[[1_000; 100], [u64::MAX; 100]].concat()), ALL_MAX / 100 - 1_000);
+        assert_eq!(each(&vec![2; 600_000]), 1);
+    }
+
+    #[test]
+    fn those_that_come_late_are_tried_too() {
+        let statement = |group: usize| {
+            let names: Vec<String> =
+                (0..8).map(|number| format!("target.v{number}.name = 'a{group}'")).collect();
+            let names = names.join(", ");
+            format!("Allow group G{group} to {{KEY_READ}} in tenancy where any {{{names}}}")
+        };
+        let new = (0..30).map(statement).collect::<Vec<_>>().join("\n");
+        let (old, new) = (Given { name: "old", text: "" }, Given { name: "new", text: &new });
+        let sides = Sides::read(&old, &new, Semantics::Oracle).unwrap();
+        let (callers, places) = (callers(&sides), places(&sides));
+        let mut search = Search::new(&sides, Semantics::Oracle);
+        search.budget = Budget { each: 200, all: 1_000 };
+        search.run(&callers, &places);
+        let told: BTreeSet<&str> =
+            search.found.iter().map(|found| callers.all[found.caller].label.as_str()).collect();
+        let missing: Vec<String> = (0..30)
+            .map(|group| format!("group G{group}"))
+            .filter(|name| !told.contains(name.as_str()))
+            .collect();
+        assert_eq!(missing, Vec::<String>::new());
+        assert!(search.compared < search.classes);
+    }
 }

@@ -62,6 +62,11 @@ pub struct Suggestion {
     pub held: Vec<HeldStatement>,
     /// Kinds of requests that were compared to see that nothing becomes allowed.
     pub compared: u64,
+    /// Kinds of requests that there are.
+    pub classes: u64,
+    /// Whether all of them were compared, and every way in which a variable can compare was tried:
+    /// then it is proved that nothing becomes allowed.
+    pub is_proved: bool,
     /// What else is to be known.
     pub notes: Vec<String>,
 }
@@ -97,7 +102,9 @@ pub fn suggest(
         left_out: observed.left_out,
         statements: proof.statements,
         held: held(&matter, &who.principal, &observed.calls),
-        compared: proof.compared,
+        compared: proof.extent.compared,
+        classes: proof.extent.classes,
+        is_proved: proof.extent.is_whole,
         notes,
     })
 }

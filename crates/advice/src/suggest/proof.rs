@@ -7,15 +7,25 @@ use super::Matter;
 use super::draft::{Draft, Width};
 use super::observed::{Call, Observed};
 use crate::ask::{AskError, compiled};
-use crate::diff::{Given, diff};
+use crate::diff::{Comparison, Given, diff};
 use crate::tenancy_file::{PolicyEntry, TenancyFile};
 
-/// Statements that are proved: they allow every call, and nothing that was not allowed before.
+/// Statements that are proved: they allow every call, and nothing that was not allowed before, as far as
+/// that was compared.
 pub(super) struct Proof {
     pub(super) statements: Vec<String>,
+    pub(super) extent: Extent,
+    pub(super) notes: Vec<String>,
+}
+
+/// What was compared to see that nothing becomes allowed.
+pub(super) struct Extent {
     /// Kinds of requests that were compared.
     pub(super) compared: u64,
-    pub(super) notes: Vec<String>,
+    /// Kinds of requests that there are.
+    pub(super) classes: u64,
+    /// Whether that is all of it.
+    pub(super) is_whole: bool,
 }
 
 impl Proof {
@@ -27,7 +37,7 @@ impl Proof {
         observed: &Observed,
     ) -> Result<Self, AskError> {
         let mut proved = drafts;
-        let (mut widens, mut compared) = widens(matter, &written(matter, principal, &proved))?;
+        let (mut widens, mut extent) = widens(matter, &written(matter, principal, &proved))?;
         while widens && proved.iter().any(|draft| draft.width != Width::Kept) {
             let mut next = Vec::new();
             for draft in proved {
@@ -39,7 +49,7 @@ impl Proof {
                 }
             }
             proved = next;
-            (widens, compared) = self::widens(matter, &written(matter, principal, &proved))?;
+            (widens, extent) = self::widens(matter, &written(matter, principal, &proved))?;
         }
         let statements = written(matter, principal, &proved);
         let kept = proved.iter().filter(|draft| draft.width == Width::Kept).count();
@@ -55,7 +65,7 @@ impl Proof {
             let message = format!("{refused} calls would not be allowed by the statements found");
             return Err(AskError::new("", message));
         }
-        Ok(Self { statements, compared, notes })
+        Ok(Self { statements, extent, notes })
     }
 }
 
@@ -65,7 +75,7 @@ fn written(matter: &Matter<'_>, principal: &Principal, drafts: &[Draft]) -> Vec<
 }
 
 /// Tells whether anything becomes allowed if these statements are added, and how much was compared.
-fn widens(matter: &Matter<'_>, statements: &[String]) -> Result<(bool, u64), AskError> {
+fn widens(matter: &Matter<'_>, statements: &[String]) -> Result<(bool, Extent), AskError> {
     let with = TenancyFile {
         policies: matter
             .file
@@ -84,7 +94,8 @@ fn widens(matter: &Matter<'_>, statements: &[String]) -> Result<(bool, u64), Ask
     let comparison = diff(&old, &new, matter.ask.semantics)
         .map_err(|error| AskError::new("", error.to_string()))?;
     let widens = comparison.changes.iter().any(|change| change.became == "allowed");
-    Ok((widens, comparison.compared))
+    let Comparison { compared, classes, is_whole, .. } = comparison;
+    Ok((widens, Extent { compared, classes, is_whole }))
 }
 
 fn added(matter: &Matter<'_>, statements: &[String]) -> Result<PolicyEntry, AskError> {

@@ -77,11 +77,30 @@ fn reads_become_names_places_and_the_key() {
     );
     assert_eq!((found.calls, found.kinds, found.principal.as_str()), (4, 3, "user alice"));
     assert!(found.compared > 0 && found.notes.is_empty() && found.left_out.is_empty());
+    assert!(found.is_proved && found.compared == found.classes);
     let [family, keys] = found.held.as_slice() else { panic!("{:?}", found.held) };
     assert_eq!((family.calls, keys.calls), (4, 3));
     assert_eq!(keys.used, ["KEY_DECRYPT"]);
     assert!(family.used.contains(&"SECRET_BUNDLE_READ".to_owned()));
     assert!(family.unused.iter().any(|words| words.contains("secret-versions")), "{family:?}");
+}
+
+#[test]
+fn what_could_not_be_compared_whole_is_not_proved() {
+    let names: Vec<String> = (0..12).map(|number| format!("target.v{number}.name = 'a'")).collect();
+    let denies = format!(
+        "Deny group SecretReaders to read secret-bundles in compartment Apps where all {{{}}}",
+        names.join(", ")
+    );
+    let events = [call("alice", "GetSecretBundle", "prod", "db")];
+    let ask = SuggestAsk { semantics: Semantics::Oracle, ..ask("alice") };
+    let found = suggested(&[BROAD[0], &denies], &ask, &events);
+    assert_eq!(
+        found.statements,
+        ["Allow group SecretReaders to read secret-bundles in compartment Apps:Prod where \
+          target.secret.name = 'db'"]
+    );
+    assert!(!found.is_proved && found.compared < found.classes, "{found:?}");
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub(super) fn taken(text: &str, events: &mut Vec<AuditEvent>) -> Result<(), Even
 }
 
 fn told(suggestion: &Suggestion, events: usize) -> Vec<String> {
-    let Suggestion { principal, calls, kinds, statements, held, compared, .. } = suggestion;
+    let Suggestion { principal, calls, kinds, statements, held, .. } = suggestion;
     let kinds = if *kinds == 1 { "1 kind".to_owned() } else { format!("{kinds} kinds") };
     let seen = format!("{calls} calls of {kinds} by {principal}, of {events} events");
     let mut lines = Vec::new();
@@ -154,10 +154,7 @@ fn told(suggestion: &Suggestion, events: usize) -> Vec<String> {
         };
         lines.push(format!("{many} {seen}"));
         lines.extend(statements.iter().map(|statement| format!("  {statement}")));
-        lines.push(format!(
-            "  proof: each of these calls is allowed by them alone; of {compared} kinds of requests \
-             that were compared none becomes allowed"
-        ));
+        lines.push(format!("  {}", shown(suggestion)));
     }
     if !held.is_empty() {
         lines.push("held now".to_owned());
@@ -167,6 +164,21 @@ fn told(suggestion: &Suggestion, events: usize) -> Vec<String> {
     lines.extend(left_out.map(|(reason, count)| format!("note: left out {count}: {reason}")));
     lines.extend(suggestion.notes.iter().map(|note| format!("note: {note}")));
     lines
+}
+
+/// What shows that the statements are right, and how far it goes.
+fn shown(suggestion: &Suggestion) -> String {
+    let Suggestion { compared, classes, is_proved, .. } = suggestion;
+    let calls = "each of these calls is allowed by them alone";
+    if *is_proved {
+        return format!(
+            "proof: {calls}; of {compared} kinds of requests that were compared none becomes allowed"
+        );
+    }
+    format!(
+        "{calls}; none becomes allowed of {compared} kinds of requests that were compared, of \
+         {classes} that there are: not everything could be tried"
+    )
 }
 
 fn held(statement: &HeldStatement) -> Vec<String> {

@@ -196,7 +196,7 @@ impl Judge<'_> {
         let old = Given { name: "with", text: &old };
         let new = Given { name: "without", text: &new };
         let comparison = diff(&old, &new, self.semantics).ok()?;
-        let is_whole = comparison.compared == comparison.classes && comparison.notes.is_empty();
+        let is_whole = comparison.is_whole && comparison.notes.is_empty();
         is_whole.then_some(comparison)
     }
 

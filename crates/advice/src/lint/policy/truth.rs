@@ -62,7 +62,7 @@ fn patterns(condition: &Condition) -> Condition {
 fn compare(old: &str, new: &str, semantics: Semantics) -> Option<Comparison> {
     let (old, new) = (Given { name: "one", text: old }, Given { name: "other", text: new });
     let comparison = diff(&old, &new, semantics).ok()?;
-    (comparison.compared == comparison.classes && comparison.notes.is_empty()).then_some(comparison)
+    (comparison.is_whole && comparison.notes.is_empty()).then_some(comparison)
 }
 
 fn is_same(old: &str, new: &str, semantics: Semantics) -> Option<bool> {
