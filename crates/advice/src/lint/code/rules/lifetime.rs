@@ -42,10 +42,10 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     if !has_both || text.is_test || text.kind == Kind::Markdown {
         return;
     }
-    let rotations = settings(text, &ROTATION, "d");
+    let rotations = settings(text, &ROTATION, unit_of_rotation);
     let Some(shortest) = rotations.iter().min_by_key(|setting| setting.seconds) else { return };
     let speaks_of_vault = OF_VAULT.is_in(&text.file.text) || shortest.is_iso;
-    for kept in settings(text, &TTL, "s") {
+    for kept in settings(text, &TTL, |_| "s") {
         let is_ours = OF_SECRET.is_in(&kept.name) || speaks_of_vault && PLAIN.is_in(&kept.name);
         if kept.seconds < shortest.seconds || !is_ours {
             continue;
@@ -63,14 +63,24 @@ pub(super) fn look(text: &Text<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-fn settings(text: &Text<'_>, pattern: &Pattern, unit: &str) -> Vec<Setting> {
+/// The most days that an interval is taken to have: ten years.
+const DAYS_MAX: u64 = 3650;
+
+/// The unit of an interval that names none: days, but of what is multiplied, or too long for that.
+fn unit_of_rotation(value: &str) -> &'static str {
+    let is_in_days = !value.contains('*') && product(value).is_some_and(|days| days <= DAYS_MAX);
+    if is_in_days { "d" } else { "s" }
+}
+
+fn settings(text: &Text<'_>, pattern: &Pattern, unit_of: fn(&str) -> &'static str) -> Vec<Setting> {
     let mut settings = Vec::new();
     for groups in pattern.groups(&text.file.text) {
         let [_, Some(name), in_name, Some(value)] = groups.as_slice() else { continue };
         if text.is_comment(name.start) {
             continue;
         }
-        let unit = in_name.clone().map_or(unit, |span| text.at(span));
+        let unit = in_name.clone().map(|span| text.at(span));
+        let unit = unit.unwrap_or_else(|| unit_of(text.at(value.clone())));
         if let Some(seconds) = seconds(text.at(value.clone()), unit).filter(|seconds| *seconds > 0)
         {
             settings.push(Setting {
@@ -175,6 +185,11 @@ mod tests {
             ("soon", "s", None),
         ] {
             assert_eq!(seconds(text, unit), expected, "{text}");
+        }
+        for (text, unit) in
+            [("1", "d"), ("3_650", "d"), ("3651", "s"), ("86400", "s"), ("24 * 60 * 60", "s")]
+        {
+            assert_eq!(unit_of_rotation(text), unit, "{text}");
         }
         assert_eq!([45, 900, 129_600, 172_800].map(shown), ["45 s", "15 min", "36 h", "2 days"]);
     }
