@@ -10,6 +10,7 @@ from oci.exceptions import ServiceError
 from oci.identity import models
 
 from test_identity import new_group, new_key, new_policy, new_user
+from test_run import as_app
 from vault import BINARY, ROOT
 
 CASES = json.loads((ROOT / "crates" / "policy" / "tests" / "corpus" / "cases-public.json").read_text())
@@ -224,3 +225,27 @@ def test_a_live_tenancy_is_decided_as_the_server_does(own_vault, tmp_path):
 def test_a_server_that_cannot_be_reached(tmp_path):
     code, _, complained = simulate("--as", "a", "--do", "GetSecret", "--on", "tenancy", "--data-dir", tmp_path)
     assert code == 3 and complained.startswith("error[")
+
+
+def test_policies_that_may_not_be_listed_are_left_out_and_told(own_vault, tmp_path):
+    own_vault.start()
+    iam, tenancy = own_vault.client(oci.identity.IdentityClient), own_vault.dev["tenancy_id"]
+    flags = [*as_app(own_vault), "--endpoint", own_vault.dev["base_url"]]
+    lists = ("compartments", "users", "groups", "dynamic-groups", "tenancies")
+    new_policy(iam, tenancy, "lists", *(f"Allow group app to inspect {kind} in tenancy" for kind in lists))
+    new_policy(iam, own_vault.dev["compartment_id"], "of-sample", "Allow group app to inspect keys in compartment sample")
+    file = tmp_path / "world.json"
+    none = own_vault.strongroom("policy", "export", file, *flags)
+    assert none.returncode == 1 and b"cannot read the tenancy and its policies" in none.stderr and not file.exists()
+    new_policy(iam, tenancy, "some", "Allow group app to read policies in compartment sample")
+    some = own_vault.strongroom("policy", "export", file, *flags)
+    assert some.returncode == 0 and b"warning[policies-left-out]" in some.stderr and b"`root`" in some.stderr, some.stderr
+    written = json.loads(file.read_text())
+    assert "root" in written["policies_left_out"] and "sample" not in written["policies_left_out"]
+    assert [policy["name"] for policy in written["policies"]] == ["of-sample"]
+    _, _, told = simulate("--as", "app-prod", "--do", "KEY_INSPECT", "--on", "sample", "--world", file)
+    assert "warning[policies-left-out]" in told
+    done = subprocess.run([str(BINARY), "policy", "diff", str(file), str(file)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "is not whole: it has no policies of " in done.stdout
+    whole = own_vault.strongroom("policy", "export", file)
+    assert whole.returncode == 0 and whole.stderr == b"" and "policies_left_out" not in json.loads(file.read_text())

@@ -8,6 +8,9 @@ use strongroom_model::Ocid;
 /// Domain of a group that says none.
 const DOMAIN: &str = "Default";
 
+/// Compartments that are named of those whose policies are left out.
+const SHOWN_MAX: usize = 5;
+
 /// A tenancy and its policies, as they stand in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TenancyFile {
@@ -18,6 +21,10 @@ pub struct TenancyFile {
     pub world: WorldFile,
     /// Its policies.
     pub policies: Vec<PolicyEntry>,
+    /// Keys of the compartments whose policies are not in the file, for whoever wrote it may not list
+    /// them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies_left_out: Vec<String>,
 }
 
 /// A tenancy: compartments and principals under keys by which the file refers to them.
@@ -150,6 +157,21 @@ impl TenancyFile {
     #[must_use]
     pub fn statement_count(&self) -> usize {
         self.policies.iter().map(|policy| policy.statements.len()).sum()
+    }
+
+    /// Returns in words which policies are not in the file, if any are not.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let keys = &self.policies_left_out;
+        let shown: Vec<String> =
+            keys.iter().take(SHOWN_MAX).map(|key| format!("`{key}`")).collect();
+        let more = match keys.len().saturating_sub(SHOWN_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let compartments = if keys.len() == 1 { "compartment" } else { "compartments" };
+        let told = format!("policies of {compartments} {}{more}", shown.join(", "));
+        (!keys.is_empty()).then_some(told)
     }
 
     /// Writes the file.

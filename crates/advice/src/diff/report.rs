@@ -25,8 +25,8 @@ pub struct Comparison {
     pub compared: u64,
     /// Kinds of requests that the two tell apart.
     pub classes: u64,
-    /// Whether every kind of request was compared, and every way in which a variable can compare was
-    /// tried.
+    /// Whether every kind of request was compared, every way in which a variable can compare was
+    /// tried, and both files have all policies.
     pub is_whole: bool,
     /// Principals and compartments of each kind.
     pub principals: usize,
@@ -133,7 +133,8 @@ impl Comparison {
             classes: search.classes,
             is_whole: search.compared == search.classes
                 && search.cut.is_empty()
-                && !sides.assumed.is_cut,
+                && !sides.assumed.is_cut
+                && sides.are_whole,
             principals: compared.callers.len(),
             compartments: compared.places.len(),
             assumed: sides.assumed.clone(),

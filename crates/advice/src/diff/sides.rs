@@ -43,6 +43,8 @@ pub(super) struct Sides {
     pub(super) have_one_world: bool,
     pub(super) uses: Uses,
     pub(super) notes: Vec<String>,
+    /// Whether no file says that policies are not in it.
+    pub(super) are_whole: bool,
 }
 
 enum Input {
@@ -72,6 +74,13 @@ impl Input {
             Self::Tenancy(file) => Some(&file.world),
             Self::Statements(_) => None,
         }
+    }
+
+    /// Says that policies are not in a file.
+    fn left_out(&self, given: &Given<'_>) -> Option<String> {
+        let Self::Tenancy(file) = self else { return None };
+        let left_out = file.left_out()?;
+        Some(format!("{} is not whole: it has no {left_out}", given.name))
     }
 
     fn allows(&self) -> impl Iterator<Item = &Allow> {
@@ -122,9 +131,12 @@ impl Sides {
         let (plain, _) = reader.sides(&worlds)?;
         let assumed = Assumed::of(&plain, semantics);
         let worlds = worlds.map(|world| assumed.added_to(world));
-        let (both, notes) = reader.sides(&worlds)?;
+        let (both, mut notes) = reader.sides(&worlds)?;
+        let left_out = [(old, &of_old), (new, &of_new)].map(|(given, input)| input.left_out(given));
+        let are_whole = left_out.iter().all(Option::is_none);
+        notes.extend(left_out.into_iter().flatten());
         let uses = Uses::of(both.iter().flat_map(Side::conditions), semantics).shared();
-        Ok(Self { both, assumed, have_one_world, uses, notes })
+        Ok(Self { both, assumed, have_one_world, uses, notes, are_whole })
     }
 }
 

@@ -241,3 +241,21 @@ fn kinds_of_resources_that_are_left_out_are_counted() {
     );
     assert!(comparison.compared < comparison.classes, "{comparison:?}");
 }
+
+#[test]
+fn a_file_without_all_policies_is_not_taken_as_whole() {
+    let whole = with_dynamic_groups(&[], &["Allow group B to read keys in tenancy".to_owned()]);
+    let mut part: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    part["policies_left_out"] = serde_json::json!(["Apps", "Apps/Prod"]);
+    let part = part.to_string();
+    for (old, new, is_whole) in
+        [(&whole, &whole, true), (&part, &whole, false), (&whole, &part, false)]
+    {
+        let comparison = compared(old, new, Semantics::Oracle);
+        assert_eq!((comparison.changes.len(), comparison.is_whole), (0, is_whole));
+        let told = comparison.notes.iter().any(|note| {
+            note.ends_with(" is not whole: it has no policies of compartments `Apps`, `Apps/Prod`")
+        });
+        assert_eq!(told, !is_whole, "{:?}", comparison.notes);
+    }
+}

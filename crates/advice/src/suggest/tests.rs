@@ -101,6 +101,10 @@ fn what_could_not_be_compared_whole_is_not_proved() {
           target.secret.name = 'db'"]
     );
     assert!(!found.is_proved && found.compared < found.classes, "{found:?}");
+
+    let mut file = file(&owned(&BROAD));
+    file.policies_left_out.push("Apps".to_owned());
+    assert!(!suggest(&file, &ask, &events).unwrap().is_proved);
 }
 
 #[test]

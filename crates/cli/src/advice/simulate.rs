@@ -10,7 +10,7 @@ use strongroom_model::{Clock, SystemClock};
 use super::cases::simulate_cases;
 use super::files::read;
 use super::policy::SemanticsArgument;
-use super::tenancy::tenancy;
+use super::tenancy::{tenancy, warn_of_left_out};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure, printable};
 use crate::hand::output::{write, write_json};
@@ -105,10 +105,12 @@ pub(super) async fn simulate(
 /// Reads the file that describes a tenancy and its policies.
 pub(super) fn named_tenancy(path: &Path) -> Result<TenancyFile, Failure> {
     let text = read(path)?;
-    TenancyFile::read(&text).map_err(|error| {
+    let file = TenancyFile::read(&text).map_err(|error| {
         let message = format!("cannot read `{}` as a tenancy", path.display());
         Failure::configuration("bad-world", message).because(error.to_string())
-    })
+    })?;
+    warn_of_left_out(&file);
+    Ok(file)
 }
 
 impl SimulateArguments {

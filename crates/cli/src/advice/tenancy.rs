@@ -9,15 +9,16 @@ use strongroom_client::{
 };
 use strongroom_model::Ocid;
 
-use crate::failure::{Exit, Failure};
-use crate::hand::output::refused;
+use crate::failure::{Exit, Failure, warn};
+use crate::hand::output::{is_refusal, refused};
 
 /// Key of the tenancy in the file.
 const ROOT: &str = "root";
 
 const DOMAIN: &str = "Default";
 
-/// Reads the tenancy whose user signs: compartments, groups with their members, and policies.
+/// Reads the tenancy whose user signs: compartments, groups with their members, and policies. Warns of
+/// compartments whose policies the caller may not list, and leaves those out.
 pub(super) async fn tenancy(client: &Client) -> Result<TenancyFile, Failure> {
     let cannot = |error: ClientError| refused(&error, "read the tenancy and its policies");
     let root = client.tenancy().await.map_err(cannot)?;
@@ -31,16 +32,38 @@ pub(super) async fn tenancy(client: &Client) -> Result<TenancyFile, Failure> {
     for group in client.dynamic_groups().await.map_err(cannot)? {
         listing.take_dynamic_group(group)?;
     }
-    let mut policies = Vec::new();
+    let (mut policies, mut policies_left_out) = (Vec::new(), Vec::new());
     for (key, compartment) in &listing.world.compartments {
-        let attached = client.policies(compartment.id.as_str()).await.map_err(cannot)?;
+        let attached = match client.policies(compartment.id.as_str()).await {
+            Ok(attached) => attached,
+            Err(error) if is_refusal(&error) => {
+                policies_left_out.push(key.clone());
+                if policies_left_out.len() == listing.world.compartments.len() {
+                    return Err(cannot(error));
+                }
+                continue;
+            }
+            Err(error) => return Err(cannot(error)),
+        };
         policies.extend(attached.into_iter().map(|policy| PolicyEntry {
             name: Some(policy.name),
             attach: key.clone(),
             statements: policy.statements,
         }));
     }
-    Ok(TenancyFile { region: root.home_region_key, world: listing.world, policies })
+    let (region, world) = (root.home_region_key, listing.world);
+    let file = TenancyFile { region, world, policies, policies_left_out };
+    warn_of_left_out(&file);
+    Ok(file)
+}
+
+/// Warns that policies are not in a description of a tenancy, if any are not.
+pub(super) fn warn_of_left_out(file: &TenancyFile) {
+    if let Some(left_out) = file.left_out() {
+        let why =
+            "whoever read the tenancy may not list them; what they allow or deny is not known";
+        warn("policies-left-out", &format!("the {left_out} are left out"), why);
+    }
 }
 
 fn ocid(text: &str) -> Result<Ocid, Failure> {

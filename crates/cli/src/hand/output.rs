@@ -67,6 +67,11 @@ pub(crate) fn refused(error: &ClientError, what: &str) -> Failure {
     }
 }
 
+/// Tells whether the service hides something from this caller, or has it not.
+pub(crate) fn is_refusal(error: &ClientError) -> bool {
+    matches!(error, ClientError::Service(refused) if matches!(refused.status, 403 | 404))
+}
+
 /// Says what helps when no answer came. What rustls refuses names the certificate.
 fn way_to_answer(why: &str) -> &'static str {
     if why.contains("certificate") {

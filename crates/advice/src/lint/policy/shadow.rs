@@ -218,7 +218,9 @@ impl Judge<'_> {
             statements: vec![text.clone()],
         };
         let policies = statements.iter().map(policy).collect();
-        TenancyFile { region: None, world: world.clone(), policies }.written().ok()
+        let policies_left_out = Vec::new();
+        let file = TenancyFile { region: None, world: world.clone(), policies, policies_left_out };
+        file.written().ok()
     }
 }
 

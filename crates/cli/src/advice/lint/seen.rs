@@ -9,9 +9,10 @@ use strongroom_model::{Clock, SystemClock};
 use crate::advice::files::read;
 use crate::advice::suggest::{events_of, taken};
 use crate::failure::{Failure, warn};
-use crate::hand::output::refused;
+use crate::hand::output::{is_refusal, refused};
 
-/// Reads the secrets and the audit events of a tenancy, as far as the caller may.
+/// Reads the secrets and the audit events of a tenancy, as far as the caller may. Events are taken of
+/// all compartments or of none: with some of them a statement that was used would be told as unused.
 pub(super) async fn live(client: &Client, tenancy: &TenancyFile, last: u64) -> Seen {
     let now = SystemClock.now();
     let span = SignedDuration::from_secs(i64::try_from(last).unwrap_or(i64::MAX));
@@ -52,9 +53,17 @@ pub(super) fn in_files(paths: &[PathBuf]) -> Result<Option<Seen>, Failure> {
 
 async fn secrets(client: &Client, tenancy: &TenancyFile) -> Result<Vec<SeenSecret>, ClientError> {
     let mut secrets = Vec::new();
-    for compartment in tenancy.world.compartments.values() {
+    let compartments = &tenancy.world.compartments;
+    let mut left_out: Vec<&str> = Vec::new();
+    for (key, compartment) in compartments {
         let compartment_id = compartment.id.as_str();
-        let listed = client.secrets_in(compartment_id).await?;
+        let listed = match client.secrets_in(compartment_id).await {
+            Err(error) if is_refusal(&error) && left_out.len() + 1 < compartments.len() => {
+                left_out.push(key);
+                continue;
+            }
+            listed => listed?,
+        };
         secrets.extend(listed.into_iter().filter(|one| one.lifecycle_state != "DELETED").map(
             |one| SeenSecret {
                 id: one.id,
@@ -63,6 +72,10 @@ async fn secrets(client: &Client, tenancy: &TenancyFile) -> Result<Vec<SeenSecre
                 compartment_id: compartment_id.to_owned(),
             },
         ));
+    }
+    if !left_out.is_empty() {
+        let message = format!("secrets of `{}` are not counted", left_out.join("`, `"));
+        warn("no-secrets", &message, "this caller may not list them");
     }
     Ok(secrets)
 }

@@ -8,7 +8,7 @@ use strongroom_model::Random;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::super::output::refused;
+use super::super::output::{is_refusal, refused};
 use super::super::values::{Plan, Source, read};
 use crate::failure::warn;
 
@@ -158,10 +158,6 @@ impl Watch {
         SystemRandom.fill(&mut bytes);
         jittered(self.every, u16::from_be_bytes(bytes))
     }
-}
-
-fn is_refusal(error: &ClientError) -> bool {
-    matches!(error, ClientError::Service(refused) if matches!(refused.status, 403 | 404))
 }
 
 fn tells_of(told: &SecretChanges, known: &[SecretBundle]) -> bool {
