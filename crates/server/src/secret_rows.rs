@@ -40,6 +40,28 @@ pub(crate) fn write(
     Ok(batch)
 }
 
+/// Puts the row of `next` in place of another secret of its OCID, of which nothing counts any more. As
+/// where there was none, the guard of its name is [`claim`]ed beside it.
+pub(crate) fn replace(
+    batch: Batch,
+    seen: (&Secret, Revision),
+    next: &Secret,
+) -> Result<Batch, StoreError> {
+    let row = rows::encode(&SecretRow { secret: next.clone(), changes_rights: true })?;
+    let batch = remove(batch, seen).put(rows::secret(&next.id), row);
+    let due = next.due().map(|at| rows::due(at.as_microsecond(), &next.id));
+    let found_by = index_of(next).into_iter().chain(due);
+    Ok(found_by.fold(batch, |batch, key| batch.put(key, Vec::new())))
+}
+
+/// Puts a guard that nobody else may hold: one that the batch itself removes is free.
+pub(crate) fn claim(batch: Batch, guard: Vec<u8>, holder: Vec<u8>) -> Batch {
+    let of_guard = batch.changes().filter(|(key, _)| *key == guard);
+    let is_freed = of_guard.last().is_some_and(|(_, value)| value.is_none());
+    let batch = if is_freed { batch } else { batch.require(guard.clone(), Require::Absent) };
+    batch.put(guard, holder)
+}
+
 /// Removes the row of a secret as it was seen, and the rows by which it is found.
 pub(crate) fn remove(batch: Batch, (secret, revision): (&Secret, Revision)) -> Batch {
     let row_key = rows::secret(&secret.id);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strongroom_keyring::generate_content;
 use strongroom_model::{KeyAlgorithm, Secret, SecretGeneration, SecretVersion, Sensitive};
-use strongroom_store::{Batch, Order, Require, prefix_range};
+use strongroom_store::{Batch, Order, prefix_range};
 use strongroom_wire::{CONTENT_BYTES_MAX, Refusal};
 
 use super::bundles::{binding, material, usable_version};
@@ -13,6 +13,7 @@ use super::crypto::unused;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows::{self, SecretVersionRow};
+use crate::secret_rows;
 use crate::shared::Shared;
 
 /// Where a secret's content is sealed.
@@ -103,9 +104,7 @@ impl<'a> SecretHome<'a> {
         let sealed = sealed.map_err(|error| unused(error, "keyId", "cannot encrypt"))?;
         if let Some(name) = &version.name {
             let guard = rows::version_name(&secret.id, name);
-            batch = batch
-                .require(guard.clone(), Require::Absent)
-                .put(guard, rows::encode(&version.number)?);
+            batch = secret_rows::claim(batch, guard, rows::encode(&version.number)?);
         }
         let number = version.number;
         let row = SecretVersionRow {

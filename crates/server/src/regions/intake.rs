@@ -1,11 +1,12 @@
 //! Takes what another region sends: replicas of its secrets.
 
-use std::cmp::Ordering;
+use std::cmp;
+use std::sync::atomic::Ordering;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use strongroom_model::{ReplicationTarget, Secret, SecretState, Sensitive};
-use strongroom_store::{Batch, Order, Require, Revision, StoreError, prefix_range};
+use strongroom_store::{Batch, Order, Revision, StoreError, prefix_range};
 
 use super::messages::{SecretItem, VersionItem, binding};
 use super::peers::Peer;
@@ -85,19 +86,17 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
     let Some((known, revision)) = local else {
         return store(shared, (peer, item), None, &incoming).await;
     };
-    match standing(&known, secret, (&peer.region, item.revision)) {
+    let known = (&known, revision);
+    match standing(known.0, secret, (&peer.region, item.revision)) {
         Standing::Known => Ok(Taken::Stored),
         Standing::Behind(behind) => Ok(Taken::Behind(behind)),
         Standing::Fenced => Ok(Taken::Fenced),
-        Standing::Next if is_kept_at(&known, &target) => {
-            store(shared, (peer, item), Some((&known, revision)), &incoming).await
+        Standing::Next if is_kept_at(known.0, &target) => {
+            follow(shared, (peer, item), known, &incoming).await
         }
-        Standing::Next | Standing::Other if !item.is_whole(&incoming) => Ok(Taken::Incomplete),
+        // Nothing of what was here counts: its versions may differ from those that come.
         Standing::Next | Standing::Other => {
-            home_of(shared, &incoming, &*shared.catalog().await?)?;
-            // Nothing of what was here counts: its versions may differ from those that come.
-            remove(shared, &known, revision).await?;
-            store(shared, (peer, item), None, &incoming).await
+            store(shared, (peer, item), Some(known), &incoming).await
         }
     }
 }
@@ -121,9 +120,9 @@ fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) ->
     match &known.source {
         Some(source) if source.region == region && known.term == term => {
             match source.revision.cmp(&revision) {
-                Ordering::Less => Standing::Next,
-                Ordering::Equal => Standing::Known,
-                Ordering::Greater => {
+                cmp::Ordering::Less => Standing::Next,
+                cmp::Ordering::Equal => Standing::Known,
+                cmp::Ordering::Greater => {
                     Standing::Behind(Behind { there: revision, here: source.revision })
                 }
             }
@@ -141,49 +140,70 @@ fn has(secret: &Secret, number: u64) -> bool {
     secret.state != SecretState::Deleted && secret.knows_version(number)
 }
 
-impl SecretItem {
-    /// Tells whether every version that the secret has is in it.
-    fn is_whole(&self, incoming: &Secret) -> bool {
-        let sent = |number| self.versions.iter().any(|sent| sent.version.number == number);
-        (1..=incoming.stages.latest).all(|number| !has(incoming, number) || sent(number))
-    }
-}
-
-/// Stores a secret with the versions of it that are new here.
+/// Stores a secret with all its versions, in one commit with the removal of what was in its place: what
+/// cannot be stored leaves that as it is.
 async fn store(
     shared: &Shared,
     (peer, item): (&Peer, &SecretItem),
     known: Option<(&Secret, Revision)>,
     incoming: &Secret,
 ) -> Result<Taken, Failure> {
-    let had = |number| known.is_some_and(|(known, _)| has(known, number));
-    let mut batch = Batch::new();
-    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
-        if had(number) {
-            continue;
+    if incoming.state == SecretState::Deleted {
+        if let Some((known, revision)) = known {
+            remove(shared, known, revision).await?;
         }
-        let sent = item.versions.iter().find(|sent| sent.version.number == number);
-        let Some(sent) = sent else { return Ok(Taken::Incomplete) };
+        return Ok(Taken::Stored);
+    }
+    let mut batch = match known {
+        Some(known) => {
+            let batch = delete_rows(shared, &incoming.id, Batch::new()).await?;
+            secret_rows::replace(batch, known, incoming)?
+        }
+        None => secret_rows::write(Batch::new(), None, incoming)?,
+    };
+    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
+        let Some(sent) = item.version(number) else { return Ok(Taken::Incomplete) };
         batch = add(shared, (peer, item.revision), incoming, (batch, sent)).await?;
     }
-    if let Some((known, _)) = known {
-        for number in (1..=known.stages.latest).filter(|number| had(*number)) {
-            if !has(incoming, number) {
-                batch = delete_version_rows(shared, (&incoming.id, number), batch, false).await?;
-                shared.forgets.store(true, std::sync::atomic::Ordering::Release);
-            }
-        }
-    } else if incoming.state == SecretState::Deleted {
-        return Ok(Taken::Stored);
-    } else {
-        let name = rows::secret_name(&incoming.vault_id, &incoming.name);
-        batch = batch
-            .require(name.clone(), Require::Absent)
-            .put(name, rows::encode(&incoming.id)?)
-            .put(rows::replicated(&incoming.id), Vec::new());
+    let name = rows::secret_name(&incoming.vault_id, &incoming.name);
+    let batch = secret_rows::claim(batch, name, rows::encode(&incoming.id)?)
+        .put(rows::replicated(&incoming.id), Vec::new());
+    let taken = commit(shared, batch, "ReplicateSecret", incoming).await?;
+    if known.is_some() {
+        shared.forgets.store(true, Ordering::Release);
     }
-    let batch = secret_rows::write(batch, known, incoming)?;
+    Ok(taken)
+}
+
+/// Stores what is new of a secret that is here.
+async fn follow(
+    shared: &Shared,
+    (peer, item): (&Peer, &SecretItem),
+    (known, revision): (&Secret, Revision),
+    incoming: &Secret,
+) -> Result<Taken, Failure> {
+    let mut batch = Batch::new();
+    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
+        if has(known, number) {
+            continue;
+        }
+        let Some(sent) = item.version(number) else { return Ok(Taken::Incomplete) };
+        batch = add(shared, (peer, item.revision), incoming, (batch, sent)).await?;
+    }
+    for number in (1..=known.stages.latest).filter(|number| has(known, *number)) {
+        if !has(incoming, number) {
+            batch = delete_version_rows(shared, (&incoming.id, number), batch, false).await?;
+            shared.forgets.store(true, Ordering::Release);
+        }
+    }
+    let batch = secret_rows::write(batch, Some((known, revision)), incoming)?;
     commit(shared, batch, "ReplicateSecret", incoming).await
+}
+
+impl SecretItem {
+    fn version(&self, number: u64) -> Option<&VersionItem> {
+        self.versions.iter().find(|sent| sent.version.number == number)
+    }
 }
 
 async fn commit(
@@ -282,7 +302,7 @@ pub(super) async fn remove(
     let batch = delete_rows(shared, &known.id, batch).await?;
     let batch = batch.delete(rows::replicated(&known.id));
     shared.commit(batch, &record_of_secret(shared, "WithdrawReplica", known)).await?;
-    shared.forgets.store(true, std::sync::atomic::Ordering::Release);
+    shared.forgets.store(true, Ordering::Release);
     Ok(())
 }
 

@@ -24,6 +24,8 @@ const HOME: &str = "us-ashburn-1";
 const AWAY: &str = "eu-frankfurt-1";
 const POLICY: &str = "p/ocid1.policy.oc1..x";
 
+mod secrets;
+
 /// Asks a region that is in this process.
 #[derive(Debug)]
 struct Line(Arc<Shared>);

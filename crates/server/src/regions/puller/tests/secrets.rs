@@ -1,0 +1,145 @@
+//! Secrets on their way to another region.
+
+use strongroom_keyring::Material;
+use strongroom_model::{
+    KeyVersion, OcidKind, ReplicationTarget, Secret, SecretPlace, SecretVersion, StageEvent, Vault,
+    VaultTag,
+};
+use strongroom_store::Revision;
+
+use super::*;
+use crate::catalog::{key_version_binding, vault_binding};
+use crate::ops::{NewContent, SecretHome};
+use crate::rows::{KeyRow, KeyVersionRow, VaultRow};
+use crate::schedule::record_of_secret;
+use crate::secret_deletion::find;
+use crate::secret_rows;
+
+/// Makes a vault with a key in a region, like the sample vault of the home region.
+async fn open_vault(shared: &Shared, like: &Catalog) -> ReplicationTarget {
+    let (catalog, region) = (shared.known(), shared.region);
+    let tenancy = &catalog.tenancy.id;
+    let tag = VaultTag::generate(&SystemRandom);
+    let id = |kind| Ocid::in_vault(kind, region, &tag, &SystemRandom);
+    let (vault_id, key_id, version_id) =
+        (id(OcidKind::Vault), id(OcidKind::Key), id(OcidKind::KeyVersion));
+    let binding = vault_binding(tenancy, &vault_id);
+    let (opened, vault_key) = catalog.roots.current.new_vault_key(&binding, &SystemRandom).unwrap();
+    let mut key = like.keys.values().next().unwrap().key.clone();
+    let made = Material::generate(key.shape, &SystemRandom).unwrap();
+    let binding = key_version_binding(tenancy, &vault_id, &version_id);
+    let material = Some(opened.seal_material(&binding, &made, &SystemRandom).unwrap());
+    let vault = like.vaults.values().next().unwrap().vault.clone();
+    let vault = Vault { id: vault_id.clone(), tag, ..vault };
+    (key.id, key.vault_id) = (key_id.clone(), vault_id.clone());
+    key.current_key_version = version_id.clone();
+    let version = like.key_versions.values().next().unwrap().version.clone();
+    let key_version = KeyVersion { id: version_id.clone(), key_id: key_id.clone(), ..version };
+    let vault = VaultRow { vault, port: 1, replica_port: None, vault_key: Some(vault_key) };
+    let key_version = KeyVersionRow { key_version, material };
+    let batch = Batch::new()
+        .put(rows::vault(&vault_id), rows::encode(&vault).unwrap())
+        .put(rows::key(&key_id), rows::encode(&KeyRow { key }).unwrap())
+        .put(rows::key_version(&key_id, &version_id), rows::encode(&key_version).unwrap());
+    shared.store.commit(batch).await.unwrap();
+    ReplicationTarget { region: region.name.to_owned(), vault_id, key_id }
+}
+
+/// Makes a secret in the home region, with a version 1.
+async fn new_secret(pair: &Pair, target: ReplicationTarget, content: &[u8]) -> Secret {
+    let catalog = pair.home.known();
+    let key = &catalog.keys.values().next().unwrap().key;
+    let place = SecretPlace {
+        compartment_id: key.compartment_id.clone(),
+        vault_id: key.vault_id.clone(),
+        key_id: key.id.clone(),
+    };
+    let id = Ocid::regional(OcidKind::Secret, pair.home.region, &SystemRandom);
+    let mut secret = Secret::new(id, place, "db", SystemClock.now());
+    secret.replication.targets = Some(vec![target]);
+    write(&pair.home, None, &secret, &[(1, None, content)]).await;
+    secret
+}
+
+/// Writes a state of a secret together with versions that are new: number, name and content.
+async fn write(
+    shared: &Shared,
+    seen: Option<(&Secret, Revision)>,
+    next: &Secret,
+    versions: &[(u64, Option<&str>, &[u8])],
+) {
+    let catalog = shared.catalog().await.unwrap();
+    let home = SecretHome::of(shared, &catalog, next).unwrap();
+    let mut batch = Batch::new();
+    for (number, name, content) in versions {
+        let version = SecretVersion {
+            number: *number,
+            name: name.map(str::to_owned),
+            time_created: SystemClock.now(),
+            is_generated: false,
+        };
+        let new = NewContent { version, plaintext: &Sensitive::new(content.to_vec()) };
+        batch = home.put_version(batch, next, new).await.unwrap();
+    }
+    let batch = secret_rows::write(batch, seen, next).unwrap();
+    shared.commit(batch, &record_of_secret(shared, "UpdateSecret", next)).await.unwrap();
+}
+
+/// Changes a secret, and adds versions to it.
+async fn change(
+    shared: &Shared,
+    id: &Ocid,
+    versions: &[(u64, Option<&str>, &[u8])],
+    change: impl FnOnce(&mut Secret),
+) {
+    let (secret, revision) = find(shared, id).await.unwrap().unwrap();
+    let mut next = secret.clone();
+    for _ in versions {
+        next = next.with_stages(StageEvent::AddCurrent, SystemClock.now());
+    }
+    change(&mut next);
+    write(shared, Some((&secret, revision)), &next, versions).await;
+}
+
+/// The content of a version, and where the secret is kept.
+async fn content(shared: &Shared, id: &Ocid, number: u64) -> (Vec<u8>, Ocid) {
+    let catalog = shared.catalog().await.unwrap();
+    let (secret, _) = find(shared, id).await.unwrap().unwrap();
+    let home = SecretHome::of(shared, &catalog, &secret).unwrap();
+    let opened = home.open(&secret, number).await.unwrap();
+    (opened.expose().to_vec(), secret.vault_id)
+}
+
+async fn holder(shared: &Shared, guard: &[u8]) -> Option<String> {
+    let row = shared.store.get(&[guard]).await.unwrap().pop().unwrap();
+    row.map(|row| String::from_utf8(row.value).unwrap())
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_elsewhere_stays_where_it_is() {
+    let mut pair = Pair::joined().await;
+    let like = pair.home.known();
+    let (first, second) =
+        (open_vault(&pair.away, &like).await, open_vault(&pair.away, &like).await);
+    let id = new_secret(&pair, first.clone(), b"content").await.id;
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 1).await, (b"content".to_vec(), first.vault_id.clone()));
+    let taken = rows::secret_name(&second.vault_id, "db");
+    let batch = Batch::new().put(taken.clone(), rows::encode(&"another").unwrap());
+    pair.away.store.commit(batch).await.unwrap();
+    let targets = Some(vec![second.clone()]);
+    change(&pair.home, &id, &[], |secret| secret.replication.targets = targets).await;
+    for _ in 0..2 {
+        pair.pull().await;
+    }
+    let why = &pair.puller.untaken[&format!("s/{id}")];
+    assert!(why.contains("holds another secret of its name"), "{why}");
+    assert_eq!(content(&pair.away, &id, 1).await, (b"content".to_vec(), first.vault_id.clone()));
+    pair.away.store.commit(Batch::new().delete(taken.clone())).await.unwrap();
+    pair.puller.again.insert(format!("s/{id}"));
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 1).await, (b"content".to_vec(), second.vault_id));
+    assert!(pair.puller.untaken.is_empty() && holder(&pair.away, &taken).await.is_some());
+    let left = rows::secret_name(&first.vault_id, "db");
+    assert_eq!(holder(&pair.away, &left).await, None);
+}
