@@ -182,18 +182,19 @@ async fn follow(
     (known, revision): (&Secret, Revision),
     incoming: &Secret,
 ) -> Result<Taken, Failure> {
+    let stays = |number| has(known, number) && has(incoming, number);
     let mut batch = Batch::new();
-    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
-        if has(known, number) {
-            continue;
-        }
-        let Some(sent) = item.version(number) else { return Ok(Taken::Incomplete) };
-        batch = add(shared, (peer, item.revision), incoming, (batch, sent)).await?;
-    }
+    // What goes first frees its name for what comes.
     for number in (1..=known.stages.latest).filter(|number| has(known, *number)) {
-        if !has(incoming, number) {
+        if !stays(number) {
             batch = delete_version_rows(shared, (&incoming.id, number), batch, false).await?;
             shared.forgets.store(true, Ordering::Release);
+        }
+    }
+    for number in (1..=incoming.stages.latest).filter(|number| has(incoming, *number)) {
+        if !stays(number) {
+            let Some(sent) = item.version(number) else { return Ok(Taken::Incomplete) };
+            batch = add(shared, (peer, item.revision), incoming, (batch, sent)).await?;
         }
     }
     let batch = secret_rows::write(batch, Some((known, revision)), incoming)?;

@@ -143,3 +143,21 @@ async fn what_cannot_be_stored_elsewhere_stays_where_it_is() {
     let left = rows::secret_name(&first.vault_id, "db");
     assert_eq!(holder(&pair.away, &left).await, None);
 }
+
+#[tokio::test]
+async fn a_name_that_was_freed_and_given_again_meanwhile_is_the_later_versions() {
+    let mut pair = Pair::joined().await;
+    let target = open_vault(&pair.away, &pair.home.known()).await;
+    let id = new_secret(&pair, target, b"A").await.id;
+    change(&pair.home, &id, &[(2, Some("x"), b"B"), (3, None, b"C")], |_| {}).await;
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 2).await.0, b"B");
+    let freed = rows::version_name(&id, "x");
+    pair.home.store.commit(Batch::new().delete(freed.clone())).await.unwrap();
+    change(&pair.home, &id, &[(4, Some("x"), b"D")], |secret| secret.deleted.insert(2)).await;
+    pair.pull().await;
+    assert!(pair.puller.untaken.is_empty(), "{:?}", pair.puller.untaken);
+    assert_eq!(content(&pair.away, &id, 4).await.0, b"D");
+    let row = pair.away.store.get(&[freed.as_slice()]).await.unwrap().pop().unwrap().unwrap();
+    assert_eq!(rows::decode::<u64>(&freed, &row.value).unwrap(), 4);
+}
