@@ -1,6 +1,7 @@
 //! Takes what another region sends: replicas of its secrets.
 
 use std::cmp;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use base64::Engine;
@@ -13,7 +14,7 @@ use super::peers::Peer;
 use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::ops::{NewContent, SecretHome};
-use crate::rows;
+use crate::rows::{self, SecretVersionRow};
 use crate::schedule::record_of_secret;
 use crate::secret_deletion::{delete_rows, delete_version_rows, find};
 use crate::secret_rows;
@@ -91,7 +92,7 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
         Standing::Known => Ok(Taken::Stored),
         Standing::Behind(behind) => Ok(Taken::Behind(behind)),
         Standing::Fenced => Ok(Taken::Fenced),
-        Standing::Next if is_kept_at(known.0, &target) => {
+        Standing::Next if is_kept_at(known.0, &target) && !comes_back(known.0, &incoming) => {
             follow(shared, (peer, item), known, &incoming).await
         }
         // Nothing of what was here counts: its versions may differ from those that come.
@@ -136,6 +137,11 @@ fn is_kept_at(known: &Secret, target: &ReplicationTarget) -> bool {
     known.vault_id == target.vault_id && known.key_id == target.key_id
 }
 
+/// Tells whether the source has a secret that was deleted there: it was restored to before that.
+fn comes_back(known: &Secret, incoming: &Secret) -> bool {
+    known.state == SecretState::Deleted && incoming.state != SecretState::Deleted
+}
+
 fn has(secret: &Secret, number: u64) -> bool {
     secret.state != SecretState::Deleted && secret.knows_version(number)
 }
@@ -175,14 +181,16 @@ async fn store(
     Ok(taken)
 }
 
-/// Stores what is new of a secret that is here.
+/// Stores what is new of a secret that is here. A source that was restored gives numbers a second time:
+/// what comes with the number of another version takes its place.
 async fn follow(
     shared: &Shared,
     (peer, item): (&Peer, &SecretItem),
     (known, revision): (&Secret, Revision),
     incoming: &Secret,
 ) -> Result<Taken, Failure> {
-    let stays = |number| has(known, number) && has(incoming, number);
+    let others = others_here(shared, item).await?;
+    let stays = |number| has(known, number) && has(incoming, number) && !others.contains(&number);
     let mut batch = Batch::new();
     // What goes first frees its name for what comes.
     for number in (1..=known.stages.latest).filter(|number| has(known, *number)) {
@@ -199,6 +207,23 @@ async fn follow(
     }
     let batch = secret_rows::write(batch, Some((known, revision)), incoming)?;
     commit(shared, batch, "ReplicateSecret", incoming).await
+}
+
+/// The numbers of what is sent under which another version is here.
+async fn others_here(shared: &Shared, item: &SecretItem) -> Result<BTreeSet<u64>, Failure> {
+    let place = |sent: &VersionItem| rows::secret_version(&item.id, sent.version.number);
+    let keys: Vec<Vec<u8>> = item.versions.iter().map(place).collect();
+    let asked: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+    let found = shared.store.get(&asked).await?;
+    let mut others = BTreeSet::new();
+    for (sent, (key, row)) in item.versions.iter().zip(keys.iter().zip(found)) {
+        let Some(row) = row else { continue };
+        let row: SecretVersionRow = rows::decode(key, &row.value)?;
+        if row.secret_version != sent.version {
+            others.insert(sent.version.number);
+        }
+    }
+    Ok(others)
 }
 
 impl SecretItem {

@@ -92,6 +92,31 @@ impl Pair {
         self.puller.pull().await.unwrap();
     }
 
+    async fn backup_of_home(&self) -> Vec<u8> {
+        let new = NewBackup {
+            root_key: &root_key(1),
+            root_file: b"root",
+            now: SystemClock.now(),
+            random: &SystemRandom,
+        };
+        let mut snapshot = self.store.snapshot().await.unwrap();
+        back_up(&mut *snapshot, &new, Vec::new()).await.unwrap().1
+    }
+
+    /// Has the home region go on from a backup of it.
+    async fn restore_home(&mut self, file: &[u8]) {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(WATCHED));
+        let mut backup = Backup::begin(file).unwrap();
+        backup.unlock(&root_key(1)).unwrap();
+        let (accepts_rollback, now) = (false, SystemClock.now());
+        let random = &SystemRandom;
+        let target = Restore { store: Arc::clone(&store), accepts_rollback, now, random };
+        restore(&target, backup).await.unwrap();
+        self.home = loaded(Arc::clone(&store), 1).await;
+        self.store = store;
+        self.puller.line = Arc::new(Line(Arc::clone(&self.home)));
+    }
+
     /// Writes the policy, or removes it, in the home region.
     async fn write(&self, statement: Option<&str>) {
         let key = POLICY.as_bytes().to_vec();
@@ -132,28 +157,13 @@ fn statement(number: usize) -> String {
 async fn what_a_restored_home_region_takes_away_is_taken_away_elsewhere() {
     let mut pair = Pair::joined().await;
     pair.write(Some(&statement(0))).await;
-    let new = NewBackup {
-        root_key: &root_key(1),
-        root_file: b"root",
-        now: SystemClock.now(),
-        random: &SystemRandom,
-    };
-    let mut snapshot = pair.store.snapshot().await.unwrap();
-    let (_, file) = back_up(&mut *snapshot, &new, Vec::new()).await.unwrap();
+    let file = pair.backup_of_home().await;
     for number in 1..9 {
         pair.write(Some(&statement(number))).await;
     }
     pair.pull().await;
     assert!(pair.there().await.unwrap().contains(&statement(8)));
-    let store: Arc<dyn Store> = Arc::new(Memory::new(WATCHED));
-    let mut backup = Backup::begin(&file[..]).unwrap();
-    backup.unlock(&root_key(1)).unwrap();
-    let (accepts_rollback, now) = (false, SystemClock.now());
-    let random = &SystemRandom;
-    let target = Restore { store: Arc::clone(&store), accepts_rollback, now, random };
-    restore(&target, backup).await.unwrap();
-    pair.home = loaded(store, 1).await;
-    pair.puller.line = Arc::new(Line(Arc::clone(&pair.home)));
+    pair.restore_home(&file).await;
     pair.write(None).await;
     pair.pull().await;
     assert_eq!(pair.there().await, None);

@@ -5,7 +5,7 @@ use strongroom_model::{
     KeyVersion, OcidKind, ReplicationTarget, Secret, SecretPlace, SecretVersion, StageEvent, Vault,
     VaultTag,
 };
-use strongroom_store::Revision;
+use strongroom_store::{Order, Revision, prefix_range};
 
 use super::*;
 use crate::catalog::{key_version_binding, vault_binding};
@@ -142,6 +142,54 @@ async fn what_cannot_be_stored_elsewhere_stays_where_it_is() {
     assert!(pair.puller.untaken.is_empty() && holder(&pair.away, &taken).await.is_some());
     let left = rows::secret_name(&first.vault_id, "db");
     assert_eq!(holder(&pair.away, &left).await, None);
+}
+
+#[tokio::test]
+async fn a_source_that_was_restored_replaces_the_versions_whose_numbers_it_gives_again() {
+    let mut pair = Pair::joined().await;
+    let target = open_vault(&pair.away, &pair.home.known()).await;
+    let id = new_secret(&pair, target, b"A").await.id;
+    pair.pull().await;
+    let file = pair.backup_of_home().await;
+    change(&pair.home, &id, &[(2, Some("two"), b"B")], |_| {}).await;
+    change(&pair.home, &id, &[(3, Some("three"), b"B3")], |_| {}).await;
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 3).await.0, b"B3");
+    pair.restore_home(&file).await;
+    change(&pair.home, &id, &[(2, Some("three"), b"C")], |_| {}).await;
+    pair.pull().await;
+    assert!(pair.puller.untaken.is_empty(), "{:?}", pair.puller.untaken);
+    for shared in [&pair.home, &pair.away] {
+        let (secret, _) = find(shared, &id).await.unwrap().unwrap();
+        assert_eq!((secret.stages.current, secret.stages.latest), (2, 2));
+        assert_eq!(content(shared, &id, 2).await.0, b"C");
+        assert_eq!(content(shared, &id, 1).await.0, b"A");
+    }
+    let named = pair.away.store.scan(prefix_range(&rows::version_names(&id)), Order::Ascending, 9);
+    let named = named.await.unwrap();
+    let [(guard, row)] = named.as_slice() else { panic!("{}", named.len()) };
+    assert_eq!(*guard, rows::version_name(&id, "three"));
+    assert_eq!(rows::decode::<u64>(guard, &row.value).unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_that_comes_back_with_a_restored_source_has_its_name_again() {
+    let mut pair = Pair::joined().await;
+    let target = open_vault(&pair.away, &pair.home.known()).await;
+    let name = rows::secret_name(&target.vault_id, "db");
+    let id = new_secret(&pair, target, b"A").await.id;
+    pair.pull().await;
+    let file = pair.backup_of_home().await;
+    change(&pair.home, &id, &[], |secret| *secret = secret.gone(SystemClock.now())).await;
+    pair.pull().await;
+    assert_eq!(holder(&pair.away, &name).await, None);
+    pair.restore_home(&file).await;
+    change(&pair.home, &id, &[(2, None, b"B")], |_| {}).await;
+    pair.pull().await;
+    assert!(holder(&pair.away, &name).await.is_some_and(|holder| holder.contains(id.as_str())));
+    for (number, expected) in [(1, b"A"), (2, b"B")] {
+        assert_eq!(content(&pair.away, &id, number).await.0, expected);
+    }
 }
 
 #[tokio::test]
