@@ -92,6 +92,11 @@ async fn try_take(shared: &Shared, peer: &Peer, item: &SecretItem) -> Result<Tak
         Standing::Known => Ok(Taken::Stored),
         Standing::Behind(behind) => Ok(Taken::Behind(behind)),
         Standing::Fenced => Ok(Taken::Fenced),
+        Standing::Foreign => Ok(Taken::Refused(format!(
+            "the secret that is here was never replicated to region {} as far as is known here; to \
+             have it come from there, delete it here first",
+            peer.region
+        ))),
         Standing::Next if is_kept_at(known.0, &target) && !comes_back(known.0, &incoming) => {
             follow(shared, (peer, item), known, &incoming).await
         }
@@ -114,9 +119,12 @@ enum Standing {
     Next,
     /// It takes the place of what is here, which has another source or none.
     Other,
+    /// What is here has nothing to do with the region that it comes from.
+    Foreign,
 }
 
 fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) -> Standing {
+    let is_gone = known.state == SecretState::Deleted;
     let (known, term) = (&known.replication, secret.replication.term);
     match &known.source {
         Some(source) if source.region == region && known.term == term => {
@@ -129,7 +137,10 @@ fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) ->
             }
         }
         _ if known.term >= term => Standing::Fenced,
-        _ => Standing::Other,
+        // Only who has a copy can have been promoted.
+        Some(source) if source.region == region => Standing::Other,
+        _ if is_gone || known.target_in(region).is_some() => Standing::Other,
+        _ => Standing::Foreign,
     }
 }
 

@@ -10,6 +10,8 @@ use strongroom_store::{Order, Revision, prefix_range};
 use super::*;
 use crate::catalog::{key_version_binding, vault_binding};
 use crate::ops::{NewContent, SecretHome};
+use crate::regions::intake;
+use crate::regions::messages::SecretItem;
 use crate::rows::{KeyRow, KeyVersionRow, VaultRow};
 use crate::schedule::record_of_secret;
 use crate::secret_deletion::find;
@@ -47,18 +49,23 @@ async fn open_vault(shared: &Shared, like: &Catalog) -> ReplicationTarget {
 
 /// Makes a secret in the home region, with a version 1.
 async fn new_secret(pair: &Pair, target: ReplicationTarget, content: &[u8]) -> Secret {
-    let catalog = pair.home.known();
+    let mut secret = described(&pair.home);
+    secret.replication.targets = Some(vec![target]);
+    write(&pair.home, None, &secret, &[(1, None, content)]).await;
+    secret
+}
+
+/// A secret of a region, in its first vault.
+fn described(shared: &Shared) -> Secret {
+    let catalog = shared.known();
     let key = &catalog.keys.values().next().unwrap().key;
     let place = SecretPlace {
         compartment_id: key.compartment_id.clone(),
         vault_id: key.vault_id.clone(),
         key_id: key.id.clone(),
     };
-    let id = Ocid::regional(OcidKind::Secret, pair.home.region, &SystemRandom);
-    let mut secret = Secret::new(id, place, "db", SystemClock.now());
-    secret.replication.targets = Some(vec![target]);
-    write(&pair.home, None, &secret, &[(1, None, content)]).await;
-    secret
+    let id = Ocid::regional(OcidKind::Secret, shared.region, &SystemRandom);
+    Secret::new(id, place, "db", SystemClock.now())
 }
 
 /// Writes a state of a secret together with versions that are new: number, name and content.
@@ -208,4 +215,44 @@ async fn a_name_that_was_freed_and_given_again_meanwhile_is_the_later_versions()
     assert_eq!(content(&pair.away, &id, 4).await.0, b"D");
     let row = pair.away.store.get(&[freed.as_slice()]).await.unwrap().pop().unwrap().unwrap();
     assert_eq!(rows::decode::<u64>(&freed, &row.value).unwrap(), 4);
+}
+
+#[tokio::test]
+async fn a_region_takes_over_no_secret_that_was_never_replicated_to_it() {
+    let pair = Pair::joined().await;
+    let here = open_vault(&pair.away, &pair.home.known()).await;
+    pair.away.catalog().await.unwrap();
+    let peer = Arc::clone(&pair.away.known().regions.peers[HOME]);
+    let secret = described(&pair.away);
+    write(&pair.away, None, &secret, &[(1, None, b"A")]).await;
+    let mut claimed = secret.clone();
+    claimed.replication.term = 1;
+    claimed.replication.targets = Some(vec![here]);
+    let item = SecretItem {
+        id: secret.id.clone(),
+        revision: 9,
+        secret: Some(claimed),
+        fault: None,
+        versions: Vec::new(),
+    };
+    let taken = intake::take(&pair.away, &peer, &item).await.unwrap();
+    let Taken::Refused(why) = taken else { panic!("{taken:?}") };
+    assert!(why.contains("was never replicated to region us-ashburn-1"), "{why}");
+    // Where it is known to be, the region may have been promoted.
+    let there = ReplicationTarget {
+        region: HOME.to_owned(),
+        vault_id: secret.vault_id.clone(),
+        key_id: secret.key_id.clone(),
+    };
+    change(&pair.away, &secret.id, &[], |secret| secret.replication.targets = Some(vec![there]))
+        .await;
+    let taken = intake::take(&pair.away, &peer, &item).await.unwrap();
+    assert_eq!(taken, Taken::Incomplete);
+    change(&pair.away, &secret.id, &[], |secret| {
+        secret.replication.targets = None;
+        *secret = secret.gone(SystemClock.now());
+    })
+    .await;
+    let taken = intake::take(&pair.away, &peer, &item).await.unwrap();
+    assert_eq!(taken, Taken::Incomplete);
 }
