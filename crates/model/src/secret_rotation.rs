@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ocid, Timestamp, rfc3339};
+use crate::{Ocid, Stages, Timestamp, rfc3339};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -118,6 +118,10 @@ pub struct RotationRun {
     pub step: RotationStep,
     /// Number of the version that the rotation made.
     pub version: Option<u64>,
+    /// Number of the version that was current before it was promoted; absent until then, and in what
+    /// earlier releases wrote.
+    #[serde(default)]
+    pub replaced: Option<u64>,
     /// When the rotation began.
     pub time_started: Timestamp,
     /// How often the step was tried.
@@ -138,6 +142,7 @@ impl RotationRun {
             work_request_id,
             step: RotationStep::VerifyConnection,
             version: None,
+            replaced: None,
             time_started: now,
             attempts: 0,
             next_attempt: now,
@@ -148,6 +153,16 @@ impl RotationRun {
 }
 
 impl RotationRun {
+    /// Returns the number of the version that the rotation replaced, if that is what may be retired:
+    /// after a rollback the previous version is another one, and the current one may use what it does.
+    #[must_use]
+    pub fn retires(&self, stages: &Stages) -> Option<u64> {
+        let (version, previous) = (self.version?, stages.previous?);
+        // What a rotation makes is the latest.
+        let is_replaced = self.replaced.map_or(previous < version, |number| number == previous);
+        (version == stages.current && is_replaced).then_some(previous)
+    }
+
     fn details(&self) -> Option<String> {
         let (step, attempts) = (self.step.name(), self.attempts);
         match (&self.last_error, self.retire_by) {
@@ -245,6 +260,13 @@ impl SecretRotation {
             ..run.clone()
         };
         Self { run: Some(run), ..self.clone() }
+    }
+
+    /// Returns the rotation with the number of the version that it replaces.
+    #[must_use]
+    pub fn replacing(&self, replaced: Option<u64>) -> Self {
+        let run = self.run.clone().map(|run| RotationRun { replaced, ..run });
+        Self { run, ..self.clone() }
     }
 
     /// Returns the rotation after the present step failed: it is tried again later, or given up.
@@ -366,5 +388,22 @@ mod tests {
         assert_eq!((state.status(), state.due()), ("NOT_ENABLED", None));
         let unchanged = state.configured(state.config.clone().unwrap(), at(5));
         assert_eq!(unchanged, state);
+    }
+
+    #[test]
+    fn what_a_rotation_replaced_is_retired_and_nothing_else() {
+        let stages = |current, previous| Stages { current, latest: 3, pending: None, previous };
+        let run = |replaced| RotationRun {
+            version: Some(2),
+            replaced,
+            ..RotationRun::begin("w".to_owned(), at(0))
+        };
+        assert_eq!(run(Some(1)).retires(&stages(2, Some(1))), Some(1));
+        assert_eq!(run(Some(1)).retires(&stages(2, Some(3))), None, "rolled back to it");
+        assert_eq!(run(Some(1)).retires(&stages(3, Some(2))), None);
+        assert_eq!(run(Some(1)).retires(&stages(2, None)), None);
+        // As earlier releases wrote it.
+        assert_eq!(run(None).retires(&stages(2, Some(1))), Some(1));
+        assert_eq!(run(None).retires(&stages(2, Some(3))), None);
     }
 }

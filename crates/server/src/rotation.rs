@@ -235,21 +235,12 @@ async fn waits_for_consumers(
     let Some((run, deadline)) = run.and_then(|run| Some((run, run.retire_by?))) else {
         return Ok(None);
     };
-    if now >= deadline || secret.stages.previous.is_none() {
-        return Ok(None);
-    }
-    if !retires_what_it_replaced(secret, run) {
+    if now >= deadline || run.retires(&secret.stages).is_none() {
         return Ok(None);
     }
     let promoted = run.version.unwrap_or(secret.stages.current);
     let until = lags_until(&*shared.store, &secret.id, promoted, now).await?;
     Ok(until.map(|until| until.min(deadline)))
-}
-
-/// Tells whether the version that the run made is still the current one, and so what it replaced the
-/// previous one. Another version that was made current since may use what the run would take away.
-fn retires_what_it_replaced(secret: &Secret, run: &RotationRun) -> bool {
-    run.version == Some(secret.stages.current)
 }
 
 /// Tells whether the target system may take the run's version: it waits for its promotion, or the
@@ -294,21 +285,32 @@ async fn work(
             }
             version
         }
-        RotationStep::RetirePreviousVersion => match secret.stages.previous {
-            Some(previous) if retires_what_it_replaced(secret, run) => previous,
-            _ => return Ok(Ok(StepOutcome::Done)),
+        RotationStep::RetirePreviousVersion => match run.retires(&secret.stages) {
+            Some(previous) => previous,
+            None => return Ok(Ok(StepOutcome::Done)),
         },
     };
-    let content = if target.system.takes_content() {
-        match SecretHome::of(shared, catalog, secret)?.open(secret, version).await {
-            Ok(content) => Some(content),
-            Err(failure) => return Ok(Err(StepFailure::passing(failure.reason))),
+    let (step, secret_id) = (run.step, secret.id.clone());
+    let mut work = StepWork { step, secret_id, version, content: None, in_use: None };
+    if target.system.takes_content() {
+        let home = SecretHome::of(shared, catalog, secret)?;
+        if let Err(failure) = add_contents(&home, secret, &mut work).await {
+            return Ok(Err(StepFailure::passing(failure.reason)));
         }
-    } else {
-        None
-    };
-    let work = StepWork { step: run.step, secret_id: secret.id.clone(), version, content };
+    }
     Ok(target.system.step(&work).await)
+}
+
+async fn add_contents(
+    home: &SecretHome<'_>,
+    secret: &Secret,
+    work: &mut StepWork,
+) -> Result<(), Failure> {
+    work.content = Some(home.open(secret, work.version).await?);
+    if work.step == RotationStep::RetirePreviousVersion {
+        work.in_use = Some(home.open(secret, secret.stages.current).await?);
+    }
+    Ok(())
 }
 
 /// A secret without target system: its content is generated, and that is all.
@@ -420,7 +422,7 @@ async fn succeeded(
             Ok(next) => (next, run.version),
             Err(failure) => return Ok(Err(failure)),
         },
-        (RotationStep::RetirePreviousVersion, _) if retires_what_it_replaced(secret, run) => {
+        (RotationStep::RetirePreviousVersion, _) if run.retires(&secret.stages).is_some() => {
             (secret.with_stages(StageEvent::RetirePrevious, now), run.version)
         }
         _ => (secret.clone(), run.version),
@@ -432,13 +434,14 @@ async fn succeeded(
 
 /// The secret with the pending version promoted, unless the target system has done so.
 fn promoted(secret: &Secret, version: Option<u64>, now: Timestamp) -> Result<Secret, StepFailure> {
-    match version {
-        Some(number) if secret.stages.current == number => Ok(secret.clone()),
+    let next = match version {
+        Some(number) if secret.stages.current == number => secret.clone(),
         Some(number) if secret.stages.pending == Some(number) => {
-            Ok(secret.with_stages(StageEvent::Promote(number), now))
+            secret.with_stages(StageEvent::Promote(number), now)
         }
-        _ => Err(overtaken()),
-    }
+        _ => return Err(overtaken()),
+    };
+    Ok(Secret { rotation: next.rotation.replacing(next.stages.previous), ..next })
 }
 
 async fn add_pending(

@@ -19,6 +19,8 @@ pub struct StepWork {
     pub version: u64,
     /// Content of that version, if the target system takes it.
     pub content: Option<Sensitive>,
+    /// At the end, content of the current version: what that uses stays.
+    pub in_use: Option<Sensitive>,
 }
 
 /// What a step that succeeded brought.

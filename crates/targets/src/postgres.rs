@@ -110,6 +110,11 @@ impl Postgres {
                 Ok(StepOutcome::Done)
             }
             RotationStep::RetirePreviousVersion => {
+                let in_use = work.in_use.as_ref().map(|content| self.login(content)).transpose()?;
+                if in_use.is_some_and(|current| current.username == login.username) {
+                    let message = "the current version uses the role of the one to be retired";
+                    return Err(StepFailure::lasting(message));
+                }
                 self.set_password(&login.username, None, work).await?;
                 Ok(StepOutcome::Done)
             }
@@ -286,5 +291,43 @@ impl TargetSystem for Postgres {
 
     fn step<'a>(&'a self, work: &'a StepWork) -> StepAnswer<'a> {
         Box::pin(self.act(work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strongroom_keyring::SystemRandom;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_role_of_the_current_version_is_not_retired() {
+        let target = Postgres::new(PostgresParts {
+            host: "/nowhere".to_owned(),
+            port: 1,
+            database: "db".to_owned(),
+            roles: ["app_a".to_owned(), "app_b".to_owned()],
+            admin: "admin".to_owned(),
+            admin_password: Sensitive::new(Vec::new()),
+            tls: TlsMode::Off,
+            random: Arc::new(SystemRandom),
+        });
+        let content = |role: &str| {
+            let text = format!(r#"{{"username":"{role}","password":"p"}}"#);
+            Some(Sensitive::new(text.into_bytes()))
+        };
+        let work = |retired: &str, current: &str| StepWork {
+            step: RotationStep::RetirePreviousVersion,
+            secret_id: "ocid1.vaultsecret.oc1.iad.s".parse().unwrap(),
+            version: 3,
+            content: content(retired),
+            in_use: content(current),
+        };
+        let target = target.unwrap();
+        let refused = target.step(&work("app_b", "app_b")).await.unwrap_err();
+        let message = "the current version uses the role of the one to be retired";
+        assert_eq!(refused, StepFailure::lasting(message));
+        let tried = target.step(&work("app_a", "app_b")).await.unwrap_err();
+        assert!(tried.message.contains("admin could not log in"), "{}", tried.message);
     }
 }

@@ -38,6 +38,7 @@ impl TargetSystem for Scripted {
 
     fn step<'a>(&'a self, work: &'a StepWork) -> StepAnswer<'a> {
         let content = work.content.as_ref().unwrap().expose().to_vec();
+        assert_eq!(work.in_use.is_some(), work.step == RotationStep::RetirePreviousVersion);
         let mut done = self.done.lock().unwrap();
         done.push((work.step, work.version, content.clone()));
         let outcome = if *self.fails_at.lock().unwrap() == Some(work.step) {
@@ -247,26 +248,41 @@ async fn what_happens_meanwhile_is_not_overwritten() {
     house.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_rotation_did_not_replace_is_not_retired() {
+/// A house whose secret was rotated and waits for a consumer of version 1.
+async fn waiting_house() -> (House, Arc<Scripted>) {
     let (house, target) = house().await;
     configure(&house, false).await;
-    let own = |rest: &str| format!("/_strongroom/v1/secrets/{}{rest}", house.sample.secret_id);
-    let put = async |url: &str, body: Value| {
-        assert_eq!(house.send(Some(&house.admin), url, "PUT", Some(&body)).await.status, 200);
-    };
-    put(&own("/retirement"), json!({ "deadlineSeconds": 3600 })).await;
-    put(&own("/consumers/app"), json!({ "versionNumber": 1 })).await;
+    put(&house, &own(&house, "/retirement"), json!({ "deadlineSeconds": 3600 })).await;
+    report(&house, 1).await;
     assert_eq!(act(&house, "rotate").await, 202);
     let waits = |shown: &Value| {
         let text = shown["lifecycleDetails"].as_str().unwrap_or_default();
         shown["currentVersionNumber"] == 2 && text.contains("every consumer")
     };
     becomes(&house, waits).await;
+    (house, target)
+}
+
+fn own(house: &House, rest: &str) -> String {
+    format!("/_strongroom/v1/secrets/{}{rest}", house.sample.secret_id)
+}
+
+async fn put(house: &House, url: &str, body: Value) {
+    assert_eq!(house.send(Some(&house.admin), url, "PUT", Some(&body)).await.status, 200);
+}
+
+/// Has the consumer say which version it holds.
+async fn report(house: &House, number: u64) {
+    put(house, &own(house, "/consumers/app"), json!({ "versionNumber": number })).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rotation_did_not_replace_is_not_retired() {
+    let (house, target) = waiting_house().await;
     // Made from what the rotation brought: the target may know both by the same name.
     let content = json!({ "secretContent": { "contentType": "BASE64", "content": "bWluZQ==" } });
-    put(&url(&house, ""), content).await;
-    put(&own("/consumers/app"), json!({ "versionNumber": 3 })).await;
+    put(&house, &url(&house, ""), content).await;
+    report(&house, 3).await;
     becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
     // Who was about to retire version 1 when the upload came may have done so.
     let retires = |done: &(RotationStep, u64, Vec<u8>)| {
@@ -275,5 +291,34 @@ async fn what_a_rotation_did_not_replace_is_not_retired() {
     assert!(!target.done.lock().unwrap().iter().any(retires), "what the current one may use");
     let second = house.send(Some(&house.admin), &url(&house, "/version/2"), "GET", None).await;
     assert_eq!(second.body["stages"], json!(["PREVIOUS"]), "kept for rollback");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_current_between_a_rotation_and_a_rollback_to_it_is_not_retired() {
+    let (house, target) = waiting_house().await;
+    let content = json!({ "secretContent": { "contentType": "BASE64", "content": "bWluZQ==" } });
+    put(&house, &url(&house, ""), content).await;
+    put(&house, &url(&house, ""), json!({ "currentVersionNumber": 2 })).await;
+    report(&house, 2).await;
+    becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
+    let retires = |done: &(RotationStep, u64, Vec<u8>)| {
+        (done.0, done.1) == (RotationStep::RetirePreviousVersion, 3)
+    };
+    assert!(!target.done.lock().unwrap().iter().any(retires), "what the current one may use");
+    let third = house.send(Some(&house.admin), &url(&house, "/version/3"), "GET", None).await;
+    assert_eq!(third.body["stages"], json!(["PREVIOUS", "LATEST"]));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rotation_replaced_is_retired_when_its_consumers_have_moved_on() {
+    let (house, target) = waiting_house().await;
+    report(&house, 2).await;
+    becomes(&house, |shown| shown["rotationStatus"] == "NOT_ENABLED").await;
+    let last = target.done.lock().unwrap().last().map(|(step, number, _)| (*step, *number));
+    assert_eq!(last, Some((RotationStep::RetirePreviousVersion, 1)));
+    let first = house.send(Some(&house.admin), &url(&house, "/version/1"), "GET", None).await;
+    assert_eq!(first.body["stages"], json!(["DEPRECATED"]));
     house.close().await;
 }
