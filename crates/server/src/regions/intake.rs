@@ -124,7 +124,7 @@ enum Standing {
 }
 
 fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) -> Standing {
-    let is_gone = known.state == SecretState::Deleted;
+    let comes_back = comes_back(known, secret);
     let (known, term) = (&known.replication, secret.replication.term);
     match &known.source {
         Some(source) if source.region == region && known.term == term => {
@@ -136,10 +136,12 @@ fn standing(known: &Secret, secret: &Secret, (region, revision): (&str, u64)) ->
                 }
             }
         }
+        // Both were promoted, and the one here was deleted so that the other can have its place.
+        None if known.term == term && comes_back => Standing::Other,
         _ if known.term >= term => Standing::Fenced,
         // Only who has a copy can have been promoted.
         Some(source) if source.region == region => Standing::Other,
-        _ if is_gone || known.target_in(region).is_some() => Standing::Other,
+        _ if comes_back || known.target_in(region).is_some() => Standing::Other,
         _ => Standing::Foreign,
     }
 }
@@ -148,7 +150,8 @@ fn is_kept_at(known: &Secret, target: &ReplicationTarget) -> bool {
     known.vault_id == target.vault_id && known.key_id == target.key_id
 }
 
-/// Tells whether the source has a secret that was deleted there: it was restored to before that.
+/// Tells whether a secret comes that was deleted here. If it was deleted at its source, that has been
+/// restored to before.
 fn comes_back(known: &Secret, incoming: &Secret) -> bool {
     known.state == SecretState::Deleted && incoming.state != SecretState::Deleted
 }

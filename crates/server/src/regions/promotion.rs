@@ -8,13 +8,15 @@ use super::intake::read_row;
 use super::intake_identity::move_home;
 use super::messages::Home;
 use super::source::replicated;
+use crate::catalog::Catalog;
 use crate::failure::Failure;
 use crate::rows::{self, SecretRow, VaultRow};
 use crate::schedule::{record_of_secret, record_of_vault};
 use crate::secret_rows;
 use crate::shared::Shared;
 
-/// Promotes what came from `region`, and this region to the home region if that is asked for.
+/// Promotes what came from `region`, and this region to the home region if that is asked for. Asked
+/// again, it does what is left of that.
 pub(super) async fn promote(
     shared: &Shared,
     region: &str,
@@ -25,8 +27,8 @@ pub(super) async fn promote(
         let rule = "is not one that this region is paired with";
         return Err(strongroom_wire::Refusal::invalid("region", rule).into());
     }
-    let was_home = catalog.tenancy.home_region == region;
-    if home && !was_home {
+    let is_home = catalog.tenancy.home_region == shared.region.name;
+    if home && !is_home && catalog.tenancy.home_region != region {
         let rule = "is not the home region, so that none is to be made of this one";
         return Err(strongroom_wire::Refusal::invalid("region", rule).into());
     }
@@ -60,11 +62,19 @@ pub(super) async fn promote(
             Err(error) => return Err(error.into()),
         }
     }
-    if home {
+    if home && (!is_home || is_contested(shared, &catalog)) {
         take_home(shared).await?;
     }
     tracing::warn!(region, promoted, home, "replicas of a lost region were promoted");
     Ok(serde_json::json!({"region": region, "promoted": promoted, "left": left, "home": home}))
+}
+
+/// Tells whether another region was made the home region at the same time: neither believes the other
+/// until one of them goes on to a later term.
+fn is_contested(shared: &Shared, catalog: &Catalog) -> bool {
+    let claim = |region: &String| shared.region_watch.of(region).claim;
+    let term = Some(catalog.regions.home_term);
+    catalog.regions.peers.keys().any(|region| claim(region) == term)
 }
 
 async fn take_home(shared: &Shared) -> Result<(), Failure> {

@@ -302,7 +302,9 @@ impl Puller {
     /// Goes by the region that became the home region last.
     async fn learn_home(&mut self, page: &Page) -> Result<(), Failure> {
         let known = self.shared.catalog().await?.regions.home_term;
-        if page.home.term > known && page.home.region == page.from {
+        let claim = (page.home.region == page.from).then_some(page.home.term);
+        self.shared.region_watch.note(&self.region, |watch| watch.claim = claim);
+        if claim.is_some_and(|term| term > known) {
             intake_identity::adopt(&self.shared, &page.home).await?;
             self.compared = None;
         }

@@ -19,6 +19,8 @@ pub(super) struct PeerWatch {
     pub(super) served: Option<Timestamp>,
     /// Where its replicas of this region's vaults answer, and which commits they are copies of.
     pub(super) vaults: BTreeMap<Ocid, (String, u64)>,
+    /// The term from which on it says that it is the home region, if it says so.
+    pub(super) claim: Option<u64>,
     /// Changes of it that are of an earlier term, and were not taken.
     pub(super) fenced: u64,
 }

@@ -12,6 +12,7 @@ use super::{Puller, RegionAnswer, RegionLine, Taken};
 use crate::catalog::{Catalog, KeyEntry};
 use crate::regions::messages::{Home, KeyVersionItem, RowItem, VaultItem};
 use crate::regions::peers::{PeerRow, RegionIdentity};
+use crate::regions::promotion::promote;
 use crate::regions::{
     NewRegion, SignedMessage, intake_identity, intake_vaults, join_tenancy, source,
 };
@@ -272,6 +273,28 @@ async fn identities_and_terms_of_a_home_region_that_is_none_any_more_are_not_tak
     intake_identity::move_home(&pair.home, &seen, &home(AWAY, 2)).await.unwrap();
     let lower = intake_identity::move_home(&pair.home, &seen, &home(AWAY, 1)).await;
     assert_eq!(lower.unwrap_err().reason, late.reason);
+}
+
+#[tokio::test]
+async fn of_two_home_regions_the_one_that_is_promoted_again_stays() {
+    let mut pair = Pair::joined().await;
+    let home = |region: &str, term| Home { region: region.to_owned(), term };
+    for (shared, region) in [(&pair.home, HOME), (&pair.away, AWAY)] {
+        intake_identity::move_home(shared, &shared.known(), &home(region, 1)).await.unwrap();
+    }
+    let known = async |shared: &Shared| source::home_of(&shared.catalog().await.unwrap());
+    // Of a claim nothing is known yet, so there is nothing to do.
+    promote(&pair.away, HOME, true).await.unwrap();
+    assert_eq!(known(&pair.away).await, home(AWAY, 1));
+    pair.puller.again.insert(POLICY.to_owned());
+    pair.pull().await;
+    assert_eq!(known(&pair.away).await, home(AWAY, 1));
+    for _ in 0..2 {
+        promote(&pair.away, HOME, true).await.unwrap();
+        assert_eq!(known(&pair.away).await, home(AWAY, 2));
+    }
+    intake_identity::adopt(&pair.home, &home(AWAY, 2)).await.unwrap();
+    assert_eq!(known(&pair.home).await, home(AWAY, 2));
 }
 
 #[tokio::test]

@@ -2,8 +2,8 @@
 
 use strongroom_keyring::Material;
 use strongroom_model::{
-    KeyVersion, OcidKind, ReplicationTarget, Secret, SecretPlace, SecretVersion, StageEvent, Vault,
-    VaultTag,
+    KeyVersion, OcidKind, ReplicationTarget, Secret, SecretPlace, SecretState, SecretVersion,
+    StageEvent, Vault, VaultTag,
 };
 use strongroom_store::{Order, Revision, prefix_range};
 
@@ -255,4 +255,23 @@ async fn a_region_takes_over_no_secret_that_was_never_replicated_to_it() {
     .await;
     let taken = intake::take(&pair.away, &peer, &item).await.unwrap();
     assert_eq!(taken, Taken::Incomplete);
+}
+
+#[tokio::test]
+async fn of_two_promoted_secrets_the_one_that_is_not_deleted_stays() {
+    let mut pair = Pair::joined().await;
+    let target = open_vault(&pair.away, &pair.home.known()).await;
+    let id = new_secret(&pair, target, b"A").await.id;
+    pair.pull().await;
+    change(&pair.away, &id, &[], |secret| *secret = secret.promoted(AWAY)).await;
+    change(&pair.home, &id, &[(2, None, b"B")], |secret| secret.replication.term = 1).await;
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 1).await.0, b"A");
+    assert_eq!(pair.away.region_watch.of(HOME).fenced, 1);
+    change(&pair.away, &id, &[], |secret| *secret = secret.gone(SystemClock.now())).await;
+    pair.puller.again.insert(format!("s/{id}"));
+    pair.pull().await;
+    assert_eq!(content(&pair.away, &id, 2).await.0, b"B");
+    let (secret, _) = find(&pair.away, &id).await.unwrap().unwrap();
+    assert!(secret.is_replica() && secret.state == SecretState::Active);
 }
