@@ -27,7 +27,7 @@ use crate::lobby::Lobby;
 use crate::metrics::{self, Running};
 use crate::nodes::{keep_counted, leave_nodes};
 use crate::pipeline::answer;
-use crate::regions::{RegionLine, keep_replicating};
+use crate::regions::{self, RegionLine, keep_replicating};
 use crate::resealing::keep_resealing;
 use crate::rotation::keep_rotating;
 use crate::schedule::keep_schedule;
@@ -448,6 +448,11 @@ async fn converse(entrance: Entrance, door: Arc<Door>, stream: TcpStream, peer: 
     }
 }
 
+/// How long the answer to a request may take.
+fn time_for(door: &Door, path: &str) -> Duration {
+    if regions::is_of_operator(door, path) { regions::OPERATOR_TIME } else { REQUEST_TIME }
+}
+
 /// Answers what comes in on a connection until it ends.
 async fn speak<S>(mut entrance: Entrance, door: Arc<Door>, stream: S, peer: IpAddr)
 where
@@ -457,8 +462,8 @@ where
     let service = service_fn(move |request: Request<Incoming>| {
         let (shared, door) = (Arc::clone(&shared), Arc::clone(&door));
         async move {
-            let answered = answer(&shared, &door, peer, request);
-            let answered = timeout(REQUEST_TIME, answered).await;
+            let time = time_for(&door, request.uri().path());
+            let answered = timeout(time, answer(&shared, &door, peer, request)).await;
             let mut response = answered.map_err(|_elapsed| "the request took too long")?;
             if shared.readiness.drains() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -489,6 +494,19 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operators_command_may_take_longer_than_a_request() {
+        let vault = Door::Vault("ocid1.vault.oc1..v".parse().unwrap());
+        for (door, path, time) in [
+            (&Door::Main, "/_replication/v1/operate", regions::OPERATOR_TIME),
+            (&Door::Main, "/_replication/v1/pull", REQUEST_TIME),
+            (&Door::Main, "/20180608/secrets", REQUEST_TIME),
+            (&vault, "/_replication/v1/operate", REQUEST_TIME),
+        ] {
+            assert_eq!(time_for(door, path), time, "{path}");
+        }
+    }
 
     #[tokio::test]
     async fn a_port_that_is_taken_keeps_no_other_vault_from_being_served() {

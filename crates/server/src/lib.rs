@@ -64,8 +64,8 @@ pub use ledger::{
 };
 pub use rates::{RateClass, Rates};
 pub use regions::{
-    JoinError, NewRegion, RegionAnswer, RegionCommand, RegionIdentity, RegionLine, SignedMessage,
-    join_tenancy,
+    JoinError, NewRegion, OPERATOR_TIME, RegionAnswer, RegionCommand, RegionIdentity, RegionLine,
+    SignedMessage, join_tenancy,
 };
 pub use rows::check_founded;
 pub use secret_cache::SECRET_CACHE_BYTES;

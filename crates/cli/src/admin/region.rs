@@ -1,13 +1,12 @@
 //! The other regions of the tenancy.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use strongroom_keyring::RegionKeys;
 use strongroom_model::{SystemClock, private_file};
-use strongroom_server::{RegionCommand as Command, RegionIdentity};
+use strongroom_server::{OPERATOR_TIME, RegionCommand as Command, RegionIdentity};
 use strongroom_targets::{HttpLine, NoReply};
 use tokio::time::timeout;
 
@@ -15,9 +14,6 @@ use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
 use crate::hand::output::{write, write_json, write_table};
 use crate::serving::serve::Configuration;
-
-/// How long a server has: one that promotes much takes its time.
-const ANSWER_TIME: Duration = Duration::from_mins(5);
 
 /// Arguments of `admin region`.
 #[derive(Debug, Args)]
@@ -177,7 +173,7 @@ async fn ask(
     let line = HttpLine::new().map_err(failed)?;
     let url = format!("{}{path}", url.trim_end_matches('/'));
     let silent = |_elapsed| ended(Exit::Unreachable, format!("{url}: it does not answer in time"));
-    let answer = timeout(ANSWER_TIME, line.send(&url, message)).await.map_err(silent)?;
+    let answer = timeout(OPERATOR_TIME, line.send(&url, message)).await.map_err(silent)?;
     let answer = answer.map_err(|error| {
         let exit = match error {
             NoReply::Unreached(_) => Exit::Unreachable,

@@ -18,12 +18,14 @@ mod source_vaults;
 mod watch;
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use strongroom_wire::{ErrorCode, Refusal, RequestId};
+use tokio::time::timeout;
 
 pub(crate) use admission::{admit_identity, admit_secret, admit_vault, check_targets};
 pub use joining::{JoinError, NewRegion, join_tenancy};
@@ -41,11 +43,20 @@ use crate::failure::Failure;
 use crate::reply;
 use crate::shared::Shared;
 
+/// How long a command of the operator may take: one that promotes much takes its time.
+pub const OPERATOR_TIME: Duration = Duration::from_mins(5);
+
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Tells whether a request comes from another region, or from this one's operator.
 pub(crate) fn is_of_regions(door: &Door, path: &str) -> bool {
     *door == Door::Main && (path == messages::PULL || path == messages::OPERATE)
+}
+
+/// Tells whether a request comes from this region's operator.
+pub(crate) fn is_of_operator(door: &Door, path: &str) -> bool {
+    *door == Door::Main && path == messages::OPERATE
 }
 
 /// Answers another region, or this one's operator. What is not signed by one of them is refused,
@@ -74,7 +85,8 @@ async fn travel(shared: &Shared, request: Request<Incoming>) -> Result<SignedMes
     }
     let is_pull = request.uri().path() == messages::PULL;
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
+    let body = timeout(BODY_TIME, Limited::new(body, REQUEST_BYTES_MAX).collect()).await;
+    let body = body.map_err(|_elapsed| Failure::not_authenticated("the body took too long"))?;
     let body = body.map_err(|_error| Failure::not_authenticated("the body is too large"))?;
     let message = SignedMessage::received(&head.headers, body.to_bytes().to_vec());
     let answered: Answered<'_> = if is_pull {

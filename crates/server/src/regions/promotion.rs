@@ -32,6 +32,10 @@ pub(super) async fn promote(
         let rule = "is not the home region, so that none is to be made of this one";
         return Err(strongroom_wire::Refusal::invalid("region", rule).into());
     }
+    // First, for what follows may take long and be cut short: then it is asked for again.
+    if home && (!is_home || is_contested(shared, &catalog)) {
+        take_home(shared).await?;
+    }
     let (mut promoted, mut left) = (0_u64, 0_u64);
     for (key, row) in replicated(shared).await? {
         let SecretRow { secret, .. } = rows::decode(&key, &row.value)?;
@@ -61,9 +65,6 @@ pub(super) async fn promote(
             Err(StoreError::Conflict { .. }) => left += 1,
             Err(error) => return Err(error.into()),
         }
-    }
-    if home && (!is_home || is_contested(shared, &catalog)) {
-        take_home(shared).await?;
     }
     tracing::warn!(region, promoted, home, "replicas of a lost region were promoted");
     Ok(serde_json::json!({"region": region, "promoted": promoted, "left": left, "home": home}))

@@ -298,6 +298,21 @@ async fn of_two_home_regions_the_one_that_is_promoted_again_stays() {
 }
 
 #[tokio::test]
+async fn a_promotion_that_is_cut_short_has_taken_the_home_and_goes_on_when_asked_again() {
+    let pair = Pair::joined().await;
+    let id: Ocid = "ocid1.vaultsecret.oc1.iad.x".parse().unwrap();
+    let bent = rows::encode(&json!({})).unwrap();
+    let batch = Batch::new().put(rows::replicated(&id), vec![]).put(rows::secret(&id), bent);
+    pair.away.store.commit(batch).await.unwrap();
+    promote(&pair.away, HOME, true).await.unwrap_err();
+    let taken = Home { region: AWAY.to_owned(), term: 1 };
+    assert_eq!(source::home_of(&pair.away.catalog().await.unwrap()), taken);
+    pair.away.store.commit(Batch::new().delete(rows::secret(&id))).await.unwrap();
+    promote(&pair.away, HOME, true).await.unwrap();
+    assert_eq!(source::home_of(&pair.away.catalog().await.unwrap()), taken);
+}
+
+#[tokio::test]
 async fn a_change_that_the_region_was_not_told_of_yet_is_not_acknowledged() {
     let mut pair = Pair::joined().await;
     // The change itself is in the store and not in the catalog.
