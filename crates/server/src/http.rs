@@ -44,7 +44,7 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How long a sink that is just taking audit events is waited for.
 const SENDING_TIME: Duration = Duration::from_secs(2);
 const VAULT_PAUSE: Duration = Duration::from_secs(1);
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 /// Bytes that are on their way in one direction at most.

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use crate::http::ACCEPT_PAUSE;
 use crate::probes::{self, Probe};
 use crate::reply;
 use crate::tls::TlsIdentity;
@@ -53,9 +54,16 @@ async fn receive(
     let mut visits = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                visits.spawn(timeout(VISIT_TIME, visit(stream, tls.clone())));
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    visits.spawn(timeout(VISIT_TIME, visit(stream, tls.clone())));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = visits.join_next() => {}
             _ = &mut left => break,
         }
     }
