@@ -97,6 +97,10 @@ impl RootKey {
         &self.material
     }
 
+    pub(crate) const fn sealing(&self) -> &SealingKey {
+        &self.sealing
+    }
+
     /// Seals a backup.
     ///
     /// # Errors

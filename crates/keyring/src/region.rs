@@ -18,6 +18,8 @@ const KEY_BYTES: usize = 32;
 const PUBLIC_BYTES: usize = 32;
 const SIGNING: &[u8] = b"strongroom/1/region-signing";
 const OPENING: &[u8] = b"strongroom/1/region-opening";
+const OPERATOR_SIGNING: &[u8] = b"strongroom/1/operator-signing";
+const OPERATOR_OPENING: &[u8] = b"strongroom/1/operator-opening";
 const SEALED: &[u8] = b"strongroom/1/region-sealed";
 
 /// The private keys of a region: one signs what it says (Ed25519), one opens what was sealed for it
@@ -49,9 +51,22 @@ impl RegionKeys {
     /// # Errors
     /// [`SealError`] if the cryptographic library refuses.
     pub fn derive(root: &RootKey) -> Result<Self, SealError> {
-        let lasting = root.lasting()?;
-        let seed = |label| lasting.derive(label, &[], KEY_BYTES).ok_or(SealError);
-        let (signing, opening) = (seed(SIGNING)?, seed(OPENING)?);
+        Self::from_key(&root.lasting()?, [SIGNING, OPENING])
+    }
+
+    /// Derives the keys by which a region knows its operator: whoever has the root key that is in force.
+    /// Unlike the region's own they change when that is rotated, so that nobody who had the one before
+    /// gives commands any more.
+    ///
+    /// # Errors
+    /// [`SealError`] if the cryptographic library refuses.
+    pub fn of_operator(root: &RootKey) -> Result<Self, SealError> {
+        Self::from_key(root.sealing(), [OPERATOR_SIGNING, OPERATOR_OPENING])
+    }
+
+    fn from_key(key: &SealingKey, [signing, opening]: [&[u8]; 2]) -> Result<Self, SealError> {
+        let seed = |label| key.derive(label, &[], KEY_BYTES).ok_or(SealError);
+        let (signing, opening) = (seed(signing)?, seed(opening)?);
         let refused = |_error| SealError;
         let (signing, _) = signing.split_at(KEY_BYTES);
         let (opening, _) = opening.split_at(KEY_BYTES);
@@ -226,5 +241,18 @@ mod tests {
         assert!(!there.public().verify(b"m", &signature));
         assert_ne!(here.public().fingerprint(), there.public().fingerprint());
         assert_eq!(format!("{here:?}"), "RegionKeys(..)");
+    }
+
+    #[test]
+    fn a_rotation_of_the_root_key_changes_the_operator_and_not_the_region() {
+        let before = RootKey::generate(&SystemRandom);
+        let after = before.generate_next(&SystemRandom).unwrap();
+        let region = |root| RegionKeys::derive(root).unwrap();
+        let operator = |root| RegionKeys::of_operator(root).unwrap();
+        assert_eq!(region(&before).public(), region(&after).public());
+        let signature = operator(&before).sign(b"m");
+        assert!(operator(&before).public().verify(b"m", &signature));
+        assert!(!operator(&after).public().verify(b"m", &signature));
+        assert!(!region(&before).public().verify(b"m", &signature));
     }
 }

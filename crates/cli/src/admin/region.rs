@@ -167,7 +167,7 @@ async fn ask(
         Failure::new(exit, "region-command-failed", "the server did not do it").because(why)
     };
     let failed = |why: String| ended(Exit::Failed, why);
-    let keys = RegionKeys::derive(&root_key).map_err(|error| failed(error.to_string()))?;
+    let keys = RegionKeys::of_operator(&root_key).map_err(|error| failed(error.to_string()))?;
     let signed = command.sign(&keys, &SystemClock);
     let (path, message) = signed.ok_or_else(|| failed("the command was not signed".to_owned()))?;
     let line = HttpLine::new().map_err(failed)?;

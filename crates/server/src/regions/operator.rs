@@ -1,5 +1,5 @@
-//! What this region's own operator asks for. Requests are signed with the region's own key: whoever
-//! can open the root key may give them.
+//! What this region's own operator asks for. Requests are signed with a key that is derived from the
+//! root key: whoever can open the one that is in force may give them.
 
 use serde::{Deserialize, Serialize};
 use strongroom_keyring::RegionKeys;
@@ -56,7 +56,7 @@ struct Ordered {
 }
 
 impl RegionCommand {
-    /// Signs the command and returns where to send it on a server.
+    /// Signs the command with the operator's keys and returns where to send it on a server.
     ///
     /// # Errors
     /// None is known: the command is always encodable.
@@ -70,7 +70,7 @@ impl RegionCommand {
         Some((OPERATE, SignedMessage::sign(("operator", keys), Kind::Command, &order)?))
     }
 
-    /// Reads the answer to a command.
+    /// Reads the answer to a command that was signed with the operator's keys.
     #[must_use]
     pub fn report(keys: &RegionKeys, answer: &SignedMessage) -> Option<serde_json::Value> {
         answer.open(keys.public(), Kind::Report)
@@ -82,9 +82,7 @@ pub(super) async fn answer(
     shared: &Shared,
     message: &SignedMessage,
 ) -> Result<SignedMessage, Failure> {
-    let order: Option<Ordered> = message.open(shared.region_keys.public(), Kind::Command);
-    let order =
-        order.ok_or_else(|| Failure::not_authenticated("a command that is not this region's"))?;
+    let (operator, order) = opened(&*shared.catalog().await?, message)?;
     let age = shared.clock.now().as_microsecond().saturating_sub(order.time);
     if age.saturating_abs() > SKEW_MICROS {
         return Err(Failure::not_authenticated("a command of another time"));
@@ -100,9 +98,21 @@ pub(super) async fn answer(
             Some(promotion::promote(shared, &region, home).await?)
         }
     };
-    let own = (shared.region.name, &shared.region_keys);
+    let own = (shared.region.name, &operator);
     let signed = report.and_then(|report| SignedMessage::sign(own, Kind::Report, &report));
     signed.ok_or_else(|| Failure::internal("a report cannot be encoded"))
+}
+
+/// Reads a command, and returns the keys of who signed it. While the root key is being rotated either
+/// may have been read from `root.key`.
+fn opened(catalog: &Catalog, message: &SignedMessage) -> Result<(RegionKeys, Ordered), Failure> {
+    catalog.roots.open(|root| {
+        let keys = RegionKeys::of_operator(root);
+        let keys = keys.map_err(|error| Failure::internal(error.to_string()))?;
+        let order = message.open(keys.public(), Kind::Command);
+        let foreign = || Failure::not_authenticated("a command that is not this region's");
+        Ok((keys, order.ok_or_else(foreign)?))
+    })
 }
 
 fn identity(shared: &Shared, catalog: &Catalog) -> RegionIdentity {
@@ -236,4 +246,44 @@ async fn status(shared: &Shared) -> Result<serde_json::Value, Failure> {
         "fingerprint": shared.region_keys.public().fingerprint(),
         "regions": reports,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use strongroom_keyring::RootKey;
+    use strongroom_model::{Sensitive, SystemClock};
+    use strongroom_store::{Memory, Store};
+
+    use super::*;
+    use crate::{Founded, WATCHED};
+
+    /// A root key of an installation, before or after a rotation.
+    fn root_key(material: u8) -> RootKey {
+        let bytes = [[material; 32], [9; 32]].concat();
+        RootKey::from_bytes(Sensitive::new(bytes)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_had_the_root_key_before_a_rotation_gives_no_commands() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(WATCHED));
+        Founded::in_test(&*store, &root_key(2)).await;
+        let shared = Shared::in_test(store, root_key(2)).await;
+        let asked = async |keys: &RegionKeys| {
+            let (_, message) = RegionCommand::Status.sign(keys, &SystemClock).unwrap();
+            answer(&shared, &message).await
+        };
+        let operator = RegionKeys::of_operator(&root_key(2)).unwrap();
+        let report = asked(&operator).await.unwrap();
+        let report = RegionCommand::report(&operator, &report).unwrap();
+        assert_eq!(report["region"], "us-ashburn-1");
+        let before = RegionKeys::of_operator(&root_key(1)).unwrap();
+        let region = RegionKeys::derive(&root_key(1)).unwrap();
+        assert_eq!(region.public(), shared.region_keys.public());
+        for keys in [before, region] {
+            let refused = asked(&keys).await.unwrap_err();
+            assert_eq!(refused.reason, "a command that is not this region's");
+        }
+    }
 }
