@@ -266,9 +266,18 @@ def test_nothing_is_ready_before_its_files_are_there(home, tmp_path):
 
 def test_a_new_configuration_is_kept_from_then_on(home, tmp_path):
     put(home, "more", b"more")
-    agent = Agent(home, tmp_path, tables=table(tmp_path / "one", of("sample")))
+    one, own = tmp_path / "one", f"{os.geteuid()}:{os.getegid()}"
+    given = "1234:4321" if os.geteuid() == 0 else own
+    owner = lambda: f"{one.stat().st_uid}:{one.stat().st_gid}"
+    agent = Agent(home, tmp_path, tables=table(one, of("sample"), owner=given))
     try:
-        holds(tmp_path / "one", b"hello from strongroom")
+        holds(one, b"hello from strongroom")
+        assert owner() == given
+        # A file for which nobody is named any more is the agent's own at once.
+        agent.write(tables=table(one, of("sample")))
+        agent.process.send_signal(signal.SIGHUP)
+        until(lambda: owner() == own, "the agent's own file")
+        assert content(one) == b"hello from strongroom"
         agent.write(tables=table(tmp_path / "two", of("more")))
         agent.process.send_signal(signal.SIGHUP)
         holds(tmp_path / "two", b"more")

@@ -21,7 +21,7 @@ use rustix::fs::OFlags;
 pub use self::growing::{GrowingFile, reader};
 pub use self::publish::{
     Access, PublishError, Standing, is_due, publish, publish_due, rewrite, set_done, standing,
-    withdraw,
+    standing_as_new, withdraw,
 };
 
 const PRIVATE: u32 = 0o600;

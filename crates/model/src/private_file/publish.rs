@@ -12,12 +12,13 @@ use rustix::fs::{
     statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use zeroize::Zeroizing;
 
 use crate::Random;
 
 const STICKY: u32 = 0o1000;
+const GROUP_OF_DIRECTORY: u32 = 0o2000;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// How a file is opened to be looked at: no link is followed, and nothing is waited for.
@@ -150,29 +151,35 @@ fn put(
     let (directory, name) = place(path, access.0)?;
     existing(&directory, path, &name)?;
     let beside = beside(&name, random);
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let private = Mode::RUSR | Mode::WUSR;
-    // Without a name until it is whole, where the file system can do that.
-    let anonymous = openat(&directory, ".", flags | OFlags::TMPFILE, private);
-    let written = match anonymous {
-        Ok(file) => write(file, content, access).and_then(|file| {
+    let (file, has_name) = new_file(&directory, &beside)?;
+    let written = write(file, content, access).and_then(|file| {
+        if !has_name {
             let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-            Ok(linkat(CWD, link, &directory, &beside, AtFlags::SYMLINK_FOLLOW)?)
-        }),
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
-            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-            let file = openat(&directory, &beside, flags, private)?;
-            write(file, content, access).map(drop)
+            linkat(CWD, link, &directory, &beside, AtFlags::SYMLINK_FOLLOW)?;
         }
-        Err(error) => return Err(error.into()),
-    };
-    let renamed = written.and_then(|()| Ok(renameat(&directory, &beside, &directory, &name)?));
+        Ok(file)
+    });
+    let renamed = written.and_then(|_file| Ok(renameat(&directory, &beside, &directory, &name)?));
     if renamed.is_err() {
         // The first error is the one to tell.
         unlinkat(&directory, &beside, AtFlags::empty()).unwrap_or_default();
     }
     renamed?;
     Ok(fsync(&directory)?)
+}
+
+/// Makes a file of the caller's own: without a name until it is whole, where the file system can do
+/// that, else with the name `beside`. Tells whether it has one.
+fn new_file(directory: &OwnedFd, beside: &OsStr) -> Result<(OwnedFd, bool), Errno> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let private = Mode::RUSR | Mode::WUSR;
+    match openat(directory, ".", flags | OFlags::TMPFILE, private) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
+            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+            Ok((openat(directory, beside, flags, private)?, true))
+        }
+        anonymous => Ok((anonymous?, false)),
+    }
 }
 
 /// How a file stands to what it should be.
@@ -186,25 +193,68 @@ pub enum Standing {
     Same,
 }
 
-/// Compares a file with the content, mode and owner that it should have. Refuses the same places as
-/// [`publish`].
+/// Compares a file with the content, mode and owner that it should have; an owner or a group that is
+/// not named may be anybody. Refuses the same places as [`publish`].
 ///
 /// # Errors
 /// A [`PublishError`].
 pub fn standing(path: &Path, content: &[u8], access: Access) -> Result<Standing, PublishError> {
+    compare(path, content, access, |_, _, _| Ok(true))
+}
+
+/// Does the same, but an owner or a group that is not named should be the one that [`publish`] would
+/// give the file.
+///
+/// # Errors
+/// A [`PublishError`].
+pub fn standing_as_new(
+    path: &Path,
+    content: &[u8],
+    access: Access,
+    random: &dyn Random,
+) -> Result<Standing, PublishError> {
+    compare(path, content, access, |directory, name, stat| {
+        let has = |owner: u32, group: u32| {
+            (access.owner.is_some() || stat.st_uid == owner)
+                && (access.group.is_some() || stat.st_gid == group)
+        };
+        let place = fstat(directory)?;
+        let gives_group = place.st_mode & GROUP_OF_DIRECTORY != 0;
+        let group = if gives_group { place.st_gid } else { getegid().as_raw() };
+        if has(geteuid().as_raw(), group) {
+            return Ok(true);
+        }
+        // Not every file system gives a file to who makes it: such a one would be made anew for ever.
+        let beside = beside(name, random);
+        let (file, has_name) = new_file(directory, &beside)?;
+        if has_name {
+            unlinkat(directory, &beside, AtFlags::empty())?;
+        }
+        let new = fstat(file)?;
+        Ok(has(new.st_uid, new.st_gid))
+    })
+}
+
+fn compare(
+    path: &Path,
+    content: &[u8],
+    access: Access,
+    is_whose: impl FnOnce(&OwnedFd, &OsStr, &Stat) -> Result<bool, PublishError>,
+) -> Result<Standing, PublishError> {
     let (directory, name) = place(path, access)?;
-    if existing(&directory, path, &name)?.is_none() {
+    let Some(stat) = existing(&directory, path, &name)? else {
         return Ok(Standing::Absent);
-    }
-    let file = openat(&directory, &name, TO_LOOK, Mode::empty())?;
-    let stat = fstat(&file)?;
+    };
     let has = |wanted: Option<u32>, has: u32| wanted.is_none_or(|wanted| wanted == has);
+    // Before it is opened: one that is another's is perhaps not to be read.
     let is_as_asked = stat.st_mode & 0o7777 == access.mode
         && has(access.owner, stat.st_uid)
-        && has(access.group, stat.st_gid);
-    if !is_as_asked || u64::try_from(stat.st_size).ok() != u64::try_from(content.len()).ok() {
+        && has(access.group, stat.st_gid)
+        && u64::try_from(stat.st_size).ok() == u64::try_from(content.len()).ok();
+    if !is_as_asked || !is_whose(&directory, &name, &stat)? {
         return Ok(Standing::Differs);
     }
+    let file = openat(&directory, &name, TO_LOOK, Mode::empty())?;
     Ok(if *content_of(file)? == content { Standing::Same } else { Standing::Differs })
 }
 
@@ -439,6 +489,37 @@ mod tests {
         withdraw(&path, access(0o600)).unwrap();
         withdraw(&path, access(0o600)).unwrap();
         assert_eq!(standing(&path, b"three", access(0o400)).unwrap(), Standing::Absent);
+    }
+
+    /// As root, who alone can give a file away.
+    #[test]
+    fn a_file_for_which_nobody_is_named_is_the_callers_and_its_groups() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        let (none, own) = (access(0o440), (geteuid().as_raw(), getegid().as_raw()));
+        let kept = |access| standing_as_new(&path, b"a", access, &Counter).unwrap();
+        assert_eq!(kept(none), Standing::Absent);
+        for (owner, group) in [(Some(1234), None), (None, Some(1234)), (Some(1), Some(2))] {
+            let named = Access::new(0o440, owner, group).unwrap();
+            publish(&path, b"a", named, &Counter).unwrap();
+            assert_eq!(kept(named), Standing::Same);
+            assert_eq!(standing(&path, b"a", none).unwrap(), Standing::Same);
+            assert_eq!(kept(none), Standing::Differs, "{owner:?} {group:?}");
+            publish(&path, b"a", none, &Counter).unwrap();
+            assert_eq!(kept(none), Standing::Same);
+            let stat = fs::metadata(&path).unwrap();
+            assert_eq!((stat.uid(), stat.gid()), own);
+        }
+        // A directory may have a say in the group.
+        std::os::unix::fs::chown(directory.path(), None, Some(1234)).unwrap();
+        super::super::tests::set_mode(directory.path(), fs::Permissions::from_mode(0o2700));
+        assert_eq!(kept(none), Standing::Differs);
+        publish(&path, b"a", none, &Counter).unwrap();
+        assert_eq!((kept(none), fs::metadata(&path).unwrap().gid()), (Standing::Same, 1234));
+        assert_eq!(names(directory.path()), ["f"]);
     }
 
     #[test]

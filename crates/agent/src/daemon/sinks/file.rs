@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use strongroom_client::CachedSecret;
 use strongroom_model::private_file::{
-    Access, PublishError, Standing, is_due, publish, publish_due, set_done, standing, withdraw,
+    Access, PublishError, Standing, is_due, publish, publish_due, set_done, standing_as_new,
+    withdraw,
 };
 use strongroom_model::{Random, Sensitive};
 
@@ -52,8 +53,8 @@ impl FileSink {
         let content = self.contents.make(found)?;
         let (path, access, random) = (self.path.clone(), self.access, Arc::clone(random));
         aside(move || {
-            let before = standing(&path, content.expose(), access)?;
-            let was_due = has_command && before != Standing::Absent && is_due(&path, access)?;
+            let before = standing_as_new(&path, content.expose(), access, &*random)?;
+            let was_due = has_command && before == Standing::Same && is_due(&path, access)?;
             match before {
                 Standing::Same => {}
                 Standing::Differs if has_command => {
