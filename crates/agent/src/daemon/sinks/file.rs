@@ -41,30 +41,40 @@ pub enum WhenRefused {
     Remove,
 }
 
+/// What came of putting a file in its place.
+#[derive(Debug)]
+pub(super) struct Put {
+    /// Absent if it was as it should be. After a failure it may be in its place all the same, though
+    /// not for certain after a power cut.
+    pub(super) written: Option<Result<(), String>>,
+    /// Whether a command is to be run: about what it replaces, or about what is there already.
+    pub(super) is_due: bool,
+}
+
 impl FileSink {
-    /// Puts the file in its place, and tells how it stood before, and whether a command is still to be
-    /// run about what was there. One that replaces another is due if there is a command.
+    /// Puts the file in its place.
     pub(super) async fn put(
         &self,
         found: &[CachedSecret],
         random: &Arc<dyn Random>,
         has_command: bool,
-    ) -> Result<(Standing, bool), String> {
+    ) -> Result<Put, String> {
         let content = self.contents.make(found)?;
         let (path, access, random) = (self.path.clone(), self.access, Arc::clone(random));
         aside(move || {
-            let before = standing_as_new(&path, content.expose(), access, &*random)?;
-            let was_due = has_command && before == Standing::Same && is_due(&path, access)?;
-            match before {
-                Standing::Same => {}
-                Standing::Differs if has_command => {
-                    publish_due(&path, content.expose(), access, &*random)?;
+            let write = |is_due: bool| {
+                let publish = if is_due { publish_due } else { publish };
+                let written = publish(&path, content.expose(), access, &*random);
+                Put { written: Some(written.map_err(|error| error.to_string())), is_due }
+            };
+            Ok(match standing_as_new(&path, content.expose(), access, &*random)? {
+                Standing::Same => {
+                    let is_due = has_command && is_due(&path, access)?;
+                    Put { written: None, is_due }
                 }
-                Standing::Differs | Standing::Absent => {
-                    publish(&path, content.expose(), access, &*random)?;
-                }
-            }
-            Ok((before, was_due))
+                Standing::Differs => write(has_command),
+                Standing::Absent => write(false),
+            })
         })
         .await
     }

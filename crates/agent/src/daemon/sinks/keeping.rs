@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use strongroom_client::{CacheError, CachedSecret, ClientError};
 use strongroom_model::Random;
-use strongroom_model::private_file::Standing;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -42,6 +41,8 @@ pub(super) struct Keeper {
     versions: Option<Versions>,
     /// When the file was compared; absent if what it should be may have changed since.
     compared_at: Option<Instant>,
+    /// Whether a command is to be run as soon as the file is in its place for certain.
+    is_owed: bool,
     due: Option<Due>,
     failures: u32,
     /// The last failure that was logged.
@@ -64,6 +65,7 @@ impl Keeper {
             random,
             versions: None,
             compared_at: None,
+            is_owed: false,
             due: None,
             failures: 0,
             told: None,
@@ -130,23 +132,33 @@ impl Keeper {
         if !is_new && self.compared_at.is_some_and(|at| at.elapsed() < COMPARE_EVERY) {
             return Ok(());
         }
-        let (is_first, has_command) =
-            (self.versions.is_none(), self.current.sink.command.is_some());
-        let has_changed = match &self.current.sink.file {
-            Some(file) => match file.put(&found, &self.random, has_command).await? {
-                // An agent before this one wrote it, and did not come to run the command.
-                (Standing::Same, was_due) => is_first && was_due,
-                (before, was_due) => {
-                    self.agent.counters.files_written.fetch_add(1, Relaxed);
-                    tracing::info!(sink = self.current.sink.title, ?versions, "written");
-                    before == Standing::Differs || was_due
+        self.follow(&found, versions).await
+    }
+
+    /// Makes the sink as the secrets are.
+    async fn follow(&mut self, found: &[CachedSecret], versions: Versions) -> Result<(), String> {
+        let is_first = self.versions.is_none();
+        let current = Arc::clone(&self.current);
+        let has_command = current.sink.command.is_some();
+        match &current.sink.file {
+            Some(file) => {
+                let put = file.put(found, &self.random, has_command).await?;
+                match put.written {
+                    Some(written) => {
+                        self.is_owed |= put.is_due;
+                        written?;
+                        self.agent.counters.files_written.fetch_add(1, Relaxed);
+                        tracing::info!(sink = current.sink.title, ?versions, "written");
+                    }
+                    // An agent before this one wrote it, and did not come to run the command.
+                    None => self.is_owed |= is_first && put.is_due,
                 }
-            },
-            None => is_new && !is_first,
-        };
+            }
+            None => self.is_owed = !is_first && self.versions.as_ref() != Some(&versions),
+        }
         self.compared_at = Some(Instant::now());
         self.versions = Some(versions);
-        if has_changed && self.current.sink.command.is_some() {
+        if std::mem::take(&mut self.is_owed) && has_command {
             self.due = Some(Due { tries: 0, at: Some(Instant::now()) });
         }
         self.agent.holdings.made(self.number);
@@ -246,16 +258,18 @@ fn is_refusal(error: &CacheError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
 
     use strongroom_client::{
         ApiKey, Authorities, CacheSettings, Client, Endpoints, SecretCache, SecretKey,
     };
+    use strongroom_model::private_file::Access;
     use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
     use strongroom_signing::PrivateKey;
 
     use super::super::super::{References, Resolved, Rules};
-    use super::super::{ChangeCommand, Sink};
+    use super::super::{ChangeCommand, Contents, FileSink, Sink};
     use super::*;
 
     #[derive(Debug)]
@@ -300,6 +314,11 @@ mod tests {
 
     /// Keeps a command that is due, of a secret that cannot be read.
     fn keeper(mark: &Path, versions: Option<Versions>) -> Keeper {
+        let due = Some(Due { tries: 0, at: Some(Instant::now()) });
+        Keeper { versions, due, ..keeper_of(None, mark) }
+    }
+
+    fn keeper_of(file: Option<FileSink>, mark: &Path) -> Keeper {
         let arguments = vec!["-c".to_owned(), format!("echo run >> {}", mark.display())];
         let command = ChangeCommand {
             program: "/bin/sh".into(),
@@ -307,11 +326,68 @@ mod tests {
             time_max: Duration::from_secs(5),
         };
         let keys = vec![SecretKey::of_id("s")];
-        let sink = Sink { title: "s".to_owned(), keys, file: None, command: Some(command) };
+        let sink = Sink { title: "s".to_owned(), keys, file, command: Some(command) };
         let orders = Arc::new(Orders { sink, pause: Duration::from_secs(1) });
         let orders = watch::Sender::new(orders).subscribe();
-        let due = Some(Due { tries: 0, at: Some(Instant::now()) });
-        Keeper { versions, due, ..Keeper::new(0, orders, lonely(), Arc::new(Zeros)) }
+        Keeper::new(0, orders, lonely(), Arc::new(Zeros))
+    }
+
+    /// What a file is made of, whatever its secrets are.
+    #[derive(Debug)]
+    struct Text(Arc<Mutex<&'static str>>);
+
+    impl Contents for Text {
+        fn make(&self, _found: &[CachedSecret]) -> Result<Sensitive, String> {
+            Ok(Sensitive::new(self.0.lock().unwrap().as_bytes().to_vec()))
+        }
+    }
+
+    /// A file with a command, in a directory of its own.
+    struct Kept {
+        keeper: Keeper,
+        text: Arc<Mutex<&'static str>>,
+        directory: tempfile::TempDir,
+    }
+
+    impl Kept {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let text = Arc::new(Mutex::new(""));
+            let file = FileSink {
+                path: directory.path().join("f"),
+                access: Access::new(0o600, None, None).unwrap(),
+                contents: Box::new(Text(Arc::clone(&text))),
+                when_refused: WhenRefused::Remove,
+            };
+            let keeper = keeper_of(Some(file), &directory.path().join("mark"));
+            Self { keeper, text, directory }
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.directory.path().join(name)
+        }
+
+        /// Makes the file of a version of the secret, and tells whether the command is to be run.
+        async fn follow(&mut self, version: u64, text: &'static str) -> Result<bool, String> {
+            *self.text.lock().unwrap() = text;
+            self.keeper.follow(&[], vec![("s".to_owned(), version)]).await?;
+            Ok(self.keeper.due.take().is_some())
+        }
+    }
+
+    /// A name that is taken stands for a disk that fails when the file is in its place.
+    #[tokio::test]
+    async fn a_command_is_run_though_the_file_was_not_put_for_certain_at_first() {
+        let mut kept = Kept::new();
+        assert_eq!(kept.follow(1, "one").await, Ok(false));
+        let in_the_way = kept.path(".f.0000000000000000.new");
+        private_file::create_directory(&in_the_way).unwrap();
+        kept.follow(2, "two").await.unwrap_err();
+        assert_eq!(kept.keeper.versions, Some(vec![("s".to_owned(), 1)]));
+        private_file::remove_tree(&in_the_way).unwrap();
+        private_file::replace(&kept.path("f"), b"two").unwrap();
+        assert_eq!(kept.follow(2, "two").await, Ok(true));
+        assert_eq!(kept.follow(2, "two").await, Ok(false));
     }
 
     #[tokio::test]
