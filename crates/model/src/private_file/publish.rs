@@ -266,17 +266,18 @@ fn content_of(file: OwnedFd) -> Result<Zeroizing<Vec<u8>>, PublishError> {
     Ok(content)
 }
 
-/// Takes a file away, if it is there. Refuses the same places as [`publish`].
+/// Takes a file away, and tells whether it was there. Refuses the same places as [`publish`].
 ///
 /// # Errors
 /// A [`PublishError`]; the file is still there then.
-pub fn withdraw(path: &Path, access: Access) -> Result<(), PublishError> {
+pub fn withdraw(path: &Path, access: Access) -> Result<bool, PublishError> {
     let (directory, name) = place(path, access)?;
     if existing(&directory, path, &name)?.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     unlinkat(&directory, &name, AtFlags::empty())?;
-    Ok(fsync(&directory)?)
+    fsync(&directory)?;
+    Ok(true)
 }
 
 /// Puts new content in place of a file that is there, whole, with the mode and owner that it had. For
@@ -486,8 +487,8 @@ mod tests {
             assert_eq!(standing(&path, content, access(mode)).unwrap(), Standing::Differs);
         }
         assert_eq!(names(directory.path()), ["app.conf"]);
-        withdraw(&path, access(0o600)).unwrap();
-        withdraw(&path, access(0o600)).unwrap();
+        assert!(withdraw(&path, access(0o600)).unwrap());
+        assert!(!withdraw(&path, access(0o600)).unwrap());
         assert_eq!(standing(&path, b"three", access(0o400)).unwrap(), Standing::Absent);
     }
 

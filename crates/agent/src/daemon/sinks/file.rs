@@ -52,12 +52,13 @@ pub(super) struct Put {
 }
 
 impl FileSink {
-    /// Puts the file in its place.
+    /// Puts the file in its place. `may_be_known` says that somebody may have read another one there,
+    /// though none is there now.
     pub(super) async fn put(
         &self,
         found: &[CachedSecret],
         random: &Arc<dyn Random>,
-        has_command: bool,
+        (has_command, may_be_known): (bool, bool),
     ) -> Result<Put, String> {
         let content = self.contents.make(found)?;
         let (path, access, random) = (self.path.clone(), self.access, Arc::clone(random));
@@ -73,7 +74,7 @@ impl FileSink {
                     Put { written: None, is_due }
                 }
                 Standing::Differs => write(has_command),
-                Standing::Absent => write(false),
+                Standing::Absent => write(has_command && may_be_known),
             })
         })
         .await
@@ -85,13 +86,13 @@ impl FileSink {
         aside(move || set_done(&path, access, &*random)).await
     }
 
-    /// Takes the file away if that is asked for, and tells what became of it.
-    pub(super) async fn refused(&self) -> Result<WhenRefused, String> {
-        if self.when_refused == WhenRefused::Remove {
-            let (path, access) = (self.path.clone(), self.access);
-            aside(move || withdraw(&path, access)).await?;
+    /// Takes the file away if that is asked for, and tells whether it was there then.
+    pub(super) async fn refused(&self) -> Result<Option<bool>, String> {
+        if self.when_refused == WhenRefused::Keep {
+            return Ok(None);
         }
-        Ok(self.when_refused)
+        let (path, access) = (self.path.clone(), self.access);
+        aside(move || withdraw(&path, access)).await.map(Some)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::holdings::Versions;
-use super::{Agent, Orders, WhenRefused};
+use super::{Agent, Orders};
 
 /// How often a file is compared with what it should be, where its secrets have not changed.
 const COMPARE_EVERY: Duration = Duration::from_mins(1);
@@ -39,6 +39,8 @@ pub(super) struct Keeper {
     random: Arc<dyn Random>,
     /// What the sink has.
     versions: Option<Versions>,
+    /// What whoever reads the file may have: what it was made of last, though it may be gone by now.
+    known: Option<Versions>,
     /// When the file was compared; absent if what it should be may have changed since.
     compared_at: Option<Instant>,
     /// Whether a command is to be run as soon as the file is in its place for certain.
@@ -64,6 +66,7 @@ impl Keeper {
             agent,
             random,
             versions: None,
+            known: None,
             compared_at: None,
             is_owed: false,
             due: None,
@@ -142,7 +145,9 @@ impl Keeper {
         let has_command = current.sink.command.is_some();
         match &current.sink.file {
             Some(file) => {
-                let put = file.put(found, &self.random, has_command).await?;
+                let may_be_known = self.known.as_ref().is_some_and(|known| *known != versions);
+                let how = (has_command, may_be_known);
+                let put = file.put(found, &self.random, how).await?;
                 match put.written {
                     Some(written) => {
                         self.is_owed |= put.is_due;
@@ -157,6 +162,7 @@ impl Keeper {
             None => self.is_owed = !is_first && self.versions.as_ref() != Some(&versions),
         }
         self.compared_at = Some(Instant::now());
+        self.known = Some(versions.clone());
         self.versions = Some(versions);
         if std::mem::take(&mut self.is_owed) && has_command {
             self.due = Some(Due { tries: 0, at: Some(Instant::now()) });
@@ -179,8 +185,14 @@ impl Keeper {
         if let Some(file) = self.current.sink.file.as_ref().filter(|_| is_refusal(error)) {
             match file.refused().await {
                 // Whatever is read next is written anew.
-                Ok(WhenRefused::Remove) => self.versions = None,
-                Ok(WhenRefused::Keep) => {}
+                Ok(Some(was_there)) => {
+                    self.versions = None;
+                    if was_there && self.known.is_none() {
+                        // An agent before this one made it, of what nobody knows: of something else.
+                        self.known = Some(Versions::new());
+                    }
+                }
+                Ok(None) => {}
                 Err(why) => return format!("{error}; the file could not be taken away: {why}"),
             }
         }
@@ -262,14 +274,14 @@ mod tests {
     use std::sync::Mutex;
 
     use strongroom_client::{
-        ApiKey, Authorities, CacheSettings, Client, Endpoints, SecretCache, SecretKey,
+        ApiKey, Authorities, CacheSettings, Client, Endpoints, SecretCache, SecretKey, ServiceError,
     };
     use strongroom_model::private_file::Access;
     use strongroom_model::{Clock, Sensitive, SystemClock, private_file};
     use strongroom_signing::PrivateKey;
 
     use super::super::super::{References, Resolved, Rules};
-    use super::super::{ChangeCommand, Contents, FileSink, Sink};
+    use super::super::{ChangeCommand, Contents, FileSink, Sink, WhenRefused};
     use super::*;
 
     #[derive(Debug)]
@@ -404,6 +416,33 @@ mod tests {
             assert!(mark.exists() && some.failures == times && some.due.is_none());
         }
         assert_eq!(private_file::read(&mark).unwrap(), b"run\n");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_taken_away_meanwhile_may_have_been_read() {
+        let refusal = ServiceError {
+            status: 404,
+            code: String::new(),
+            message: String::new(),
+            request_id: None,
+            retry_after_secs: None,
+        };
+        let why = Arc::new(ClientError::Service(refusal));
+        let refusal = CacheError::Upstream { secret: "s".to_owned(), why };
+        let mut kept = Kept::new();
+        assert_eq!(kept.follow(1, "one").await, Ok(false));
+        for (version, text, is_run) in [(1, "one", false), (2, "two", true), (2, "two", false)] {
+            kept.keeper.lost(&refusal).await;
+            assert!(!kept.path("f").exists() && kept.keeper.versions.is_none());
+            assert_eq!(kept.follow(version, text).await, Ok(is_run), "{text}");
+        }
+        private_file::remove_if_present(&kept.path("f")).unwrap();
+        assert_eq!(kept.follow(3, "three").await, Ok(true));
+        // Nor is it known what an agent before this one put there.
+        let mut next = Kept::new();
+        private_file::replace(&next.path("f"), b"one").unwrap();
+        next.keeper.lost(&refusal).await;
+        assert_eq!(next.follow(2, "two").await, Ok(true));
     }
 
     #[test]
