@@ -370,8 +370,17 @@ def test_configurations_that_make_no_sense(tmp_path, tables, said):
     check(tmp_path, tables, said)
 
 
-def check(directory, tables, said):
+def test_a_configuration_that_others_could_write_is_not_obeyed(tmp_path):
+    tables = table("/run/x", of("sample"), on_change=["/bin/true"])
+    check(tmp_path, tables, "its mode is 0666: group or others could change what is done", mode=0o666)
+    (tmp_path / "agent.toml").chmod(0o644)
+    (tmp_path / "link.toml").symlink_to("agent.toml")
+    subprocess.run([str(BINARY), "agent", "--check", "--agent-config", tmp_path / "link.toml"], check=True)
+
+
+def check(directory, tables, said, mode=0o644):
     (directory / "agent.toml").write_text(tables)
+    (directory / "agent.toml").chmod(mode)
     done = subprocess.run([str(BINARY), "agent", "--check", "--agent-config", directory / "agent.toml"],
                           capture_output=True, text=True, check=False)
     assert done.returncode == 3 and said in done.stderr, done.stderr

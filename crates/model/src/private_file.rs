@@ -17,6 +17,7 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 pub use self::growing::{GrowingFile, reader};
 pub use self::publish::{
@@ -27,6 +28,7 @@ pub use self::publish::{
 const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 const OTHERS: u32 = 0o077;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Makes a directory, and its parents, for the owner alone (0700). An existing one is left as it is.
 ///
@@ -113,6 +115,46 @@ pub fn mode(path: &Path) -> io::Result<u32> {
 /// Any error of the file system.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     read_all(&mut File::open(path)?)
+}
+
+/// Reads a file that says what is to be done, and holds no secret: nobody but root and the caller may
+/// be able to change it.
+///
+/// # Errors
+/// `PermissionDenied` if it is another user's, or group or others may write to it; any other error of
+/// the file system.
+pub fn read_obeyed(path: &Path) -> io::Result<Vec<u8>> {
+    read_all(&mut open_obeyed(path)?)
+}
+
+/// Checks that nobody but root and the caller can change a file, which is to be executed.
+///
+/// # Errors
+/// As [`read_obeyed`].
+pub fn check_obeyed(path: &Path) -> io::Result<()> {
+    open_obeyed(path).map(drop)
+}
+
+fn open_obeyed(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    let (owner, caller) = (metadata.uid(), geteuid().as_raw());
+    if owner != 0 && owner != caller {
+        let own =
+            if caller == 0 { String::new() } else { format!(" or of {caller}, as who this runs") };
+        return refuse(format!(
+            "it belongs to user {owner}, who could change what is done: it must be root's{own}"
+        ));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if mode & WRITABLE_BY_OTHERS != 0 {
+        return refuse(format!(
+            "its mode is {mode:04o}: group or others could change what is done; it must not be \
+             writable by them, as with 0644"
+        ));
+    }
+    Ok(file)
 }
 
 /// Makes a directory for the owner, and for others to pass through if `mode` says so. An existing one
@@ -361,6 +403,34 @@ mod tests {
         let path = directory.path().join("key");
         OpenOptions::new().write(true).create_new(true).mode(0o640).open(&path).unwrap();
         assert_eq!(read_private(&path).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn what_somebody_else_could_change_is_not_obeyed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("agent.toml"), directory.path().join("link"));
+        create_new(&path, b"x").unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let told = |mode| {
+            set_mode(&path, fs::Permissions::from_mode(mode));
+            check_obeyed(&path).unwrap_err().to_string()
+        };
+        for mode in [0o666, 0o664, 0o646] {
+            let why = told(mode);
+            assert!(why.starts_with(&format!("its mode is {mode:04o}: ")), "{why}");
+            assert!(read_obeyed(&link).is_err());
+        }
+        set_mode(&path, fs::Permissions::from_mode(0o644));
+        assert_eq!(read_obeyed(&link).unwrap(), b"x");
+        assert_eq!(
+            check_obeyed(Path::new("/nowhere")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1234), None).unwrap();
+            let why = told(0o600);
+            assert!(why.starts_with("it belongs to user 1234, "), "{why}");
+        }
     }
 
     #[test]

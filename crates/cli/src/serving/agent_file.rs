@@ -186,7 +186,7 @@ impl AgentFile {
             let message = format!("cannot use the configuration `{}`", path.display());
             Failure::configuration("bad-configuration", message).because(why)
         };
-        let bytes = private_file::read(path).map_err(|error| refused(error.to_string()))?;
+        let bytes = private_file::read_obeyed(path).map_err(|error| refused(error.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_error| refused("not UTF-8".to_owned()))?;
         let file: Self = configuration_file::parse(&text).map_err(refused)?;
         file.check().map_err(refused)?;

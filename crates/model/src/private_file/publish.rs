@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use rustix::process::{getegid, geteuid};
 use zeroize::Zeroizing;
 
+use super::WRITABLE_BY_OTHERS;
 use crate::Random;
 
 const STICKY: u32 = 0o1000;
 const GROUP_OF_DIRECTORY: u32 = 0o2000;
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// How a file is opened to be looked at: no link is followed, and nothing is waited for.
 const TO_LOOK: OFlags =
