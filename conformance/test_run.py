@@ -464,6 +464,16 @@ def test_a_new_version_sends_hup(vault):
         assert process.stdout.readline() == b"hup\n" and child_of(process) == child
 
 
+def test_what_hup_tells_of_is_masked_and_what_was_before_still_is(vault):
+    put(vault, "run-hup-mask", b"first-canary")
+    shown = "import signal, sys\nsignal.signal(signal.SIGHUP, lambda n, f: print('hup', sys.argv[1], os.environ['V'], flush=True))\n"
+    flags, variables = ["--mask", "--on-change", "hup"], {"V": "secret://dev/run-hup-mask"}
+    with started(vault, sys.executable, "-c", shown + SHOW + WAIT, "second-canary", flags=flags, variables=variables) as process:
+        assert process.stdout.readline() == b"***\n"
+        put(vault, "run-hup-mask", b"second-canary")
+        assert process.stdout.readline() == b"hup *** ***\n"
+
+
 def test_a_secret_that_goes_keeps_the_command(vault):
     put(vault, "run-gone", b"canary-gone")
     flags = ["--on-change", "restart", "--on-change-every", "1s"]

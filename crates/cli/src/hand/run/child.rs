@@ -3,6 +3,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
@@ -25,6 +26,8 @@ pub(super) struct Running {
     leads_group: bool,
     output: Vec<JoinHandle<std::io::Result<()>>>,
     has_ended: watch::Sender<bool>,
+    /// What its output is masked by, if it is.
+    patterns: watch::Sender<Arc<Patterns>>,
 }
 
 impl Running {
@@ -62,27 +65,25 @@ impl Running {
         })?;
         let mut output = Vec::new();
         let has_ended = watch::Sender::new(false);
+        let patterns = watch::Sender::new(Arc::default());
         if let Some(values) = masked {
-            let patterns = || Patterns::of(values.iter());
+            patterns.send_replace(Arc::new(Patterns::of(values.iter())));
             let out = child.stdout.take().map(|from| {
-                tokio::spawn(mask::copy(
-                    from,
-                    tokio::io::stdout(),
-                    patterns(),
-                    has_ended.subscribe(),
-                ))
+                let (patterns, has_ended) = (patterns.subscribe(), has_ended.subscribe());
+                tokio::spawn(mask::copy(from, tokio::io::stdout(), patterns, has_ended))
             });
             let err = child.stderr.take().map(|from| {
-                tokio::spawn(mask::copy(
-                    from,
-                    tokio::io::stderr(),
-                    patterns(),
-                    has_ended.subscribe(),
-                ))
+                let (patterns, has_ended) = (patterns.subscribe(), has_ended.subscribe());
+                tokio::spawn(mask::copy(from, tokio::io::stderr(), patterns, has_ended))
             });
             output.extend(out.into_iter().chain(err));
         }
-        Ok(Self { child, leads_group, output, has_ended })
+        Ok(Self { child, leads_group, output, has_ended, patterns })
+    }
+
+    /// Masks its output, if it was started so, by these values from now on.
+    pub(super) fn mask(&self, values: &[Sensitive]) {
+        self.patterns.send_replace(Arc::new(Patterns::of(values.iter())));
     }
 
     /// Waits for the end of the command.

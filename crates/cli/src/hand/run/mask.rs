@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -80,16 +81,21 @@ fn forms(value: &Sensitive) -> Vec<Vec<u8>> {
 /// Replaces patterns in a stream that comes in chunks. Holds back the end of what came only as long
 /// as it may be the beginning of a pattern.
 #[derive(Debug)]
-pub(super) struct Masker<'a> {
-    patterns: &'a Patterns,
+pub(super) struct Masker {
+    patterns: Arc<Patterns>,
     held: Sensitive,
     /// How much of the beginning of what is held has been replaced already.
     covered: usize,
 }
 
-impl<'a> Masker<'a> {
-    pub(super) fn new(patterns: &'a Patterns) -> Self {
+impl Masker {
+    pub(super) fn new(patterns: Arc<Patterns>) -> Self {
         Self { patterns, held: Sensitive::new(Vec::new()), covered: 0 }
+    }
+
+    /// Goes by other patterns from now on, for what is held back too.
+    pub(super) fn go_by(&mut self, patterns: Arc<Patterns>) {
+        self.patterns = patterns;
     }
 
     /// Takes a chunk and returns what may pass.
@@ -134,11 +140,12 @@ impl<'a> Masker<'a> {
     }
 }
 
-/// Copies a stream to its end, masked. Ends early if nobody reads any more.
+/// Copies a stream to its end, masked by the patterns that are in force when something comes. Ends
+/// early if nobody reads any more.
 pub(super) async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    patterns: Patterns,
+    patterns: watch::Receiver<Arc<Patterns>>,
     mut has_ended: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let over = async {
@@ -146,7 +153,7 @@ pub(super) async fn copy(
         sleep(DRAIN_TIME).await;
     };
     tokio::pin!(over);
-    let mut masker = Masker::new(&patterns);
+    let mut masker = Masker::new(Arc::clone(&patterns.borrow()));
     let mut chunk = Sensitive::new(vec![0; CHUNK_BYTES]);
     loop {
         let count = tokio::select! {
@@ -154,6 +161,7 @@ pub(super) async fn copy(
             count = from.read(chunk.expose_mut()) => count?,
             () = &mut over => 0,
         };
+        masker.go_by(Arc::clone(&patterns.borrow()));
         let out = match chunk.expose().get(..count) {
             Some([]) | None => masker.finish(),
             Some(bytes) => masker.pass(bytes),
@@ -170,15 +178,14 @@ pub(super) async fn copy(
 mod tests {
     use super::*;
 
-    fn patterns(values: &[&str]) -> Patterns {
+    fn patterns(values: &[&str]) -> Arc<Patterns> {
         let values: Vec<Sensitive> =
             values.iter().map(|value| Sensitive::new(value.as_bytes().to_vec())).collect();
-        Patterns::of(values.iter())
+        Arc::new(Patterns::of(values.iter()))
     }
 
     fn masked(values: &[&str], chunks: &[&[u8]]) -> String {
-        let patterns = patterns(values);
-        let mut masker = Masker::new(&patterns);
+        let mut masker = Masker::new(patterns(values));
         let mut out: Vec<u8> = chunks.iter().flat_map(|chunk| masker.pass(chunk)).collect();
         out.extend(masker.finish());
         String::from_utf8(out).unwrap()
@@ -219,13 +226,21 @@ mod tests {
 
     #[test]
     fn nothing_waits_that_cannot_become_a_value() {
-        let patterns = patterns(&["hunter2"]);
-        let mut masker = Masker::new(&patterns);
+        let mut masker = Masker::new(patterns(&["hunter2"]));
         assert_eq!(masker.pass(b"name? "), b"name? ");
         assert_eq!(masker.pass(b"the hun"), b"the ");
         assert_eq!(masker.pass(b"gry"), b"hungry");
         assert_eq!(masker.pass(b"hunter"), b"");
         assert_eq!(masker.finish(), MASK);
+    }
+
+    #[test]
+    fn patterns_that_come_later_hold_for_what_comes_then() {
+        let mut masker = Masker::new(patterns(&["hunter2"]));
+        assert_eq!(masker.pass(b"correct horse hunt"), b"correct horse ");
+        masker.go_by(patterns(&["hunter2", "correct horse"]));
+        assert_eq!(masker.pass(b"er2 correct"), b"*** ");
+        assert_eq!(masker.pass(b" horse "), b"*** ");
     }
 
     #[test]

@@ -79,8 +79,9 @@ pub(crate) async fn run(
     if mentions.is_empty() {
         let variables = template.fill(&[])?;
         let (_sender, changes) = mpsc::channel(1);
-        return Supervisor { arguments, signals, changes, refill: &|_| Ok(Filled::default()) }
-            .supervise(Filled { variables, values: Vec::new() })
+        let (read, fill) = (&|_: &_| Ok(Vec::new()), &|_: &_| Ok(Variables::default()));
+        return Supervisor { arguments, signals, changes, read, fill }
+            .supervise(variables, Vec::new())
             .await;
     }
     let reading = async {
@@ -97,19 +98,19 @@ pub(crate) async fn run(
         Ok((plan, watch, bundles))
     };
     let (plan, watch, bundles) = unless_ended(&mut signals, Box::pin(reading)).await?;
-    let refill = |bundles: &[SecretBundle]| {
-        let values = plan.values(bundles)?;
-        Ok(Filled { variables: template.fill(&values)?, values })
-    };
-    let filled = refill(&bundles)?;
+    let read = |bundles: &[SecretBundle]| plan.values(bundles);
+    let fill = |values: &[Sensitive]| template.fill(values);
+    let values = read(&bundles)?;
+    let variables = fill(&values)?;
     if arguments.mask {
-        warn_of_short(plan.places().zip(&filled.values));
+        warn_of_short(plan.places().zip(&values));
     }
     let changes = match watch {
         Some(watch) => unless_ended(&mut signals, async { Ok(watch.go_on(bundles).await) }).await?,
         None => mpsc::channel(1).1,
     };
-    Supervisor { arguments, signals, changes, refill: &refill }.supervise(filled).await
+    let (read, fill) = (&read, &fill);
+    Supervisor { arguments, signals, changes, read, fill }.supervise(variables, values).await
 }
 
 /// How long the output of a command that has ended is waited for when this process is to end: longer
@@ -117,25 +118,26 @@ pub(crate) async fn run(
 /// there is, as with a pager.
 const LAST_OUTPUT_TIME: Duration = mask::DRAIN_TIME.saturating_add(Duration::from_secs(1));
 
-/// Values in their places.
-#[derive(Debug, Default)]
-struct Filled {
-    variables: Variables,
-    values: Vec<Sensitive>,
-}
-
 struct Supervisor<'a> {
     arguments: &'a RunArguments,
     signals: mpsc::Receiver<Signal>,
     changes: mpsc::Receiver<Vec<SecretBundle>>,
-    refill: &'a (dyn Fn(&[SecretBundle]) -> Result<Filled, Failure> + Sync),
+    /// Takes the values out of what was read, in the order of their places.
+    read: &'a (dyn Fn(&[SecretBundle]) -> Result<Vec<Sensitive>, Failure> + Sync),
+    /// Puts values in their places.
+    fill: &'a (dyn Fn(&[Sensitive]) -> Result<Variables, Failure> + Sync),
 }
 
 impl Supervisor<'_> {
-    async fn supervise(mut self, filled: Filled) -> Result<(), Failure> {
-        let mut masked = filled.values;
-        let mut running = self.start(&filled.variables, &masked).await?;
-        drop(filled.variables);
+    /// Keeps the command running. Whatever was masked once stays masked: the command may have kept it.
+    async fn supervise(
+        mut self,
+        variables: Variables,
+        values: Vec<Sensitive>,
+    ) -> Result<(), Failure> {
+        let mut masked = values;
+        let mut running = self.start(&variables, &masked).await?;
+        drop(variables);
         let mut was_asked = false;
         loop {
             tokio::select! {
@@ -151,11 +153,11 @@ impl Supervisor<'_> {
                 }
                 Some(bundles) = self.changes.recv() => {
                     if self.arguments.on_change == OnChange::Hup {
-                        running.send(Signal::HUP);
+                        self.tell(&running, &bundles, &mut masked);
                         continue;
                     }
-                    let filled = match (self.refill)(&bundles) {
-                        Ok(filled) => filled,
+                    let (variables, values) = match self.refill(&bundles) {
+                        Ok(refilled) => refilled,
                         Err(failure) => {
                             let why = failure.to_string();
                             warn("not-restarted", "the command keeps the values that it has", &why);
@@ -174,13 +176,32 @@ impl Supervisor<'_> {
                         Ok(())
                     };
                     unless_ended(&mut self.signals, drained).await?;
-                    // What was masked stays masked: the command may have kept it.
-                    masked.extend(filled.values);
-                    running = self.start(&filled.variables, &masked).await?;
+                    masked.extend(values);
+                    running = self.start(&variables, &masked).await?;
                     was_asked = false;
                 }
             }
         }
+    }
+
+    fn refill(&self, bundles: &[SecretBundle]) -> Result<(Variables, Vec<Sensitive>), Failure> {
+        let values = (self.read)(bundles)?;
+        Ok(((self.fill)(&values)?, values))
+    }
+
+    /// Tells the command of new versions, once its output is masked by them.
+    fn tell(&self, running: &Running, bundles: &[SecretBundle], masked: &mut Vec<Sensitive>) {
+        if self.arguments.mask {
+            match (self.read)(bundles) {
+                Ok(values) => masked.extend(values),
+                Err(failure) => {
+                    let message = "the output is masked by the values that were there before only";
+                    warn("not-masked", message, &failure.to_string());
+                }
+            }
+            running.mask(masked);
+        }
+        running.send(Signal::HUP);
     }
 
     /// Starts the command, unless a signal has come for it that asks for the end.
