@@ -5,6 +5,7 @@
     reason = "every other file of the workspace comes here for its files"
 )]
 
+mod beside;
 mod growing;
 mod publish;
 

@@ -16,13 +16,14 @@ use rustix::process::{getegid, geteuid};
 use zeroize::Zeroizing;
 
 use super::WRITABLE_BY_OTHERS;
+use super::beside::{beside, new_file, sweep};
 use crate::Random;
 
 const STICKY: u32 = 0o1000;
 const GROUP_OF_DIRECTORY: u32 = 0o2000;
 
 /// How a file is opened to be looked at: no link is followed, and nothing is waited for.
-const TO_LOOK: OFlags =
+pub(super) const TO_LOOK: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
 /// Attribute of a file about which something is still to be done.
@@ -165,21 +166,8 @@ fn put(
         unlinkat(&directory, &beside, AtFlags::empty()).unwrap_or_default();
     }
     renamed?;
+    sweep(&directory, &name, access.0);
     Ok(fsync(&directory)?)
-}
-
-/// Makes a file of the caller's own: without a name until it is whole, where the file system can do
-/// that, else with the name `beside`. Tells whether it has one.
-fn new_file(directory: &OwnedFd, beside: &OsStr) -> Result<(OwnedFd, bool), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-    let private = Mode::RUSR | Mode::WUSR;
-    match openat(directory, ".", flags | OFlags::TMPFILE, private) {
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => {
-            let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-            Ok((openat(directory, beside, flags, private)?, true))
-        }
-        anonymous => Ok((anonymous?, false)),
-    }
 }
 
 /// How a file stands to what it should be.
@@ -272,6 +260,7 @@ fn content_of(file: OwnedFd) -> Result<Zeroizing<Vec<u8>>, PublishError> {
 /// A [`PublishError`]; the file is still there then.
 pub fn withdraw(path: &Path, access: Access) -> Result<bool, PublishError> {
     let (directory, name) = place(path, access)?;
+    sweep(&directory, &name, access);
     if existing(&directory, path, &name)?.is_none() {
         return Ok(false);
     }
@@ -328,17 +317,8 @@ fn write(
     Ok(file)
 }
 
-fn beside(name: &OsStr, random: &dyn Random) -> OsString {
-    let mut bytes = [0; 8];
-    random.fill(&mut bytes);
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{:016x}.new", u64::from_be_bytes(bytes)));
-    beside
-}
-
 /// Opens the directory of a file, one component after another, each beneath the one before.
-fn place(path: &Path, access: Access) -> Result<(OwnedFd, OsString), PublishError> {
+pub(super) fn place(path: &Path, access: Access) -> Result<(OwnedFd, OsString), PublishError> {
     let mut names = Vec::new();
     for component in path.components() {
         match component {
@@ -369,9 +349,13 @@ fn place(path: &Path, access: Access) -> Result<(OwnedFd, OsString), PublishErro
     Ok((directory, name.to_owned()))
 }
 
+/// Whose files and directories may be where a file is put.
+pub(super) fn trusted(access: Access) -> [Option<u32>; 3] {
+    [Some(0), Some(geteuid().as_raw()), access.owner]
+}
+
 fn check_directory(stat: &Stat, path: &Path, access: Access) -> Result<(), PublishError> {
-    let trusted = [Some(0), Some(geteuid().as_raw()), access.owner];
-    if !trusted.contains(&Some(stat.st_uid)) {
+    if !trusted(access).contains(&Some(stat.st_uid)) {
         return refuse(path, "belongs to another user, who could exchange the file");
     }
     if stat.st_mode & WRITABLE_BY_OTHERS != 0 && stat.st_mode & STICKY == 0 {
