@@ -79,8 +79,8 @@ pub(crate) async fn run(
     if mentions.is_empty() {
         let variables = template.fill(&[])?;
         let (_sender, changes) = mpsc::channel(1);
-        let (read, fill) = (&|_: &_| Ok(Vec::new()), &|_: &_| Ok(Variables::default()));
-        return Supervisor { arguments, signals, changes, read, fill }
+        let (take, put) = (&|_: &_| Ok(Vec::new()), &|_: &_| Ok(Variables::default()));
+        return Supervisor { arguments, signals, changes, take, put }
             .supervise(variables, Vec::new())
             .await;
     }
@@ -98,10 +98,10 @@ pub(crate) async fn run(
         Ok((plan, watch, bundles))
     };
     let (plan, watch, bundles) = unless_ended(&mut signals, Box::pin(reading)).await?;
-    let read = |bundles: &[SecretBundle]| plan.values(bundles);
-    let fill = |values: &[Sensitive]| template.fill(values);
-    let values = read(&bundles)?;
-    let variables = fill(&values)?;
+    let take = |bundles: &[SecretBundle]| plan.values(bundles);
+    let put = |values: &[Sensitive]| template.fill(values);
+    let values = take(&bundles)?;
+    let variables = put(&values)?;
     if arguments.mask {
         warn_of_short(plan.places().zip(&values));
     }
@@ -109,8 +109,8 @@ pub(crate) async fn run(
         Some(watch) => unless_ended(&mut signals, async { Ok(watch.go_on(bundles).await) }).await?,
         None => mpsc::channel(1).1,
     };
-    let (read, fill) = (&read, &fill);
-    Supervisor { arguments, signals, changes, read, fill }.supervise(variables, values).await
+    let (take, put) = (&take, &put);
+    Supervisor { arguments, signals, changes, take, put }.supervise(variables, values).await
 }
 
 /// How long the output of a command that has ended is waited for when this process is to end: longer
@@ -118,14 +118,17 @@ pub(crate) async fn run(
 /// there is, as with a pager.
 const LAST_OUTPUT_TIME: Duration = mask::DRAIN_TIME.saturating_add(Duration::from_secs(1));
 
+/// Takes the values out of what was read, in the order of their places.
+type Take<'a> = dyn Fn(&[SecretBundle]) -> Result<Vec<Sensitive>, Failure> + Sync + 'a;
+/// Puts values in their places.
+type Put<'a> = dyn Fn(&[Sensitive]) -> Result<Variables, Failure> + Sync + 'a;
+
 struct Supervisor<'a> {
     arguments: &'a RunArguments,
     signals: mpsc::Receiver<Signal>,
     changes: mpsc::Receiver<Vec<SecretBundle>>,
-    /// Takes the values out of what was read, in the order of their places.
-    read: &'a (dyn Fn(&[SecretBundle]) -> Result<Vec<Sensitive>, Failure> + Sync),
-    /// Puts values in their places.
-    fill: &'a (dyn Fn(&[Sensitive]) -> Result<Variables, Failure> + Sync),
+    take: &'a Take<'a>,
+    put: &'a Put<'a>,
 }
 
 impl Supervisor<'_> {
@@ -185,14 +188,14 @@ impl Supervisor<'_> {
     }
 
     fn refill(&self, bundles: &[SecretBundle]) -> Result<(Variables, Vec<Sensitive>), Failure> {
-        let values = (self.read)(bundles)?;
-        Ok(((self.fill)(&values)?, values))
+        let values = (self.take)(bundles)?;
+        Ok(((self.put)(&values)?, values))
     }
 
     /// Tells the command of new versions, once its output is masked by them.
     fn tell(&self, running: &Running, bundles: &[SecretBundle], masked: &mut Vec<Sensitive>) {
         if self.arguments.mask {
-            match (self.read)(bundles) {
+            match (self.take)(bundles) {
                 Ok(values) => masked.extend(values),
                 Err(failure) => {
                     let message = "the output is masked by the values that were there before only";
