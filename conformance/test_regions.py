@@ -299,6 +299,8 @@ def test_a_lost_region_is_replaced_and_does_not_overwrite(pair):
     update(home, secret.id, secret_content=content_of(b"never sent"))
     home.kill()
     assert "2 replicas are this region's own now" in second.admin("promote", HOME, "--home")
+    assert "0 replicas are this region's own now" in second.admin("promote", HOME, "--home")
+    assert second.status()["homeTerm"] == 1
     there.update_vault(vault.id, renamed)
     replaced = secret_at(second, secret.id)
     assert not replaced.is_replica and replaced.replication_config.replication_targets[0].target_region == HOME

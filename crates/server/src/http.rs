@@ -23,7 +23,7 @@ use crate::door::Door;
 use crate::duty::{keep_duty, leave_duty};
 use crate::endpoints::Endpoints;
 use crate::ledger::{keep_checkpoints, keep_verifying, write_checkpoints};
-use crate::lobby::Lobby;
+use crate::lobby::{ACCEPT_PAUSE, Lobby};
 use crate::metrics::{self, Running};
 use crate::nodes::{keep_counted, leave_nodes};
 use crate::pipeline::answer;
@@ -44,7 +44,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How long a sink that is just taking audit events is waited for.
 const SENDING_TIME: Duration = Duration::from_secs(2);
 const VAULT_PAUSE: Duration = Duration::from_secs(1);
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 const HEADERS_MAX: usize = 64;
 /// Bytes that are on their way in one direction at most.

@@ -17,13 +17,15 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::http::ACCEPT_PAUSE;
 use crate::probes::{self, Probe};
 use crate::reply;
 use crate::tls::TlsIdentity;
 
 /// How long a connection lasts here at most: one request is answered.
 const VISIT_TIME: Duration = Duration::from_secs(5);
+
+/// How long nothing is accepted after an accept that failed.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A listener whose server is about to be.
 #[derive(Debug)]
