@@ -150,7 +150,6 @@ impl House {
         let public = key.public().unwrap();
         let id = |kind: &str| -> Ocid { format!("ocid1.{kind}.oc1..{name}").parse().unwrap() };
         let (tenancy, now) = (&self.founded.tenancy_id, SystemClock.now());
-        let row = |row: Value| json!({ "v": 1, "row": row }).to_string().into_bytes();
         let fingerprint = public.fingerprint();
         let user = json!({
             "id": id("user"), "compartmentId": tenancy, "name": name, "description": "",
@@ -164,17 +163,24 @@ impl House {
             "userId": id("user"), "fingerprint": fingerprint, "publicKeyPem": public.to_pem(),
             "timeCreated": now,
         });
-        let policy = json!({
-            "id": id("policy"), "compartmentId": tenancy, "name": format!("P{name}"),
-            "description": "", "statements": statements, "timeCreated": now,
-        });
         let batch = Batch::new()
-            .put(format!("g/{}", id("group")).into_bytes(), row(group))
-            .put(format!("u/{}", id("user")).into_bytes(), row(user))
-            .put(format!("a/{}/{fingerprint}", id("user")).into_bytes(), row(api_key))
-            .put(format!("p/{}", id("policy")).into_bytes(), row(policy));
+            .put(format!("g/{}", id("group")).into_bytes(), row(&group))
+            .put(format!("u/{}", id("user")).into_bytes(), row(&user))
+            .put(format!("a/{}/{fingerprint}", id("user")).into_bytes(), row(&api_key));
         self.store.commit(batch).await.unwrap();
+        self.grant(name, statements).await;
         Caller::new(format!("{tenancy}/{}/{fingerprint}", id("user")), key)
+    }
+
+    /// Gives a user's policy other `statements`.
+    pub(crate) async fn grant(&self, name: &str, statements: &[&str]) {
+        let id = format!("ocid1.policy.oc1..{name}");
+        let policy = json!({
+            "id": id, "compartmentId": self.founded.tenancy_id, "name": format!("P{name}"),
+            "description": "", "statements": statements, "timeCreated": SystemClock.now(),
+        });
+        let batch = Batch::new().put(format!("p/{id}").into_bytes(), row(&policy));
+        self.store.commit(batch).await.unwrap();
     }
 
     /// Someone who claims to be the administrator with a key of their own.
@@ -296,4 +302,9 @@ impl House {
     pub(crate) async fn close(self) {
         self.serving.stop().await;
     }
+}
+
+/// A row as the server keeps it.
+fn row(row: &Value) -> Vec<u8> {
+    json!({ "v": 1, "row": row }).to_string().into_bytes()
 }

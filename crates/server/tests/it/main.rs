@@ -22,6 +22,8 @@ mod matrix_identity;
 #[cfg(test)]
 mod matrix_names;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod races;
 #[cfg(test)]
 mod retry;
