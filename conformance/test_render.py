@@ -295,38 +295,49 @@ def test_a_link_that_is_swapped_in_is_never_followed(vault, canary, template, tm
     victim.write_text("untouched")
     place, aside = tmp_path / "place", tmp_path / "aside"
     place.mkdir()
-    over = threading.Event()
+    over, swaps = threading.Event(), []
 
     def swap():
         while not over.is_set():
-            try:
-                os.symlink(victim, place / "new")
-                os.rename(place / "new", place / "o")
-                time.sleep(0.0005)
-                os.rename(place, aside)
-                os.symlink(outside, place)
-                time.sleep(0.0005)
-                os.unlink(place)
-                os.rename(aside, place)
-            except OSError:
-                pass
+            os.symlink(victim, place / "new")
+            os.rename(place / "new", place / "o")
+            time.sleep(0.0005)
+            os.rename(place, aside)
+            os.symlink(outside, place)
+            time.sleep(0.0005)
+            os.unlink(place)
+            os.rename(aside, place)
+            os.unlink(place / "o")
+            time.sleep(0.0005)
+            swaps.append(len(ends))
 
+    ends = []
     thread = threading.Thread(target=swap, daemon=True)
     thread.start()
-    ends = [clean(render(vault, template, place / "o"), canary).returncode for _ in range(100)]
+    for _ in range(100):
+        ends.append(clean(render(vault, template, place / "o"), canary).returncode)
+    assert thread.is_alive()
     over.set()
     thread.join()
-    assert set(ends) <= {0, 1}
+    print(f"{len(swaps)} swaps during {len(set(swaps))} renders, of which {ends.count(0)} wrote a file")
+    assert set(ends) == {0, 1} and len(set(swaps)) > 50
     assert victim.read_text() == "untouched" and os.listdir(outside) == []
 
 
 def test_a_killed_render_leaves_the_old_file_or_the_new(vault, canary, template, tmp_path):
+    """Killed from its first instant to twice the time that it takes."""
     output = tmp_path / "o"
-    output.write_text("old")
+    command = [str(BINARY), "render", str(template), "-o", str(output), "--data-dir", str(vault.directory)]
+    began = time.monotonic()
+    subprocess.run(command, check=True)
+    took = time.monotonic() - began
+    left = []
     for step in range(40):
-        command = [str(BINARY), "render", str(template), "-o", str(output), "--data-dir", str(vault.directory)]
+        output.write_text("old")
         process = subprocess.Popen(command)
-        time.sleep(step * 0.001)
+        time.sleep(step / 20 * took)
         process.kill()
         process.wait()
-        assert output.read_text() in ("old", f"password = {canary}\n")
+        left.append(output.read_text())
+    print(f"{left.count('old')} of {len(left)} kills came before the new file")
+    assert set(left) == {"old", f"password = {canary}\n"}
