@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import subprocess
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import doctor_servers as servers
 from doctor_faults import MACHINE, PLANTED, REF, as_user
 from doctor_world import CANARY, World
+from regions import Link
 from vault import BINARY, ROOT
 
 DOCS = ROOT / "docs" / "doctor.md"
@@ -80,6 +82,23 @@ def test_the_tree_is_printed_for_people(world):
     [fix] = [line for line in done.stdout.splitlines() if line.startswith("  fix: ")]
     assert fix.startswith("  fix: Allow group no-key to use keys in compartment sample where ")
     shows_nothing(world, done)
+
+
+def test_it_tells_how_long_the_way_takes(world):
+    """There and back."""
+    host, port = world.dev["base_url"].removeprefix("http://").split(":")
+    link = Link((host, int(port)))
+
+    def told(url):
+        arguments, variables = as_user(world, "entitled", STRONGROOM_ENDPOINT=url)
+        done = world.doctor(*arguments, **variables)
+        assert done.returncode == 0, done.stdout
+        return int(re.search(r" to an unsigned call, in (\d+) ms$", done.stdout, re.M)[1])
+
+    direct, link.delay = told(world.dev["base_url"]), 0.2
+    delayed = told(link.url)
+    assert direct < delayed and 400 <= delayed < 10_000
+    link.cut()
 
 
 def test_the_statement_that_is_printed_repairs(world):
