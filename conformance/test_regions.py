@@ -1,5 +1,7 @@
 """Regions: servers of their own that keep copies of each other's secrets and of the home region's identities."""
 
+import time
+
 import oci
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -9,6 +11,7 @@ from regions import Region, free_port, private, wait_for
 from vault import content_in, content_of
 
 HOME, SECOND, THIRD = "us-ashburn-1", "eu-frankfurt-1", "eu-zurich-1"
+SLACK_SECS = 0.5
 
 
 @pytest.fixture
@@ -44,6 +47,14 @@ def refusal(call, *arguments):
     with pytest.raises(oci.exceptions.ServiceError) as caught:
         call(*arguments)
     return caught.value.status, caught.value.code, caught.value.message
+
+
+def lagging(look, field, first, last):
+    """A status in which the lag is as long as what began between two moments has lasted."""
+    asked = time.monotonic()
+    status = look()
+    assert asked - last - SLACK_SECS <= status[field] <= time.monotonic() - first + SLACK_SECS, status
+    return status
 
 
 def test_a_secret_goes_where_it_is_replicated_to(pair):
@@ -210,16 +221,22 @@ def test_a_change_of_identities_is_in_force_everywhere(pair):
 
 def test_a_partition_is_seen_and_made_good(pair):
     home, second = pair
+    began = time.monotonic()
     secrets = [home.new_secret(f"s{number}", b"0", second) for number in range(3)]
     wait_for(lambda: all(secret_at(second, secret.id) for secret in secrets))
     home.link.cut()
+    cut = time.monotonic()
     for number in range(1, 6):
         for secret in secrets:
             update(home, secret.id, secret_content=content_of(str(number).encode()))
-    behind = home.status(second)
-    assert behind["outgoingChanges"] == 15 and behind["outgoingLagSeconds"] > 0
-    cut_off = wait_for(lambda: (status := second.status(home))["fault"] and status)
-    assert "cannot be reached" in cut_off["fault"] and cut_off["incomingLagSeconds"] > 0
+    changed = time.monotonic()
+    time.sleep(4 * SLACK_SECS)
+    behind = lagging(lambda: home.status(second), "outgoingLagSeconds", cut, changed)
+    assert behind["outgoingChanges"] == 15
+    wait_for(lambda: second.status(home)["fault"])
+    # It asked for the last time when all that there was had come.
+    cut_off = lagging(lambda: second.status(home), "incomingLagSeconds", began, cut)
+    assert "cannot be reached" in cut_off["fault"]
     assert f"{HOME} cannot be pulled from" in second.admin("status")
     assert content_at(second, secrets[0].id) == b"0"
     # Neither end remembers anything but what it has stored.
@@ -233,7 +250,8 @@ def test_a_partition_is_seen_and_made_good(pair):
         assert [version.version_number for version in versions] == [6, 5, 4, 3, 2, 1]
         for number in range(6):
             assert content_at(second, secret.id, version_number=number + 1) == str(number).encode()
-    wait_for(lambda: home.status(second)["outgoingChanges"] == 0)
+    wait_for(lambda: (status := home.status(second))["outgoingChanges"] == 0 and status["outgoingLagSeconds"] == 0)
+    wait_for(lambda: (status := second.status(home))["incomingLagSeconds"] == 0 and status["fault"] is None)
 
 
 def test_killed_at_any_moment_nothing_is_lost(pair):
