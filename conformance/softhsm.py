@@ -1,8 +1,11 @@
 """A real PKCS#11 token: SoftHSM2, in a directory of its own."""
 
+import json
 import os
+import pathlib
 import shutil
 import subprocess
+import sys
 
 MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"]
 PIN = "87654321"
@@ -24,9 +27,16 @@ class SoftHsm:
         pin = directory / "pin"
         pin.touch(mode=0o600)
         pin.write_text(PIN + "\n")
-        module = next(path for path in MODULES if os.path.exists(path))
+        self.module = next(path for path in MODULES if os.path.exists(path))
         self.config = directory / "hsm.toml"
-        self.config.write_text(f'module = "{module}"\ntoken = "strongroom"\npin_file = "{pin}"\n')
+        self.config.write_text(f'module = "{self.module}"\ntoken = "strongroom"\npin_file = "{pin}"\n')
+
+    def keys(self):
+        """What the token says of its secret and private keys to another process, by their identifiers."""
+        told = subprocess.run(
+            [sys.executable, str(pathlib.Path(__file__).with_name("token_objects.py")), self.module, PIN],
+            check=True, capture_output=True, text=True, env={**os.environ, **self.environment})
+        return {key["id"]: key for key in json.loads(told.stdout)}
 
     def take_away(self):
         self.tokens.rename(self.tokens.with_name("away"))

@@ -120,26 +120,47 @@ def test_what_the_token_cannot_do_is_named(kms):
             assert "CKM_RSA_PKCS_OAEP with SHA-256" in message
 
 
-def imported(kms, material):
+def imported(kms, material, shape=None):
     return kms.keys.import_key(m.ImportKeyDetails(
-        compartment_id=kms.compartment, display_name="in", key_shape=m.KeyShape(algorithm="AES", length=len(material)),
+        compartment_id=kms.compartment, display_name="in", key_shape=shape or m.KeyShape(algorithm="AES", length=len(material)),
         wrapped_import_key=wrapped(kms, material), protection_mode="HSM")).data
+
+
+def pairs():
+    """Key pairs of somebody else's, and their shapes."""
+    return [(rsa.generate_private_key(65537, 2048), m.KeyShape(algorithm="RSA", length=256)),
+            (ec.generate_private_key(ec.SECP256R1()), m.KeyShape(algorithm="ECDSA", length=32))]
 
 
 def test_imported_keys_work_in_the_token(kms):
     """ImportKey: AES, RSA and ECDSA material."""
     key = imported(kms, os.urandom(32))
     assert raw(kms.decrypt(key, kms.encrypt(key, b"x").ciphertext).plaintext) == b"x"
-    for theirs, shape, algorithm in [
-        (rsa.generate_private_key(65537, 2048), m.KeyShape(algorithm="RSA", length=256), "SHA_256_RSA_PKCS_PSS"),
-        (ec.generate_private_key(ec.SECP256R1()), m.KeyShape(algorithm="ECDSA", length=32), "ECDSA_SHA_256"),
-    ]:
-        made = kms.keys.import_key(m.ImportKeyDetails(
-            compartment_id=kms.compartment, display_name="in", key_shape=shape, protection_mode="HSM",
-            wrapped_import_key=wrapped(kms, pkcs8(theirs)))).data
+    for theirs, shape in pairs():
+        made = imported(kms, pkcs8(theirs), shape)
+        algorithm = "SHA_256_RSA_PKCS_PSS" if shape.algorithm == "RSA" else "ECDSA_SHA_256"
         signature = raw(kms.sign(made, b"m", algorithm).signature)
         scheme = rsa_scheme(algorithm) if shape.algorithm == "RSA" else (ec.ECDSA(hashes.SHA256()),)
         theirs.public_key().verify(signature, b"m", *scheme)
+
+
+def test_no_key_leaves_the_token(kms, hsm):
+    """CreateKey, ImportKey: the token gives no key to whoever has the PIN, and one that it made it never could."""
+    before = hsm.keys()
+    for shape in (("AES", 32), ("RSA", 256), ("ECDSA", 32)):
+        kms.shaped(*shape)
+    generated = hsm.keys()
+    imported(kms, os.urandom(32))
+    for theirs, shape in pairs():
+        imported(kms, pkcs8(theirs), shape)
+    everything = hsm.keys()
+    for older, newer in ((before, generated), (generated, everything)):
+        assert sorted(newer[name]["kind"] for name in newer.keys() - older.keys()) == ["AES", "ECDSA", "RSA"]
+    for key in everything.values():
+        assert key["private"] and key["sensitive"] and not key["extractable"] and key["value_refused"], key
+    for name in generated.keys() - before.keys():
+        key = generated[name]
+        assert key["local"] and key["always_sensitive"] and key["never_extractable"], key
 
 
 def test_secrets_under_a_key_in_the_token(kms, server):
