@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use strongroom_testkit::Dice;
 
 use super::alone::Alone;
-use super::writers::{missing, write_until};
+use super::writers::{Tally, write_until};
 use crate::Outcome;
 use crate::options::Options;
 
@@ -18,32 +18,23 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     let engine = if options.postgres { "PostgreSQL" } else { "SQLite" };
     let mut dice = Dice::new(Some(first));
     let mut alone = Alone::start(options.postgres)?;
-    let (mut everything, mut wrong) = (Vec::new(), Vec::new());
+    let mut tally = Tally::default();
     let mut slowest = Duration::ZERO;
     for run in 0..count {
         let pause = Duration::from_millis(20 + u64::try_from(dice.roll(230))?);
         let address = alone.node.address();
         let tenant = alone.tenant.clone();
-        let told = write_until((&tenant, address), run, pause, || alone.node.kill())?;
+        let written = write_until((&tenant, address), run, pause, || alone.node.kill())?;
         let began = Instant::now();
         alone.node.start()?;
         slowest = slowest.max(began.elapsed());
-        wrong.extend(missing(&tenant, &mut alone.node.client(), &told)?);
-        everything.extend(told);
+        tally.compare(&tenant, &mut alone.node.client(), &written.told)?;
+        tally.note(written);
     }
-    wrong.extend(missing(&alone.tenant, &mut alone.node.client(), &everything)?);
-    for what in wrong.iter().take(20) {
-        println!("FAILED: {what}");
-    }
-    println!(
-        "faults kill: {count} kills on {engine} from seed {first}, {} acknowledged writes, slowest \
-         start {:.2} s: {} lost or wrong",
-        everything.len(),
+    let everything = tally.told.clone();
+    tally.compare(&alone.tenant, &mut alone.node.client(), &everything)?;
+    tally.end(&format!(
+        "faults kill: {count} kills on {engine} from seed {first}, slowest start {:.2} s",
         slowest.as_secs_f64(),
-        wrong.len(),
-    );
-    if everything.is_empty() {
-        return Err("nothing was written".into());
-    }
-    if wrong.is_empty() { Ok(()) } else { Err("what was promised did not hold".into()) }
+    ))
 }

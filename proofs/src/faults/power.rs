@@ -8,7 +8,7 @@ use std::time::Duration;
 use strongroom_rig::{Node, Outcome, Tenant};
 use strongroom_testkit::Dice;
 
-use super::writers::{missing, write_until};
+use super::writers::{Tally, write_until};
 use crate::options::Options;
 
 const CUTS: u64 = 100;
@@ -27,33 +27,21 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     disk.cut(&mut dice)?;
     node.start()?;
     let tenant = Tenant::furnish(&mut node.client(), &printed)?;
-    let (mut everything, mut wrong) = (Vec::new(), Vec::new());
+    let mut tally = Tally::default();
     for run in 0..count {
         let pause = Duration::from_millis(20 + u64::try_from(dice.roll(400))?);
         let address = node.address();
-        let told = write_until((&tenant, address), run, pause, || node.kill())?;
+        let written = write_until((&tenant, address), run, pause, || node.kill())?;
         disk.cut(&mut dice)?;
         node.start()?;
-        wrong.extend(missing(&tenant, &mut node.client(), &told)?);
-        everything.extend(told);
+        tally.compare(&tenant, &mut node.client(), &written.told)?;
+        tally.note(written);
     }
-    wrong.extend(missing(&tenant, &mut node.client(), &everything)?);
+    let everything = tally.told.clone();
+    tally.compare(&tenant, &mut node.client(), &everything)?;
     node.kill()?;
     let syncs = disk.end()?;
-    for what in wrong.iter().take(20) {
-        println!("FAILED: {what}");
-    }
-    println!(
-        "faults power: {count} cuts on SQLite from seed {first}, {} syncs, {} acknowledged writes: \
-         {} lost or wrong",
-        syncs,
-        everything.len(),
-        wrong.len(),
-    );
-    if everything.is_empty() {
-        return Err("nothing was written".into());
-    }
-    if wrong.is_empty() { Ok(()) } else { Err("what was promised did not hold".into()) }
+    tally.end(&format!("faults power: {count} cuts on SQLite from seed {first}, {syncs} syncs"))
 }
 
 /// A program that is a disk, mounted in memory.

@@ -1,7 +1,7 @@
 //! A scripted session of a server whose n-th write or sync fails, by strace's injection.
 
 use super::alone::Alone;
-use super::writers::{Acknowledged, missing, update};
+use super::writers::{Acknowledged, Unwritten, missing, update};
 use crate::Outcome;
 use crate::options::Options;
 
@@ -159,12 +159,12 @@ fn play(alone: &mut Alone, kind: Kind, first: u64) -> Outcome<Played> {
             Ok(version) => {
                 played.told.push(Acknowledged { secret: secret.clone(), version, value });
             }
-            Err(Some(503)) => played.is_hit = true,
-            Err(Some(status)) => {
+            Err(Unwritten::Refused(503)) => played.is_hit = true,
+            Err(Unwritten::Refused(status)) => {
                 played.is_hit = true;
                 played.wrong.push(format!("answered {status}"));
             }
-            Err(None) => {
+            Err(Unwritten::NoAnswer(_)) => {
                 played.is_hit = true;
                 if alone.node.ended_well()? != Some(false) {
                     played
