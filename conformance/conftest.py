@@ -5,6 +5,7 @@ import signal
 import pytest
 
 import record
+import skips
 from vault import Vault
 
 
@@ -72,17 +73,21 @@ def pytest_testnodedown(node, error):
         record.seen.setdefault((operation, client), set()).update(statuses)
 
 
+def pytest_runtest_logreport(report):
+    skips.note(report)
+
+
 def pytest_sessionfinish(session, exitstatus):
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["seen"] = [[*key, sorted(statuses)] for key, statuses in record.seen.items()]
     elif exitstatus == 0 and session.config.whole_run:
-        session.config.wrong_table = record.settle()
-        if session.config.wrong_table is not None:
+        wrong_table = record.settle()
+        session.config.wrong_run = skips.unexcused() + ([] if wrong_table is None else [wrong_table])
+        if session.config.wrong_run:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Tells what is wrong with the table at the end, where a failure is looked for."""
-    wrong = getattr(config, "wrong_table", None)
-    if wrong is not None:
+    """Tells what is wrong with the run as a whole at the end, where a failure is looked for."""
+    for wrong in getattr(config, "wrong_run", []):
         terminalreporter.write_line("FAILED " + wrong, red=True)
