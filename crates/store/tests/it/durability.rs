@@ -12,8 +12,13 @@ use crate::witness::Checksum;
 const CHILD: &str = "STRONGROOM_STORE_CHILD";
 /// What the child that defers a commit finds where it runs.
 const DEFERRING: &str = "deferring";
-/// What the child finds whose syncs fail: it is to empty the log, or to fill it.
-const FAILING: [&str; 2] = ["forgetting", "filling"];
+/// What the child that shares a transaction finds where it runs.
+const SHARING: &str = "sharing";
+/// What the child finds one of whose files cannot be synced: it is to empty the log, to fill it, or to
+/// rest after a deferred commit. Which file, and which of its syncs: the log's first is that of what was
+/// deferred.
+const FAILING: [(&str, &str, &str); 3] =
+    [("forgetting", "s.db", ""), ("filling", "s.db", ""), ("resting", "s.db-wal", ":when=1")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_commits_share_a_transaction() {
@@ -118,20 +123,82 @@ fn a_deferred_commit_is_synced_though_nothing_follows_it() {
     assert!(last("sync(") > last("pwrite64("), "written, and not synced:\n{calls}");
 }
 
-/// Finds a system that fails to sync the database's own file. Runs only as the child of the test below.
+/// Commits what must be on the disk together with what need not, and says on standard output when the
+/// former is acknowledged. Runs only as the child of the test below.
 #[tokio::test]
-async fn child_whose_log_cannot_be_moved() {
-    let [forgets, fills] = FAILING.map(|name| Path::new(name).exists());
-    if !forgets && !fills {
+async fn child_that_shares_a_transaction() {
+    if !Path::new(SHARING).exists() {
         return;
     }
     let store = Sqlite::open(Path::new("s.db"), &[], Checksum::new()).unwrap();
+    for _ in 0..10 {
+        // The writer is at work on the first when the others come.
+        let slow = Batch::new().put(b"a".to_vec(), vec![7; 1 << 20]).sync(Sync::Deferred);
+        let deferred = Batch::new().put(b"b".to_vec(), vec![7; 700]).sync(Sync::Deferred);
+        let full = Batch::new().put(b"c".to_vec(), vec![7; 700]);
+        let full = async {
+            store.commit(full).await.unwrap();
+            println!("\nacknowledged");
+        };
+        let (slow, deferred, ()) = tokio::join!(store.commit(slow), store.commit(deferred), full);
+        slow.and(deferred).unwrap();
+    }
+    let stats = store.stats();
+    assert!(stats.groups < stats.commits, "nothing was shared: {stats:?}");
+}
+
+#[test]
+fn a_commit_is_synced_though_it_shares_its_transaction_with_a_deferred_one() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join(SHARING)).unwrap();
+    let child = Command::new("strace")
+        .args(["-f", "-y", "-qq", "-e", "trace=pwrite64,write,fsync,fdatasync", "-o", "calls"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["durability::child_that_shares_a_transaction", "--exact", "--nocapture"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    let calls = std::fs::read_to_string(directory.path().join("calls")).unwrap();
+    let (mut acknowledged, mut is_synced) = (0, true);
+    for call in calls.lines() {
+        if call.contains("pwrite64(") && call.contains("s.db-wal") {
+            is_synced = false;
+        } else if call.contains("sync") && call.ends_with("= 0") {
+            is_synced = true;
+        } else if call.contains("write(1<") && call.contains("acknowledged") {
+            acknowledged += 1;
+            assert!(is_synced, "{acknowledged}: written, and not synced");
+        }
+    }
+    assert_eq!(acknowledged, 10);
+}
+
+/// Finds a system that fails to sync one of the files. Runs only as the child of the test below.
+#[tokio::test]
+async fn child_for_whom_a_sync_fails() {
+    let [forgets, fills, rests] = FAILING.map(|(how, ..)| Path::new(how).exists());
+    if !forgets && !fills && !rests {
+        return;
+    }
+    let store = Sqlite::open(Path::new("s.db"), &[], Checksum::new()).unwrap();
+    let small = || Batch::new().put(b"b".to_vec(), Vec::new());
     let large = |byte| Batch::new().put(b"a".to_vec(), vec![byte; 8 << 20]);
+    if rests {
+        store.commit(small().sync(Sync::Deferred)).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+        let calls = std::fs::read_to_string("calls").unwrap();
+        assert!(calls.contains("INJECTED"), "what was deferred was not synced");
+        for sync in [Sync::Full, Sync::Deferred, Sync::Full] {
+            let refused = store.commit(small().sync(sync)).await;
+            refused.expect_err("acknowledged after a failed sync of what was deferred");
+        }
+        return;
+    }
     store.commit(large(0)).await.unwrap();
     if forgets {
         store.forget().await.unwrap_err();
-        let refused = store.commit(Batch::new().put(b"b".to_vec(), Vec::new())).await;
-        refused.expect_err("acknowledged after a failed sync");
+        store.commit(small()).await.expect_err("acknowledged after a failed sync");
     } else {
         let mut refused = 0;
         for byte in 1..12 {
@@ -142,19 +209,21 @@ async fn child_whose_log_cannot_be_moved() {
 }
 
 /// After a failed sync nothing that the system says of the file can be believed: not where a log is
-/// emptied, and not where it became long.
+/// emptied, not where it became long, and not where nobody waited for it.
 #[test]
-fn no_commit_is_acknowledged_after_the_log_could_not_be_moved() {
-    for how in FAILING {
+fn no_commit_is_acknowledged_after_a_sync_failed_that_none_waited_for() {
+    for (how, file, when) in FAILING {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("s.db");
         drop(Sqlite::open(&path, &[], Checksum::new()).unwrap());
         std::fs::create_dir(directory.path().join(how)).unwrap();
+        let file = directory.path().join(file);
+        let inject = format!("inject=fsync,fdatasync:error=EIO{when}");
         let child = Command::new("strace")
-            .args(["-f", "-qq", "-o", "calls", "-P", path.to_str().unwrap()])
-            .args(["-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO"])
+            .args(["-f", "-qq", "-o", "calls", "-P", file.to_str().unwrap()])
+            .args(["-e", "trace=fsync,fdatasync", "-e", &inject])
             .arg(std::env::current_exe().unwrap())
-            .args(["durability::child_whose_log_cannot_be_moved", "--exact"])
+            .args(["durability::child_for_whom_a_sync_fails", "--exact"])
             .current_dir(directory.path())
             .output()
             .unwrap();
