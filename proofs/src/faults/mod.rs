@@ -4,6 +4,7 @@ mod alone;
 mod kill;
 mod power;
 mod syscalls;
+mod trace;
 mod writers;
 
 use crate::Outcome;
