@@ -20,6 +20,8 @@ pub(crate) const SECRETS: usize = 6;
 /// Pause of a client between its calls, at most.
 const PAUSE_MS: usize = 40;
 const ADMIN_PAUSE_MS: usize = 400;
+/// The one answer that leaves open whether what was asked for happened; other failures are the server's.
+pub(crate) const LOST: u16 = 503;
 
 /// What a history is about, and what was seen so far.
 #[derive(Debug)]
@@ -58,6 +60,11 @@ impl Field {
 
     pub(crate) fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls so far.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
     }
 
     fn is_over(&self) -> bool {
@@ -101,7 +108,13 @@ impl<'a> Caller<'a> {
         self.field.count.fetch_add(1, Ordering::Relaxed);
         let got = match asked {
             Some(Ok(answer)) if answer.status < 500 => Got::Answer(answer),
-            Some(Ok(_) | Err(NoAnswer::Lost)) => Got::Unknown,
+            Some(Ok(answer)) => {
+                if answer.status != LOST {
+                    self.is_odd("a failure of the server", &answer);
+                }
+                Got::Unknown
+            }
+            Some(Err(NoAnswer::Lost)) => Got::Unknown,
             None | Some(Err(NoAnswer::Unreached)) => Got::Nothing,
         };
         if !matches!(got, Got::Answer(_)) {
