@@ -5,12 +5,14 @@ use strongroom_testkit::Dice;
 use crate::Outcome;
 
 const USAGE: &str = "usage: linearize | simulate | faults kill|syscalls|power \
-                     [--smoke] [--seeds N] [--seed S] [--ops N] [--reads N] [--engine sqlite|postgres]";
+                     [--smoke] [--lies] [--seeds N] [--seed S] [--ops N] [--reads N] [--engine sqlite|postgres]";
 
 /// How much to do, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) smoke: bool,
+    /// Whether the simulation is tried itself, with stores that lie.
+    pub(crate) lies: bool,
     /// Runs; each has a seed of its own.
     pub(crate) seeds: Option<u64>,
     /// The first seed; without one it is drawn.
@@ -25,29 +27,40 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the arguments. One seed alone is one run: that with this seed.
     pub(crate) fn read(words: &[&str]) -> Outcome<Self> {
-        let mut options =
-            Self { smoke: false, seeds: None, seed: None, ops: None, reads: None, postgres: false };
+        let mut options = Self {
+            smoke: false,
+            lies: false,
+            seeds: None,
+            seed: None,
+            ops: None,
+            reads: None,
+            postgres: false,
+        };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
-            if word == "--smoke" {
-                options.smoke = true;
-                continue;
-            }
-            let value = *words.next().ok_or(USAGE)?;
             match word {
-                "--seeds" => options.seeds = Some(value.parse()?),
-                "--seed" => options.seed = Some(value.parse()?),
-                "--ops" => options.ops = Some(value.parse()?),
-                "--reads" => options.reads = Some(value.parse()?),
-                "--engine" if value == "postgres" => options.postgres = true,
-                "--engine" if value == "sqlite" => options.postgres = false,
-                _ => return Err(USAGE.into()),
+                "--smoke" => options.smoke = true,
+                "--lies" => options.lies = true,
+                _ => options.read_one(word, words.next().ok_or(USAGE)?)?,
             }
         }
         if options.seed.is_some() && options.seeds.is_none() {
             options.seeds = Some(1);
         }
         Ok(options)
+    }
+
+    fn read_one(&mut self, word: &str, value: &str) -> Outcome<()> {
+        match word {
+            "--seeds" => self.seeds = Some(value.parse()?),
+            "--seed" => self.seed = Some(value.parse()?),
+            "--ops" => self.ops = Some(value.parse()?),
+            "--reads" => self.reads = Some(value.parse()?),
+            "--engine" if value == "postgres" => self.postgres = true,
+            "--engine" if value == "sqlite" => self.postgres = false,
+            _ => return Err(USAGE.into()),
+        }
+        Ok(())
     }
 
     /// How many runs: as asked, or as usual.

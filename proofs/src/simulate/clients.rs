@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::world::{NODES, World, millis};
 use crate::Outcome;
 use crate::history::{RightInput, RightOutput, SecretInput, SecretOutput};
+use crate::linearize::LOST;
 use crate::wgl::Call;
 use strongroom_rig::{Answer, Identity, NoAnswer, Request, text};
 use strongroom_rig::{content, value_in};
@@ -164,12 +165,16 @@ impl Caller {
         let (number, method) = (self.number, request.method);
         seen.trace(&format!("{began} {ended} {number} {node} {method} {status:?}"));
         match said {
-            Ok(answer) if answer.status == 401 && is_off => None,
-            Ok(answer) if answer.status < 500 => {
-                seen.answered.extend(answer.request_id.clone());
-                Some((Some(answer), began, ended))
+            Ok(answer) if answer.status == LOST => Some((None, began, ended)),
+            Ok(answer) => {
+                seen.answer(&answer);
+                match answer.status {
+                    401 if is_off => None,
+                    500.. => Some((None, began, ended)),
+                    _ => Some((Some(answer), began, ended)),
+                }
             }
-            Ok(_) | Err(NoAnswer::Lost) => Some((None, began, ended)),
+            Err(NoAnswer::Lost) => Some((None, began, ended)),
             Err(NoAnswer::Unreached) => None,
         }
     }

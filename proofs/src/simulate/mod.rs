@@ -3,6 +3,7 @@
 
 mod checks;
 mod clients;
+mod lies;
 mod seeded;
 mod seen;
 mod store;
@@ -19,7 +20,8 @@ use std::time::Instant;
 use strongroom_testkit::Dice;
 
 use self::clients::{Field, SECRETS, new_user, work};
-use self::seen::Seen;
+use self::lies::Lie;
+use self::seen::{Seen, Told};
 use self::world::{People, World};
 use crate::Outcome;
 use crate::options::Options;
@@ -27,6 +29,8 @@ use crate::options::Options;
 const SEEDS: u64 = 50_000;
 const SMOKE_SEEDS: u64 = 2_000;
 const OPS: usize = 60;
+/// Worlds that are so many that what succeeds in them says something.
+const WORLDS_ENOUGH: u64 = 100;
 /// One world in so many is run twice, and must go the same way.
 const TWICE_EVERY: u64 = 100;
 
@@ -35,6 +39,7 @@ const TWICE_EVERY: u64 = 100;
 struct Went {
     hash: u64,
     ops: usize,
+    told: Told,
     wrong: Vec<String>,
 }
 
@@ -42,6 +47,7 @@ struct Went {
 #[derive(Debug, Default)]
 struct Tally {
     ops: usize,
+    told: Told,
     twice: u64,
     failures: Vec<String>,
     /// Of all traces, in any order.
@@ -51,6 +57,9 @@ struct Tally {
 /// Runs worlds on every core, and says what was found.
 pub(crate) fn run(options: &Options) -> Outcome<()> {
     let first = options.first();
+    if options.lies {
+        return lies::run(first, options.ops);
+    }
     let count = options.count(SMOKE_SEEDS, SEEDS);
     let ops = options.ops.unwrap_or(OPS);
     let began = Instant::now();
@@ -65,8 +74,8 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
                         break;
                     }
                     let is_twice = (seed - first).is_multiple_of(TWICE_EVERY) || count == 1;
-                    let went = world(seed, ops, &people);
-                    let again = is_twice.then(|| world(seed, ops, &people));
+                    let went = world(seed, ops, &people, None);
+                    let again = is_twice.then(|| world(seed, ops, &people, None));
                     let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                     tally.take(seed, went, again);
                 }
@@ -78,15 +87,24 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
         println!("FAILED: {failure}");
     }
     println!(
-        "simulate: {count} seeds from {first}, {} operations in {} s, {} of them twice, \
-         traces {:016x}: {} failed",
+        "simulate: {count} seeds from {first}, {} operations in {} s ({} writes acknowledged, {} etags \
+         outdated, {} uses of a right allowed), {} of them twice, traces {:016x}: {} failed",
         tally.ops,
         began.elapsed().as_secs(),
+        tally.told.writes,
+        tally.told.mismatches,
+        tally.told.allowed,
         tally.twice,
         tally.hash,
         tally.failures.len(),
     );
-    if tally.failures.is_empty() { Ok(()) } else { Err("what was promised did not hold".into()) }
+    if !tally.failures.is_empty() {
+        return Err("what was promised did not hold".into());
+    }
+    if count >= WORLDS_ENOUGH && ops >= OPS && !tally.told.shows_something_of(tally.ops) {
+        return Err("too little succeeded to show anything".into());
+    }
+    Ok(())
 }
 
 impl Tally {
@@ -99,6 +117,7 @@ impl Tally {
             }
         };
         self.ops += went.ops;
+        self.told.add(went.told);
         self.hash ^= went.hash;
         if !went.wrong.is_empty() {
             self.failures.push(format!("seed {seed}: {}", went.wrong.join("; ")));
@@ -112,14 +131,14 @@ impl Tally {
 }
 
 /// Runs the world of a seed, in a time of its own.
-fn world(seed: u64, ops: usize, people: &Arc<People>) -> Outcome<Went> {
+fn world(seed: u64, ops: usize, people: &Arc<People>, lie: Option<Lie>) -> Outcome<Went> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
-    runtime.block_on(live(seed, ops, people))
+    runtime.block_on(live(seed, ops, people, lie))
 }
 
-async fn live(seed: u64, ops: usize, people: &Arc<People>) -> Outcome<Went> {
-    let world = World::found(seed, people).await?;
+async fn live(seed: u64, ops: usize, people: &Arc<People>, lie: Option<Lie>) -> Outcome<Went> {
+    let world = World::found(seed, people, lie).await?;
     let (reader, user) = new_user(&world, &people.reader).await?;
     let field = Arc::new(Field::prepare(&world, &reader, &user).await?);
     *world.seen() = Seen::about(SECRETS);
@@ -132,5 +151,5 @@ async fn live(seed: u64, ops: usize, people: &Arc<People>) -> Outcome<Went> {
     world.calm().await;
     let wrong = checks::broken(&world, &field).await?;
     let all = world.seen();
-    Ok(Went { hash: all.hash(), ops: all.ops, wrong })
+    Ok(Went { hash: all.hash(), ops: all.ops, told: all.told(), wrong })
 }

@@ -11,6 +11,11 @@ use strongroom_store::{
 use strongroom_testkit::Dice;
 use tokio::time::sleep;
 
+use super::lies::Lie;
+
+/// How often a store lies that lies now and then.
+const LIE_ONE_IN: usize = 8;
+
 /// Whether things go wrong, and which.
 #[derive(Debug)]
 pub(crate) struct Weather {
@@ -78,9 +83,26 @@ impl Weather {
 pub(crate) struct Way {
     pub(crate) store: Arc<Memory>,
     pub(crate) weather: Arc<Weather>,
+    /// What the store says that is not so, if it is to be found out.
+    pub(crate) lie: Option<Lie>,
 }
 
 impl Way {
+    /// The lie, if it is told now, and whether it is one of those that are told now and then.
+    fn lie(&self) -> Option<(Lie, bool)> {
+        let lie = self.lie.filter(|_| self.weather.is_bad())?;
+        Some((lie, self.weather.roll(LIE_ONE_IN) == 0))
+    }
+
+    /// Acknowledges a commit, which happened unless the store lies.
+    async fn commit(&self, batch: Batch) -> Result<Revision, StoreError> {
+        let batch = match self.lie() {
+            Some((lie, is_now)) => lie.commit(batch, is_now),
+            None => batch,
+        };
+        self.store.commit(batch).await
+    }
+
     /// Reads, at some time between the question and the answer.
     async fn read<T>(
         &self,
@@ -98,7 +120,7 @@ impl Way {
         let unknown = || StoreError::Unknown("the answer is lost".to_owned());
         self.weather.delay().await;
         let outcome = match self.weather.fate() {
-            Fate::Fine => self.store.commit(batch).await,
+            Fate::Fine => self.commit(batch).await,
             Fate::Refused => Err(StoreError::Io("the way is broken".to_owned())),
             Fate::Unknown { happens: false } => Err(unknown()),
             Fate::Unknown { happens: true } => {
@@ -131,7 +153,14 @@ impl Store for Way {
     }
 
     fn fresh(&self, since: Cursor) -> Answer<'_, (Cursor, Delta)> {
-        Box::pin(self.read(async move { self.store.fresh(since).await }))
+        Box::pin(self.read(async move {
+            let (cursor, delta) = self.store.fresh(since).await?;
+            let told = match self.lie() {
+                Some((lie, is_now)) => lie.tell(delta, is_now),
+                None => delta,
+            };
+            Ok((cursor, told))
+        }))
     }
 
     fn walk<'a>(&'a self, sorted: &'a [u8], visit: Visit<'a>) -> Answer<'a, ()> {

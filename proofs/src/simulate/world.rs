@@ -16,6 +16,7 @@ use strongroom_testkit::Dice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
+use super::lies::Lie;
 use super::seeded::{MachineClock, SeededRandom, WorldTime};
 use super::seen::Seen;
 use super::store::{Way, Weather};
@@ -80,6 +81,7 @@ pub(crate) struct World {
     pub(crate) time: WorldTime,
     pub(crate) store: Arc<Memory>,
     pub(crate) weather: Arc<Weather>,
+    lie: Option<Lie>,
     pub(crate) founded: Founded,
     pub(crate) admin: Identity,
     people: Arc<People>,
@@ -90,7 +92,11 @@ pub(crate) struct World {
 
 impl World {
     /// Founds a tenancy and starts the nodes, in good weather.
-    pub(crate) async fn found(seed: u64, people: &Arc<People>) -> Outcome<Arc<Self>> {
+    pub(crate) async fn found(
+        seed: u64,
+        people: &Arc<People>,
+        lie: Option<Lie>,
+    ) -> Outcome<Arc<Self>> {
         let time = WorldTime::begin();
         let random = Arc::new(SeededRandom::new(FOUNDING));
         let store = Arc::new(Memory::new(WATCHED));
@@ -113,6 +119,7 @@ impl World {
             time,
             store,
             weather: Arc::new(Weather::good(seed)),
+            lie,
             founded,
             admin,
             people: Arc::clone(people),
@@ -160,7 +167,8 @@ impl World {
     }
 
     fn parts(&self, clock: MachineClock) -> Parts {
-        let way = Way { store: Arc::clone(&self.store), weather: Arc::clone(&self.weather) };
+        let (store, weather) = (Arc::clone(&self.store), Arc::clone(&self.weather));
+        let way = Way { store, weather, lie: self.lie };
         let random: Arc<dyn Random> = Arc::<SeededRandom>::clone(&self.random);
         Parts {
             store: Arc::new(way) as Arc<dyn Store>,
