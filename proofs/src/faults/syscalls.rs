@@ -16,7 +16,7 @@ const WRITES: u64 = 12;
 const PLACES: u64 = 40;
 const SMOKE_PLACES: [u64; 2] = [3, 9];
 /// Of a sync that follows one in a lull.
-const AFTER_LULL: u64 = 3;
+const AFTER_LULL: u64 = 8;
 
 /// The files whose writes and syncs fail.
 const FILES: [&str; 2] = ["strongroom.db", "strongroom.db-wal"];
