@@ -350,7 +350,7 @@ def test_a_file_that_cannot_be_made_leaves_the_old_one_and_is_made_when_it_can(h
     (of("sample"), {"on_change": ["systemctl", "reload", "app"]}, "absolute path of a program"),
     (of("sample"), {"on_change_timeout": "5s"}, "no on_change"),
     (of("sample"), {"on_change": ["/bin/true"], "on_change_timeout": "0s"}, "at least 1s"),
-    (of("sample"), {"when_refused": "explode"}, "explode"),
+    (of("sample"), {"when_refused": "explode"}, "expected `keep` or `remove` in `file.when_refused`"),
     (of("sample"), {"content": "x"}, "unknown field `content`"),
     ('template = "/nowhere.tmpl"', {}, "/nowhere.tmpl"),
 ])
