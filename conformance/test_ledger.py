@@ -163,7 +163,11 @@ def test_an_export_is_checked_with_the_public_key_alone(server, tmp_path):
     whole = check(lines)
     assert whole.returncode == 0 and whole.stdout.startswith("5 events in"), whole.stdout + whole.stderr
     assert "They are all that was entered before 20" in whole.stdout
-    kept = json.dumps({"checkpoint": server.checkpoints[0].read_text()}) + "\n"
+    spaced = check(lines[:-1] + [json.dumps(json.loads(lines[-1])) + "\n"])
+    assert spaced.returncode == 5 and "it is not as it was written" in spaced.stderr
+    line_of = lambda value: json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n"
+    assert [line_of(json.loads(line)) for line in lines] == lines
+    kept = line_of({"checkpoint": server.checkpoints[0].read_text()})
     refused = check(lines[:-1] + [kept])
     assert refused.returncode == 5 and "one that a server keeps" in refused.stderr
     for place in range(len(lines)):
@@ -176,7 +180,8 @@ def test_an_export_is_checked_with_the_public_key_alone(server, tmp_path):
     at = next(place for place, line in enumerate(lines) if '"events":[{' in line)
     line = json.loads(lines[at])
     line["events"][0]["data"]["identity"]["ipAddress"] = "192.0.2.1"
-    assert check(lines[:at] + [json.dumps(line) + "\n"] + lines[at + 1:]).returncode == 5
+    refused = check(lines[:at] + [line_of(line)] + lines[at + 1:])
+    assert refused.returncode == 5 and "the events are not those of the audit rows" in refused.stderr
     assert check(lines, "A" * 43 + "=").returncode == 5
     assert check(lines, "short").returncode == 2
 
