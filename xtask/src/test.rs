@@ -182,18 +182,25 @@ fn rust_tests(root: &Path) -> Result<(), String> {
     call(root, "cargo", &["test", "--quiet", "--workspace", "--lib", "--bins", "--tests"])
 }
 
-/// Implementations of others in Python, held against ours.
+/// Implementations of others in Python, held against ours, beside NIST's vectors.
 fn oracles(root: &Path) -> Result<(), String> {
     build_as_tested(root)?;
-    nist_vectors(root)?;
-    for (script, example) in [
-        ("crates/signing/tests/oracle/compare_signers.py", "target/debug/examples/sign"),
-        ("crates/keyring/tests/oracle/open_sealed.py", "target/debug/examples/seal"),
-        ("crates/client/tests/oracle/endpoints.py", "target/debug/examples/endpoints"),
-    ] {
-        call(root, ".venv/bin/python", &[script, example])?;
-    }
-    Ok(())
+    let compared = || {
+        for (script, example) in [
+            ("crates/signing/tests/oracle/compare_signers.py", "target/debug/examples/sign"),
+            ("crates/keyring/tests/oracle/open_sealed.py", "target/debug/examples/seal"),
+            ("crates/client/tests/oracle/endpoints.py", "target/debug/examples/endpoints"),
+        ] {
+            call(root, ".venv/bin/python", &[script, example])?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let vectors = scope.spawn(|| nist_vectors(root));
+        let compared = compared();
+        let vectors = vectors.join().unwrap_or_else(|_| Err("the vectors panicked".to_owned()));
+        vectors.and(compared)
+    })
 }
 
 /// NIST's vectors, which come as a Python package.
