@@ -15,7 +15,7 @@ from policy_oracle import decide
 from policy_oracle.tenancy import Tenancy
 from vault import BINARY, ROOT
 
-PAIRS = int(os.environ.get("STRONGROOM_POLICY_PAIRS", "300"))
+PAIRS = int(os.environ.get("STRONGROOM_POLICY_PAIRS", "200"))
 FIRST_SEED = int(os.environ.get("STRONGROOM_POLICY_SEED", "0"))
 REQUESTS = 40
 PROCESSES = 2

@@ -14,7 +14,7 @@ pub(crate) fn run(root: &Path, arguments: &[&str]) -> Result<(), String> {
 pub(crate) fn smoke(root: &Path) -> Result<(), String> {
     build_as_tested(root)?;
     let proofs = "target/debug/strongroom-proofs";
-    call(root, proofs, &["simulate", "--smoke", "--seeds", "600"])?;
+    call(root, proofs, &["simulate", "--smoke", "--seeds", "450"])?;
     call(root, proofs, &["linearize", "--smoke"])?;
     call(root, proofs, &["faults", "--smoke"])
 }

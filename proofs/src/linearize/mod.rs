@@ -27,7 +27,7 @@ const CLIENTS: u64 = 8;
 const HISTORIES: u64 = 200;
 const OPS: usize = 2_000;
 const READS: usize = 100_000;
-const SMOKE_OPS: usize = 300;
+const SMOKE_OPS: usize = 200;
 const SMOKE_READS: usize = 500;
 /// How long no write may be acknowledged after the primary was lost.
 const GAP_MAX: Duration = Duration::from_secs(20);
