@@ -337,6 +337,15 @@ fn sync_directory_of(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    pub(super) struct Sevens;
+
+    impl crate::Random for Sevens {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a test makes a loose directory on purpose")]
     pub(super) fn set_mode(path: &Path, mode: fs::Permissions) {
         fs::set_permissions(path, mode).unwrap();

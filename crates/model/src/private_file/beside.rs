@@ -84,17 +84,9 @@ mod tests {
     use rustix::process::geteuid;
 
     use super::super::publish::{place, publish, withdraw};
+    use super::super::tests::Sevens;
     use super::super::{create_new, names_in};
     use super::*;
-
-    #[derive(Debug)]
-    struct Counter;
-
-    impl Random for Counter {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(7);
-        }
-    }
 
     fn access() -> Access {
         Access::new(0o600, None, None).unwrap()
@@ -121,7 +113,7 @@ mod tests {
         make(held);
         let writer = fs::File::open(at(held)).unwrap();
         writer.lock().unwrap();
-        publish(&at("f"), b"a", access(), &Counter).unwrap();
+        publish(&at("f"), b"a", access(), &Sevens).unwrap();
         assert!(!at(left).exists() && at(held).exists() && count() == kept + 2);
         drop(writer);
         assert!(withdraw(&at("f"), access()).unwrap());
@@ -144,7 +136,7 @@ mod tests {
     fn what_is_being_written_is_held() {
         let directory = tempfile::tempdir().unwrap();
         let (place, name) = place(&directory.path().join("f"), access()).unwrap();
-        let beside = beside(&name, &Counter);
+        let beside = beside(&name, &Sevens);
         let (file, has_name) = new_file(&place, &beside).unwrap();
         if !has_name {
             let link = format!("/proc/self/fd/{}", file.as_raw_fd());

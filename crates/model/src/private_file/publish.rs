@@ -387,23 +387,15 @@ mod tests {
     use rustix::fs::mknodat;
     use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
+    use super::super::tests::Sevens;
     use super::*;
-
-    #[derive(Debug)]
-    struct Counter;
-
-    impl Random for Counter {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(7);
-        }
-    }
 
     fn access(mode: u32) -> Access {
         Access::new(mode, None, None).unwrap()
     }
 
     fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), PublishError> {
-        publish(path, content, access(mode), &Counter)
+        publish(path, content, access(mode), &Sevens)
     }
 
     fn names(directory: &Path) -> Vec<OsString> {
@@ -414,10 +406,10 @@ mod tests {
     fn what_is_still_to_be_done_is_known_as_long_as_the_file_is_there() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
-        let due = |content: &[u8]| publish_due(&path, content, access(0o640), &Counter).unwrap();
+        let due = |content: &[u8]| publish_due(&path, content, access(0o640), &Sevens).unwrap();
         put(&path, b"a", 0o640).unwrap();
         assert!(!is_due(&path, access(0o640)).unwrap());
-        set_done(&path, access(0o640), &Counter).unwrap();
+        set_done(&path, access(0o640), &Sevens).unwrap();
         for (content, replacement) in [(&b"b"[..], &b"c"[..]), (b"d", b"e")] {
             due(content);
             assert!(is_due(&path, access(0o640)).unwrap());
@@ -426,7 +418,7 @@ mod tests {
             assert!(!is_due(&path, access(0o640)).unwrap());
         }
         due(b"f");
-        set_done(&path, access(0o640), &Counter).unwrap();
+        set_done(&path, access(0o640), &Sevens).unwrap();
         assert!(!is_due(&path, access(0o640)).unwrap());
         fs::remove_file(&path).unwrap();
         is_due(&path, access(0o640)).unwrap_err();
@@ -445,11 +437,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for mode in [0o400, 0o440] {
             let path = directory.path().join(format!("{mode:o}"));
-            publish_due(&path, b"a", access(mode), &Counter).unwrap();
+            publish_due(&path, b"a", access(mode), &Sevens).unwrap();
             fs::File::options().write(true).open(&path).unwrap_err();
             assert!(is_due(&path, access(mode)).unwrap());
             for _ in 0..2 {
-                set_done(&path, access(mode), &Counter).unwrap();
+                set_done(&path, access(mode), &Sevens).unwrap();
                 assert!(!is_due(&path, access(mode)).unwrap());
                 assert_eq!(standing(&path, b"a", access(mode)).unwrap(), Standing::Same);
             }
@@ -485,15 +477,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         let (none, own) = (access(0o440), (geteuid().as_raw(), getegid().as_raw()));
-        let kept = |access| standing_as_new(&path, b"a", access, &Counter).unwrap();
+        let kept = |access| standing_as_new(&path, b"a", access, &Sevens).unwrap();
         assert_eq!(kept(none), Standing::Absent);
         for (owner, group) in [(Some(1234), None), (None, Some(1234)), (Some(1), Some(2))] {
             let named = Access::new(0o440, owner, group).unwrap();
-            publish(&path, b"a", named, &Counter).unwrap();
+            publish(&path, b"a", named, &Sevens).unwrap();
             assert_eq!(kept(named), Standing::Same);
             assert_eq!(standing(&path, b"a", none).unwrap(), Standing::Same);
             assert_eq!(kept(none), Standing::Differs, "{owner:?} {group:?}");
-            publish(&path, b"a", none, &Counter).unwrap();
+            publish(&path, b"a", none, &Sevens).unwrap();
             assert_eq!(kept(none), Standing::Same);
             let stat = fs::metadata(&path).unwrap();
             assert_eq!((stat.uid(), stat.gid()), own);
@@ -502,7 +494,7 @@ mod tests {
         std::os::unix::fs::chown(directory.path(), None, Some(1234)).unwrap();
         super::super::tests::set_mode(directory.path(), fs::Permissions::from_mode(0o2700));
         assert_eq!(kept(none), Standing::Differs);
-        publish(&path, b"a", none, &Counter).unwrap();
+        publish(&path, b"a", none, &Sevens).unwrap();
         assert_eq!((kept(none), fs::metadata(&path).unwrap().gid()), (Standing::Same, 1234));
         assert_eq!(names(directory.path()), ["f"]);
     }
@@ -574,12 +566,12 @@ mod tests {
         let path = directory.path().join("code.py");
         put(&path, b"old", 0o640).unwrap();
         super::super::tests::set_mode(&path, fs::Permissions::from_mode(0o755));
-        rewrite(&path, b"new", &Counter).unwrap();
+        rewrite(&path, b"new", &Sevens).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o755);
         assert_eq!(names(directory.path()), ["code.py"]);
-        assert!(rewrite(&directory.path().join("absent"), b"", &Counter).is_err());
-        assert!(rewrite(directory.path(), b"", &Counter).is_err());
+        assert!(rewrite(&directory.path().join("absent"), b"", &Sevens).is_err());
+        assert!(rewrite(directory.path(), b"", &Sevens).is_err());
     }
 
     #[test]
