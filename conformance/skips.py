@@ -37,6 +37,7 @@ def has_ipv6():
 # What a test needs of the machine.
 NEEDS = {
     "test_agent.py::test_another_user_reads_what_the_rules_say_and_no_more": is_root,
+    "test_agent.py::test_commands_of_the_agent_do_not_inherit_its_capabilities": is_root,
     "test_agent_over_http.py::test_no_router_forwards_an_answer": has_ipv6,
     "test_applications.py::test_it_is_the_first_process_of_a_container": is_root,
     "test_hand_cores.py::test_what_crashes_leaves_no_core_file": writes_cores,
